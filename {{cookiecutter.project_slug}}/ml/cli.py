@@ -1,0 +1,204 @@
+"""The `ml` command: every step of the loop that is not a pipeline stage. Thin on purpose.
+
+Each command imports what it needs when it runs (`ml --help` loads none of the heavy libraries) and leaves
+the work to its room. A `UserError` is printed without a traceback; exit status 2.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from ml.errors import UserError
+
+app = typer.Typer(help=__doc__.splitlines()[0], no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.command()
+def adopt(
+    data: Annotated[str, typer.Argument(help="A CSV or Parquet file, a folder of them, an address, or `demo`.")],
+    target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
+    time: Annotated[str | None, typer.Option(help="The column that orders the rows in time.")] = None,
+    id: Annotated[str | None, typer.Option(help="The column that identifies a row; kept, never a feature.")] = None,
+    drop: Annotated[str, typer.Option(help="Columns to leave out, separated by commas.")] = "",
+    task: Annotated[
+        str | None, typer.Option(help="binary | multiclass | regression; default: from the target.")
+    ] = None,
+    names: Annotated[str, typer.Option(help="Column names, separated by commas, of a file without a header.")] = "",
+    contract: Annotated[str | None, typer.Option(help="keep | replace an edited contract.yaml.")] = None,
+    append: Annotated[bool, typer.Option(help="Add DATA to what is there, if it keeps the contract.")] = False,
+) -> None:
+    """Infer contract.yaml from a table and put the table under data/raw and DVC."""
+    from ml.adopt.adopt import adopt as run
+    from ml.adopt.append import append as add
+
+    if append:
+        add(data)
+        return
+    run(
+        data,
+        target=target,
+        time=time,
+        id=id,
+        drop=_listed(drop),
+        task=task,
+        names=_listed(names),
+        contract=contract,
+    )
+
+
+def _listed(names: str) -> list[str]:
+    """Names between commas; one that holds a comma stands in double quotes."""
+    return [name.strip() for name in next(csv.reader([names]), []) if name.strip()]
+
+
+@app.command()
+def release(
+    replace: Annotated[bool, typer.Option(help="Promote without a comparison: the target has changed.")] = False,
+) -> None:
+    """Log the run, register the version, pass the gate and make it the champion (after `dvc repro`).
+
+    Exit status 3 where the gate refuses.
+    """
+    from ml.release.release import release as run
+
+    if not run(replace=replace).passed:
+        raise typer.Exit(3)
+
+
+@app.command()
+def rollback() -> None:
+    """Make the previous champion the champion again."""
+    from ml.release.release import rollback as run
+
+    run()
+
+
+@app.command()
+def pull() -> None:
+    """Fetch the registry's champion into serving/ (on a machine that only serves)."""
+    from ml.release.release import pull as run
+
+    run()
+
+
+@app.command()
+def serve(
+    port: Annotated[int | None, typer.Option(help="Default: serve.port of params.yaml; 0 picks a free one.")] = None,
+    host: Annotated[str, typer.Option(help="Beyond loopback it needs ML_API_KEYS.")] = "127.0.0.1",
+    workers: Annotated[int, typer.Option(help="Processes.")] = 1,
+) -> None:
+    """Answer predictions over HTTP from serving/champion."""
+    from ml.serving.server import serve as run
+
+    run(host=host, port=port, workers=workers)
+
+
+@app.command()
+def challenge(
+    version: Annotated[str, typer.Argument(help="A release under serving/releases, or `off`.")],
+) -> None:
+    """Let a release score or answer beside the champion, as serve.challenger in params.yaml says."""
+    from ml.serving.compare import challenge as run
+
+    run(version)
+
+
+@app.command()
+def compare(
+    days: Annotated[float | None, typer.Option(help="How far back; default: the whole journal.")] = None,
+) -> None:
+    """Weigh the challenger against the champion on the answers whose outcome is known."""
+    from ml.serving.compare import compare as run
+
+    run(days)
+
+
+@app.command()
+def score(
+    source: Annotated[Path, typer.Argument(help="A Parquet file with the contract's columns.")],
+    target: Annotated[Path, typer.Argument(help="The Parquet file to write.")],
+) -> None:
+    """Answer a whole table offline, as POST /predict would."""
+    from ml.scoring import score as run
+
+    run(source, target)
+
+
+journal = typer.Typer(help="Export or remove what the journal holds.", no_args_is_help=True)
+app.add_typer(journal, name="journal")
+
+
+@journal.command()
+def export(
+    target: Annotated[Path, typer.Argument(help="The Parquet file to write.")],
+    days: Annotated[float | None, typer.Option(help="How far back; default: everything.")] = None,
+) -> None:
+    """Write the answers and their labels to Parquet."""
+    from ml.archive import export as run
+
+    run(target, days)
+
+
+@journal.command()
+def prune(
+    days: Annotated[float, typer.Option(help="Answers older than this are removed, with their labels.")],
+) -> None:
+    """Remove old answers."""
+    from ml.archive import prune as run
+
+    run(days)
+
+
+@app.command()
+def label(
+    file: Annotated[Path, typer.Argument(help="CSV or JSON lines with prediction_id and outcome.")],
+) -> None:
+    """Record outcomes by prediction id; late, repeated and corrected ones are fine."""
+    from ml.serving.labels import label_file as run
+
+    run(file)
+
+
+@app.command()
+def monitor(
+    days: Annotated[float | None, typer.Option(help="How far back; default: monitor.window_days.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Again and again, until Ctrl-C.")] = False,
+    every: Annotated[float, typer.Option(help="With --watch: hours from one window to the next.")] = 24.0,
+    port: Annotated[int, typer.Option(help="With --watch: /metrics for Prometheus, on loopback.")] = 9109,
+) -> None:
+    """Judge the journal's latest window: report, verdict.json and exit status (0 ok, 3 not ok, 4 too few rows)."""
+    if watch:
+        from ml.monitoring.watch import run as run_forever
+
+        run_forever(days, every, port)
+    from ml.monitoring.monitor import monitor as run
+
+    raise typer.Exit(run(days))
+
+
+@app.command()
+def retrain() -> None:
+    """Add the journal's labelled rows to the raw data, run the pipeline and release (3: refused)."""
+    from ml.loop.retrain import retrain as run
+
+    if not run().passed:
+        raise typer.Exit(3)
+
+
+def main() -> None:
+    """Entry point of `ml` and `python -m ml`."""
+    try:
+        app()
+    except UserError as error:
+        console = Console(stderr=True, soft_wrap=True)
+        console.print(f"[bold red]error:[/] {escape(error.what)}\n[bold]next:[/] {escape(error.then)}", highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,230 @@
+"""What a row is: columns, kinds, ranges, levels, target, time and id. The one truth of the project.
+
+`ml adopt` writes `contract.yaml` once; people read and correct it; git versions it. Validation, the API's
+types, the encoder and the monitor all follow it. This module is imported by the server, so it knows
+neither pandas nor scikit-learn.
+
+Reads and writes: contract.yaml (YAML 1.2, so that No stays a word), contract.json inside a bundle.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ml.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+CONTRACT = Path("contract.yaml")
+FLOAT32_MAX = 3.4e38  # the encoder's numbers are float32: what exceeds this cannot be told apart
+
+Task = Literal["binary", "multiclass", "regression"]
+DatePart = Literal["days", "year", "month", "day", "weekday", "hour", "minute"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NumberFormat(_Frozen):
+    """How a number is written in the file. Only `ml.pipeline.ingest` looks at it: requests carry JSON numbers."""
+
+    decimal: str = "."  # the decimal mark
+    thousands: str = ""  # the thousands separator, empty: none
+    strip: tuple[str, ...] = ()  # texts cut from either end: currency and percent signs
+    sentinels: tuple[float, ...] = ()  # numbers that mean missing, such as -999
+
+
+class _Column(_Frozen):
+    name: str
+    missing: bool = False  # may a row leave it empty?
+
+
+class Numeric(_Column):
+    """A measured number; `min` and `max` are what the adopted data held (the monitor's range, no hard limit)."""
+
+    kind: Literal["numeric"]
+    min: float | None = None
+    max: float | None = None
+    format: NumberFormat = NumberFormat()
+
+
+class Integer(_Column):
+    """A count; fractions are refused."""
+
+    kind: Literal["integer"]
+    min: float | None = None
+    max: float | None = None
+    format: NumberFormat = NumberFormat()
+
+
+class Boolean(_Column):
+    """True or false; `true` and `false` list the spellings in the file (requests carry JSON booleans)."""
+
+    kind: Literal["boolean"]
+    true: tuple[str, ...] = ("true",)
+    false: tuple[str, ...] = ("false",)
+
+
+class Categorical(_Column):
+    """One of `levels`. A level that is not listed is refused, or pooled with all other such levels."""
+
+    kind: Literal["categorical"]
+    levels: tuple[str, ...]
+    unseen: Literal["refuse", "pool"] = "refuse"
+
+    @model_validator(mode="after")
+    def _levels_are_distinct(self) -> Categorical:
+        if len(set(self.levels)) != len(self.levels):
+            raise ValueError("levels: a level is listed twice")
+        return self
+
+
+class Datetime(_Column):
+    """A moment; the model sees its `parts`, none of them: it is carried along and not a feature."""
+
+    kind: Literal["datetime"]
+    format: str = "ISO8601"  # strptime format of the file, or ISO8601, epoch_s, epoch_ms
+    parts: tuple[DatePart, ...] = ()
+
+
+class Text(_Column):
+    """Free text, hashed word by word into `buckets` columns (0: not a feature)."""
+
+    kind: Literal["text"]
+    buckets: int = Field(default=0, ge=0, le=4096)
+
+
+Column = Annotated[Numeric | Integer | Boolean | Categorical | Datetime | Text, Field(discriminator="kind")]
+
+
+class Target(_Frozen):
+    """What is predicted. `classes` are the spellings in the file; of two, the last is the positive one."""
+
+    name: str
+    task: Task
+    classes: tuple[str, ...] = ()  # empty for a regression
+    aliases: dict[str, str] = {}  # other spellings in the file → the class they mean
+    set_aside: tuple[str, ...] = ()  # classes of too few rows to learn from: their rows are left out and counted
+    format: NumberFormat = NumberFormat()  # regression only: how the number is written
+
+    @model_validator(mode="after")
+    def _classes_fit_task(self) -> Target:
+        expected = {"binary": "two classes", "multiclass": "three classes or more", "regression": "no classes"}
+        n = len(self.classes)
+        fits = {"binary": n == 2, "multiclass": n >= 3, "regression": n == 0}[self.task]
+        if not fits or len(set(self.classes)) != n:
+            raise ValueError(
+                f"a {self.task} target has {expected[self.task]}, all different; here: {list(self.classes)}"
+            )
+        return self
+
+
+class Source(_Frozen):
+    """How the files under data/raw are written. Parquet needs none of it."""
+
+    separator: str = ","
+    encoding: str = "utf-8"
+    names: tuple[str, ...] = ()  # of the columns of a file whose first line is data; empty: that line names them
+    missing: tuple[str, ...] = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?")  # texts that mean missing
+
+
+class Dropped(_Frozen):
+    """A column of the file that is not a feature, and why."""
+
+    name: str
+    reason: str
+
+
+class Contract(_Frozen):
+    """What a row is. Feature columns keep the order of the file; names are unique."""
+
+    version: Literal[1] = 1
+    target: Target
+    time: str | None = None  # the datetime column that orders rows; it must be one of `columns`
+    id: str | None = None  # identifies a row or a customer: kept for joining, never a feature
+    source: Source = Source()
+    columns: tuple[Column, ...] = Field(min_length=1)
+    dropped: tuple[Dropped, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_are_sound(self) -> Contract:
+        names = [c.name for c in self.columns] + [self.target.name] + ([self.id] if self.id else [])
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise ValueError(f"named twice: {', '.join(twice)}")
+        if self.time is not None and not isinstance(self.get(self.time), Datetime):
+            raise ValueError(f'time: "{self.time}" is not a datetime column')
+        return self
+
+    def get(self, name: str) -> Column | None:
+        """The column of that name, or None."""
+        return next((c for c in self.columns if c.name == name), None)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns that a request carries, in order (the id and the target are not among them)."""
+        return [c.name for c in self.columns]
+
+    @property
+    def is_classification(self) -> bool:
+        """Whether the target has classes."""
+        return self.target.task != "regression"
+
+
+def load_contract(path: Path = CONTRACT) -> Contract:
+    """Read and check a contract file (.yaml or .json).
+
+    Raises:
+        UserError: the file is missing, is not YAML, or says something a contract cannot say.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: there is no contract yet", "make adopt DATA=your.csv TARGET=column")
+    text = path.read_text(encoding="utf-8")
+    return _checked(json.loads(text) if path.suffix == ".json" else _read_yaml(text, path), path)
+
+
+def _read_yaml(text: str, path: Path) -> Any:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        where = " ".join(str(error).split())
+        raise UserError(f"{path}: not valid YAML: {where}", f"mend {path} and repeat the command") from None
+
+
+def _checked(values: Any, path: Path) -> Contract:
+    try:
+        return Contract.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"{path}: {_first_problem(error, values)}", f"mend {path}, or `git checkout {path}`") from None
+
+
+def _first_problem(error: ValidationError, values: Any) -> str:
+    problem = error.errors(include_url=False)[0]
+    loc = list(problem["loc"])
+    if len(loc) > 1 and loc[0] == "columns" and isinstance(loc[1], int):
+        name = values["columns"][loc[1]].get("name", loc[1])
+        return f'column "{name}": {_dotted(loc[3:])}{problem["msg"]}{_given(problem["input"])}'
+    return f"{_dotted(loc)}{problem['msg']}{_given(problem['input'])}"
+
+
+def _dotted(loc: Iterable[object]) -> str:
+    joined = ".".join(str(part) for part in loc)
+    return f"{joined}: " if joined else ""
+
+
+def _given(value: object) -> str:
+    return "" if isinstance(value, dict | list) else f" (given: {value!r})"
+
+
+def contract_json(contract: Contract) -> str:
+    """The contract as canonical JSON: equal contracts give equal bytes."""
+    return json.dumps(contract.model_dump(mode="json"), ensure_ascii=False, sort_keys=True, indent=1)

@@ -1,0 +1,183 @@
+"""Rows → one float32 matrix, numpy only: the one place where a row becomes numbers.
+
+Training, export, serving and offline scoring all call it, so that none can differ from another:
+numbers as they are, booleans 0/1, levels as their position in the contract (-1: missing or unseen),
+moments as their parts, words as hashed counts, missing numbers as NaN.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.contract import Boolean, Categorical, Column, Contract, DatePart, Datetime, Integer, Numeric, Text
+
+Matrix = NDArray[np.float32]
+Values = Sequence[Any] | NDArray[Any]
+
+NAN = math.nan
+UNSEEN = -1.0
+_WORD = re.compile(r"\w+")
+_EPOCH = datetime(1970, 1, 1)
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column of the matrix: its name, the contract's column it comes from, and whether it holds level codes."""
+
+    name: str
+    column: str
+    levels: int = 0  # number of levels of a categorical column, 0 for numbers
+
+
+def features(contract: Contract) -> list[Feature]:
+    """The matrix's columns, in order."""
+    return [feature for column in contract.columns for feature in _features(column)]
+
+
+def _features(column: Column) -> list[Feature]:
+    match column:
+        case Categorical():
+            return [Feature(column.name, column.name, len(column.levels))]
+        case Datetime():
+            return [Feature(f"{column.name}.{part}", column.name) for part in column.parts]
+        case Text():
+            return [Feature(f"{column.name}#{i}", column.name) for i in range(column.buckets)]
+        case Numeric() | Integer() | Boolean():
+            return [Feature(column.name, column.name)]
+
+
+class Encoder:
+    """Encodes rows of one contract. Built once, used for every row; holds no state but the contract's.
+
+    Args:
+        contract: what a row is. Values are expected to be valid for it (see `ml.pipeline.validate` and
+            `ml.serving.rows`); a level it does not list becomes -1.
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        self.features = features(contract)
+        self._columns = [c for c in contract.columns if _features(c)]
+        self._row = [(c.name, _scalar(c), len(_features(c)) == 1) for c in self._columns]
+
+    def rows(self, rows: Sequence[Mapping[str, Any]]) -> Matrix:
+        """Encode JSON-like rows (numbers, booleans, texts, ISO 8601 moments; None or absent: missing) → (n, k)."""
+        return np.array([self._one(row) for row in rows], dtype=np.float32).reshape(len(rows), len(self.features))
+
+    def _one(self, row: Mapping[str, Any]) -> list[float]:
+        values: list[float] = []
+        for name, encode, single in self._row:
+            value = row.get(name)
+            if single:
+                values.append(encode(value))
+            else:
+                values.extend(encode(value))
+        return values
+
+    def columns(self, columns: Mapping[str, Values]) -> Matrix:
+        """Encode whole columns (numbers, booleans, texts or datetime64; None or NaN: missing) → (n, k)."""
+        n = len(next(iter(columns.values()))) if columns else 0
+        matrix = np.empty((n, len(self.features)), dtype=np.float32)
+        at = 0
+        for column in self._columns:
+            width = len(_features(column))
+            matrix[:, at : at + width] = _block(column, columns[column.name])
+            at += width
+        return matrix
+
+
+def _scalar(column: Column) -> Callable[[Any], Any]:
+    match column:
+        case Categorical():
+            codes = {level: float(i) for i, level in enumerate(column.levels)}
+            return lambda value: codes.get(value, UNSEEN)
+        case Datetime(parts=parts):
+            if len(parts) == 1:
+                return lambda value: _moment_parts(value, parts)[0]
+            return lambda value: _moment_parts(value, parts)
+        case Text(buckets=buckets):
+            if buckets == 1:
+                return lambda value: _hashed(value, buckets)[0]
+            return lambda value: _hashed(value, buckets)
+        case Numeric() | Integer() | Boolean():
+            return lambda value: NAN if value is None else value
+
+
+def _block(column: Column, values: Values) -> NDArray[Any]:
+    match column:
+        case Categorical():
+            codes = {level: i for i, level in enumerate(column.levels)}
+            listed = values.tolist() if isinstance(values, np.ndarray) else values
+            return np.fromiter((codes.get(v, UNSEEN) for v in listed), np.float32, len(values))[:, None]
+        case Datetime(parts=parts):
+            return _date_block(np.asarray(values, dtype="datetime64[us]"), parts)
+        case Text(buckets=buckets):
+            return np.array([_hashed(v, buckets) for v in values], dtype=np.float32).reshape(len(values), buckets)
+        case Numeric() | Integer() | Boolean():
+            return np.asarray([NAN if v is None else v for v in values] if _is_object(values) else values, np.float64)[
+                :, None
+            ]
+
+
+def _is_object(values: Values) -> bool:
+    return not isinstance(values, np.ndarray) or values.dtype == object
+
+
+def parse_moment(value: str) -> datetime:
+    """An ISO 8601 text as a naive moment in UTC, the form in which the whole project keeps time."""
+    moment = datetime.fromisoformat(value)
+    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _moment_parts(value: str | datetime | None, parts: tuple[DatePart, ...]) -> list[float]:
+    if value is None:
+        return [NAN] * len(parts)
+    moment = parse_moment(value) if isinstance(value, str) else value
+    return [_moment_part(moment, part) for part in parts]
+
+
+def _moment_part(moment: datetime, part: DatePart) -> float:
+    if part == "days":
+        return float((moment - _EPOCH).days)
+    return float(moment.weekday() if part == "weekday" else getattr(moment, part))
+
+
+def _date_block(moments: NDArray[np.datetime64], parts: tuple[DatePart, ...]) -> NDArray[np.float64]:
+    columns = [np.where(np.isnat(moments), NAN, _date_part(moments, part)) for part in parts]
+    return np.stack(columns, axis=1) if columns else np.empty((len(moments), 0))
+
+
+def _date_part(moments: NDArray[np.datetime64], part: DatePart) -> NDArray[np.int64]:
+    if part == "weekday":
+        return (_whole(moments, "D") + 3) % 7  # 1970-01-01 was a Thursday; Monday is 0
+    if part in _UNITS:
+        unit, within = _UNITS[part]
+        return (
+            _whole(moments, unit) - _whole(moments.astype(f"datetime64[{within}]"), unit) + (part in ("month", "day"))
+        )
+    return _whole(moments, "D") if part == "days" else _whole(moments, "Y") + 1970
+
+
+# each part is counted in the first unit since the start of the second
+_UNITS = {"month": ("M", "Y"), "day": ("D", "M"), "hour": ("h", "D"), "minute": ("m", "h")}
+
+
+def _whole(moments: NDArray[np.datetime64], unit: str) -> NDArray[np.int64]:
+    whole: NDArray[np.int64] = moments.astype(f"datetime64[{unit}]").astype(np.int64)
+    return whole
+
+
+def _hashed(value: Any, buckets: int) -> list[float]:
+    counts = [0.0] * buckets
+    if isinstance(value, str):
+        for word in _WORD.findall(value.lower()):
+            counts[zlib.crc32(word.encode()) % buckets] += 1.0
+    return counts

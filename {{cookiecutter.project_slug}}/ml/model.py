@@ -1,0 +1,153 @@
+"""The model: a scikit-learn Pipeline over the encoder's float32 matrix. Yours to change.
+
+`make_model` is the one place where an estimator is chosen. Whatever it returns must convert to ONNX and
+answer alike there: `ml.pipeline.export` refuses it otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ml.encode import features
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+    from ml.contract import Contract
+    from ml.params import Train
+
+ONE_HOT_LEVELS = 40  # more levels than this are target-encoded: one column instead of one for each level
+
+
+def make_model(contract: Contract, params: Train) -> Pipeline:
+    """An unfitted Pipeline whose last step is the estimator that `params.model` names.
+
+    Its input is the (n, k) float32 matrix of `ml.encode.Encoder`, its target class codes (0…) or floats.
+    Trees get numbers unscaled: a scaler would round in float32 before the split, and ONNX rounds elsewhere.
+    """
+    from sklearn.pipeline import Pipeline
+
+    classify = contract.is_classification
+    match params.model:
+        case "boosting":
+            return Pipeline(
+                [("columns", _columns(contract, "passthrough")), ("estimator", _boosting(classify, params))]
+            )
+        case "forest":
+            return Pipeline([("columns", _columns(contract, _imputed())), ("estimator", _forest(classify, params))])
+        case "linear":
+            return Pipeline([("columns", _columns(contract, _scaled())), ("estimator", _linear(classify, params))])
+
+
+def make_baseline(contract: Contract) -> Any:
+    """The naive answer that any model must beat: class shares of the training rows, or their mean."""
+    from sklearn.dummy import DummyClassifier, DummyRegressor
+
+    return DummyClassifier(strategy="prior") if contract.is_classification else DummyRegressor(strategy="mean")
+
+
+def search_space(contract: Contract, params: Train) -> dict[str, Any]:
+    """Where `train.search` looks: the estimator's arguments and their distributions. Yours to change."""
+    from scipy.stats import loguniform, randint
+
+    match params.model:
+        case "boosting":
+            return {
+                "learning_rate": loguniform(0.02, 0.3),
+                "max_leaf_nodes": randint(4, 64),
+                "min_samples_leaf": randint(5, 100),
+                "l2_regularization": loguniform(0.01, 100),
+            }
+        case "forest":
+            return {"min_samples_leaf": randint(1, 30), "max_features": loguniform(0.1, 1)}
+        case "linear":
+            return {"C" if contract.is_classification else "alpha": loguniform(1e-3, 1e3)}
+
+
+def _columns(contract: Contract, numbers: Any) -> Any:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.preprocessing import OneHotEncoder, TargetEncoder
+
+    made = features(contract)
+    numeric = [i for i, f in enumerate(made) if not f.levels]
+    few = [i for i, f in enumerate(made) if 0 < f.levels <= ONE_HOT_LEVELS]
+    many = [i for i, f in enumerate(made) if f.levels > ONE_HOT_LEVELS]
+    one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
+    blocks = [("numbers", numbers, numeric), ("levels", one_hot, few)]
+    if many:
+        blocks.append(("many_levels", TargetEncoder(random_state=0), many))
+    return ColumnTransformer([block for block in blocks if block[2]])
+
+
+def _imputed() -> Any:
+    from sklearn.impute import SimpleImputer
+
+    return SimpleImputer(strategy="median", keep_empty_features=True)
+
+
+def _scaled() -> Any:
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(_imputed(), StandardScaler())
+
+
+def _boosting(classify: bool, params: Train) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    estimator = HistGradientBoostingClassifier if classify else HistGradientBoostingRegressor
+    weights = {"class_weight": params.class_weight} if classify else {}
+    return estimator(random_state=params.seed, **params.boosting.model_dump(), **weights)
+
+
+def _forest(classify: bool, params: Train) -> Any:
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+    estimator = RandomForestClassifier if classify else RandomForestRegressor
+    weights = {"class_weight": params.class_weight} if classify else {}
+    return estimator(random_state=params.seed, n_jobs=-1, **params.forest.model_dump(), **weights)
+
+
+def _linear(classify: bool, params: Train) -> Any:
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    if classify:
+        return LogisticRegression(C=1 / params.linear.penalty, max_iter=2000, class_weight=params.class_weight)
+    return Ridge(alpha=params.linear.penalty)
+
+
+def settle(model: Any) -> Any:
+    """Round a fitted Pipeline's constants to float32, so that ONNX computes the very same thing.
+
+    The model's input is float32. A threshold t between two neighbouring float32 numbers splits them alike after
+    it is rounded *down* to float32 (x <= t and x <= floor32(t) agree for every float32 x); rounded to nearest, as
+    a converter does, it may not. Means, medians and target encodings are rounded to nearest in both.
+    Returns the same object.
+    """
+    for step in _fitted_parts(model):
+        for name in ("mean_", "statistics_"):
+            if getattr(step, name, None) is not None:
+                setattr(step, name, getattr(step, name).astype(np.float32).astype(np.float64))
+        if hasattr(step, "encodings_"):
+            step.encodings_ = [e.astype(np.float32).astype(np.float64) for e in step.encodings_]
+        for trees in getattr(step, "_predictors", []):  # histogram gradient boosting
+            for tree in trees:
+                tree.nodes["num_threshold"] = _floor32(tree.nodes["num_threshold"])
+        for tree in getattr(step, "estimators_", []):  # forests
+            tree.tree_.threshold[:] = _floor32(tree.tree_.threshold)
+    return model
+
+
+def _fitted_parts(model: Any) -> list[Any]:
+    if hasattr(model, "steps"):
+        return [part for _, step in model.steps for part in _fitted_parts(step)]
+    if hasattr(model, "transformers_"):
+        return [part for _, step, _ in model.transformers_ for part in _fitted_parts(step)]
+    return [model]
+
+
+def _floor32(values: Any) -> Any:
+    down = values.astype(np.float32)
+    return np.where(down > values, np.nextafter(down, np.float32(-np.inf)), down).astype(np.float64)

@@ -1,0 +1,156 @@
+"""params.yaml as one frozen, typed object. An unknown key is an error that names the keys there are."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ml.errors import UserError
+
+PARAMS = Path("params.yaml")
+
+Metric = Literal["auto", "roc_auc", "average_precision", "balanced_accuracy", "accuracy", "r2"]
+Share = Field(ge=0, le=1)
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Validate(_Frozen):
+    max_out_of_range: float = Share
+
+
+class Split(_Frozen):
+    test_share: float = Field(gt=0, lt=1)
+    seed: int
+
+
+class Boosting(_Frozen):
+    learning_rate: float = Field(gt=0)
+    max_iter: int = Field(ge=1)
+    max_leaf_nodes: int = Field(ge=2)
+    min_samples_leaf: int = Field(ge=1)
+    l2_regularization: float = Field(ge=0)
+    early_stopping: bool
+
+
+class Linear(_Frozen):
+    penalty: float = Field(gt=0)
+
+
+class Forest(_Frozen):
+    n_estimators: int = Field(ge=1)
+    min_samples_leaf: int = Field(ge=1)
+    max_leaf_nodes: int = Field(ge=2)
+
+
+class Search(_Frozen):
+    trials: int = Field(ge=0)
+
+
+class Train(_Frozen):
+    model: Literal["boosting", "linear", "forest"]
+    seed: int
+    class_weight: Literal["balanced"] | None
+    search: Search
+    boosting: Boosting
+    linear: Linear
+    forest: Forest
+
+
+class Evaluate(_Frozen):
+    metric: Metric
+    slices: int = Field(ge=0)
+    min_slice_rows: int = Field(ge=1)
+
+
+class Export(_Frozen):
+    tolerance: float = Field(gt=0)
+    golden_rows: int = Field(ge=1)
+
+
+class Release(_Frozen):
+    max_loss: float = Field(ge=0)
+    min_gain_over_baseline: float = Field(ge=0)
+
+
+class Serve(_Frozen):
+    port: int = Field(ge=0, le=65535)
+    max_rows: int = Field(ge=1)
+    max_body_bytes: int = Field(ge=1024)
+    max_waiting_rows: int = Field(ge=1)
+    max_requests: int = Field(ge=1)
+    deadline_seconds: float = Field(gt=0)
+    rate_per_key: float = Field(ge=0)
+    challenger: Literal["off", "shadow", "canary"]
+    canary_share: float = Share
+    log_answers: bool
+
+
+class Monitor(_Frozen):
+    window_days: float = Field(gt=0)
+    window_rows: int = Field(ge=0)
+    min_rows: int = Field(ge=1)
+    max_faulty: float = Share
+    false_alarm: float = Field(gt=0, lt=1)
+    min_psi: float = Field(ge=0)
+    max_loss: float = Field(ge=0)
+
+
+class Params(_Frozen):
+    """Every setting; meanings, units and off-switches stand as comments in params.yaml."""
+
+    name: str = Field(min_length=1)
+    validate_: Validate = Field(alias="validate")
+    split: Split
+    train: Train
+    evaluate: Evaluate
+    export: Export
+    release: Release
+    serve: Serve
+    monitor: Monitor
+
+
+def load_params(path: Path = PARAMS) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        UserError: missing file, invalid YAML, an unknown or missing key, a value out of bounds; it names the key.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    if not path.is_file():
+        raise UserError(f"{path}: no such file here ({Path.cwd()})", "cd to the project's folder")
+    try:
+        values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}", f"mend {path}") from None
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"{path}: {_problem(error)}", f"mend {path}, or `git diff {path}`") from None
+
+
+def _problem(error: ValidationError) -> str:
+    problems = error.errors(include_url=False)  # an unknown key often explains a missing one: it is told first
+    first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] != "extra_forbidden":
+        return f"{key}: {first['msg']} (given: {first['input']!r})"
+    near = difflib.get_close_matches(str(first["loc"][-1]), _keys_beside(first["loc"]), 1, 0.5)
+    return f"unknown key {key!r} (value {first['input']!r})" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Params
+    for part in loc[:-1]:
+        found = next((f for n, f in model.model_fields.items() if part in (n, f.alias)), None)
+        if found is None or not isinstance(found.annotation, type) or not issubclass(found.annotation, BaseModel):
+            return []
+        model = found.annotation
+    return [field.alias or name for name, field in model.model_fields.items()]

@@ -1,0 +1,205 @@
+"""Parts that tests of several rooms share: a contract with every kind, rows that follow it, a project to live in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import reduce
+from operator import getitem
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from ruamel.yaml import YAML
+
+from ml.contract import Boolean, Categorical, Contract, Datetime, Integer, Numeric, Target
+from ml.frame import typed
+from ml.params import Params, load_params
+
+for engine in ("MLFLOW_TRACKING_URI", "JOURNAL_URL"):  # a person's own servers are not for tests to write to
+    os.environ.pop(engine, None)
+
+HERE = Path(__file__).parents[1]
+PARTS = ("ml", "dvc.yaml", "pyproject.toml", ".dvc", ".dvcignore", ".gitignore")
+SETTINGS = {  # what these tests count on, whatever a person has made of params.yaml
+    "name": "life",
+    "split.test_share": 0.2,
+    "split.seed": 7,
+    "train.model": "boosting",
+    "train.class_weight": None,
+    "train.search.trials": 0,
+    "train.boosting.max_iter": 300,
+    "train.boosting.max_leaf_nodes": 15,
+    "validate.max_out_of_range": 0.05,
+    "evaluate.metric": "auto",
+    "release.max_loss": 0.0,
+    "release.min_gain_over_baseline": 0.01,
+}
+
+
+def write_settings(path: Path, **changes: object) -> None:
+    """The project's params.yaml with the values above, and those given (`train__boosting__max_iter=1`)."""
+    yaml = YAML()
+    values = yaml.load((HERE / "params.yaml").read_text(encoding="utf-8"))
+    wanted = {name.replace("__", "."): value for name, value in changes.items()}
+    for name, value in {**SETTINGS, **wanted}.items():
+        *blocks, key = name.split(".")
+        reduce(getitem, blocks, values)[key] = value
+    with path.open("w", encoding="utf-8") as file:
+        yaml.dump(values, file)
+
+
+@pytest.fixture(scope="session")
+def contract() -> Contract:
+    """Every kind that is a feature, a missing value allowed in each but one."""
+    return Contract(
+        target=Target(name="left", task="binary", classes=("no", "yes")),
+        time="seen",
+        id="customer",
+        columns=(
+            Numeric(name="charge", kind="numeric", missing=True, min=0, max=200),
+            Integer(name="calls", kind="integer", min=0, max=9),
+            Boolean(name="paperless", kind="boolean", missing=True),
+            Categorical(name="plan", kind="categorical", levels=("basic", "plus", "pro"), missing=True),
+            Categorical(name="city", kind="categorical", levels=("Oslo", "Łódź"), unseen="pool", missing=True),
+            Datetime(name="seen", kind="datetime", parts=("month", "weekday")),
+        ),
+    )
+
+
+def drawn(rng: np.random.Generator, values: tuple[object, ...], n: int) -> NDArray[Any]:
+    """Values drawn n times, as objects."""
+    return np.array(values, dtype=object)[rng.integers(0, len(values), n)]
+
+
+@pytest.fixture(scope="session")
+def make_frame(contract: Contract) -> Callable[..., pd.DataFrame]:
+    """Typed rows of `contract`, drawn with a seed; a tenth of the numbers is missing."""
+
+    def make(n: int, seed: int = 0) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        charge, calls = rng.uniform(0, 200, n), rng.integers(0, 10, n)
+        risk = 1 / (1 + np.exp(-(charge - 100) / 30 - (calls - 5) / 3))
+        frame = pd.DataFrame(
+            {
+                "charge": np.where(rng.random(n) < 0.1, np.nan, charge),
+                "calls": calls.astype(float),
+                "paperless": drawn(rng, (True, False, None), n),
+                "plan": drawn(rng, ("basic", "plus", "pro", None), n),
+                "city": drawn(rng, ("Oslo", "Łódź", "Bergen"), n),
+                "seen": pd.Timestamp("2025-01-01") + pd.to_timedelta(np.arange(n), unit="h"),
+                "left": np.where(rng.random(n) < risk, "yes", "no").astype(object),
+                "customer": [f"c{i}" for i in range(n)],
+            }
+        )
+        return typed(frame, contract)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def params(tmp_path_factory: pytest.TempPathFactory) -> Params:
+    """The settings that the tests count on."""
+    path = tmp_path_factory.mktemp("settings") / "params.yaml"
+    write_settings(path)
+    return load_params(path)
+
+
+@pytest.fixture(scope="session")
+def released_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of its own that has lived through adopt, dvc repro and the first release (made once; copy it)."""
+    project = tmp_path_factory.mktemp("life") / "project"
+    copy_project(project)
+    write_customers(project / "customers.csv", 600)
+    ml(project, "adopt", "customers.csv", "--target", "left", "--id", "customer")
+    command(project, "dvc", "repro", "-q")
+    ml(project, "release")
+    return project
+
+
+@pytest.fixture(scope="session")
+def retrained_project(released_project: Path) -> Path:
+    """`released_project` with fewer trees, through the pipeline and not yet released."""
+    return _trained_with(released_project, "fewer_trees", train__boosting__max_iter=40)
+
+
+@pytest.fixture(scope="session")
+def worsened_project(released_project: Path) -> Path:
+    """`released_project` with a model of one split, not yet released."""
+    return _trained_with(released_project, "stump", train__boosting__max_iter=1, train__boosting__max_leaf_nodes=2)
+
+
+def _trained_with(released: Path, name: str, **changes: object) -> Path:
+    project = released.with_name(name)
+    shutil.copytree(released, project, symlinks=True)
+    write_settings(project / "params.yaml", **changes)
+    command(project, "dvc", "repro", "-q")
+    return project
+
+
+@pytest.fixture
+def project(released_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of `released_project` to work in; the current folder while the test runs."""
+    return live_in(released_project, tmp_path / "project", monkeypatch)
+
+
+def live_in(original: Path, copy: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Copy a project and make the copy the current folder while the test runs."""
+    shutil.copytree(original, copy, symlinks=True)
+    monkeypatch.chdir(copy)
+    return copy
+
+
+def copy_project(project: Path) -> None:
+    """This project's code and settings in another folder, under git, with its own name and storage."""
+    project.mkdir(parents=True)
+    for part in PARTS:
+        source = HERE / part
+        if source.is_dir():
+            shutil.copytree(
+                source, project / part, ignore=shutil.ignore_patterns("__pycache__", "cache", "tmp", "*.db")
+            )
+        else:
+            shutil.copyfile(source, project / part)
+    write_settings(project / "params.yaml")
+    command(project, "git", "init", "-q")
+    commit(project, "start")
+
+
+def commit(project: Path, message: str) -> None:
+    """Commit everything."""
+    command(project, "git", "add", "-A")
+    command(project, "git", "-c", "user.name=test", "-c", "user.email=test@example.invalid", "commit", "-qm", message)
+
+
+def write_customers(path: Path, n: int, seed: int = 0) -> None:
+    """A small CSV whose target depends on two columns."""
+    rng = np.random.default_rng(seed)
+    charge, calls = rng.uniform(0, 200, n).round(2), rng.integers(0, 10, n)
+    risk = 1 / (1 + np.exp(-(charge - 100) / 30 - (calls - 5) / 3))
+    plan, left = rng.choice(["basic", "plus", "pro"], n), np.where(rng.random(n) < risk, "yes", "no")
+    ids = [f"c{seed}-{i}" for i in range(n)]
+    pd.DataFrame({"customer": ids, "charge": charge, "calls": calls, "plan": plan, "left": left}).to_csv(
+        path, index=False
+    )
+
+
+def command(project: Path, *words: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run a command in a project with this interpreter's tools first on the path."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        words, cwd=project, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+    )
+    assert not ok or done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+    return done
+
+
+def ml(project: Path, *words: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run `ml …` in a project."""
+    return command(project, sys.executable, "-m", "ml", *words, ok=ok)

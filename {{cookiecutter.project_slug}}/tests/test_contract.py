@@ -1,0 +1,69 @@
+"""The contract: it survives its file, and a mistake in it is told with file, column and value."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ml.contract import Contract, contract_json, load_contract
+from ml.errors import UserError
+
+TEXT = """
+target: {name: churned, task: binary, classes: [No, Yes]}
+columns:
+  - {name: age, kind: integer}
+  - {name: plan, kind: categorical, levels: [No, Yes, 'off']}
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "contract.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_words_like_no_stay_words(tmp_path: Path) -> None:
+    contract = load_contract(write(tmp_path, TEXT))
+    assert contract.target.classes == ("No", "Yes")
+
+
+def test_json_round_trip_is_the_identity(tmp_path: Path, contract: Contract) -> None:
+    path = tmp_path / "contract.json"
+    path.write_text(contract_json(contract), encoding="utf-8")
+    assert load_contract(path) == contract
+    assert contract_json(load_contract(path)) == contract_json(contract)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("kind: integer", "kind: integr", ['column "age"', "integr"]),
+        ("kind: integer", "kind: integer, limit: 3", ['column "age"', "limit", "3"]),
+        ("levels: [No, Yes, 'off']", "levels: [No, No]", ['column "plan"', "twice"]),
+        ("name: plan", "name: age", ["named twice", "age"]),
+        ("name: plan", "name: churned", ["named twice", "churned"]),
+        ("classes: [No, Yes]", "classes: [No]", ["binary", "two classes"]),
+        ("target:", "time: age\ntarget:", ["time", "age", "not a datetime"]),
+        ("target:", "targt:", ["target", "Field required"]),
+        ("columns:", "columns: [", ["not valid YAML"]),
+    ],
+)
+def test_a_mistake_names_file_and_place(tmp_path: Path, old: str, new: str, told: list[str]) -> None:
+    path = write(tmp_path, TEXT.replace(old, new))
+    with pytest.raises(UserError) as error:
+        load_contract(path)
+    for words in ["contract.yaml", *told]:
+        assert words in error.value.what
+    assert error.value.then
+
+
+def test_no_contract_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="make adopt"):
+        load_contract(tmp_path / "contract.yaml")
+
+
+def test_json_is_stable_under_order_of_keys(contract: Contract) -> None:
+    shuffled = dict(reversed(json.loads(contract_json(contract)).items()))
+    assert contract_json(Contract.model_validate(shuffled)) == contract_json(contract)
