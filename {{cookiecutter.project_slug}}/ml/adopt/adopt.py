@@ -1,0 +1,134 @@
+"""A person's table → contract.yaml, data/raw and DVC. `demo` makes the demo's data and adopts it the same way.
+
+Reads: a CSV or Parquet file, a folder of them, an address. Writes: contract.yaml, data/raw/0001-<name>, data/raw.dvc.
+Run: `make adopt DATA=customers.csv TARGET=churned` (or `python -m ml adopt customers.csv --target churned`).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import cast, get_args
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+
+from ml.adopt import demo
+from ml.adopt.append import check
+from ml.adopt.parts import local_parts, read
+from ml.adopt.propose import PROPOSED, Choice, differences, is_edited, propose, write
+from ml.adopt.report import table
+from ml.adopt.store import RAW, is_stored, store
+from ml.adopt.understand import Adopted, Request, understand
+from ml.adopt.write import contract_yaml
+from ml.contract import CONTRACT, Task, load_contract
+from ml.errors import UserError
+
+
+def adopt(
+    data: str,
+    *,
+    target: str | None,
+    time: str | None = None,
+    id: str | None = None,
+    drop: list[str],
+    task: str | None = None,
+    names: list[str] | None = None,
+    contract: str | None = None,
+) -> None:
+    """Infer the contract of a table and put both in place.
+
+    Args:
+        data: a file, a folder of parts, an address, or `demo`.
+        target: the column to predict.
+        time: the column that orders the rows.
+        id: the column that says what a row is about.
+        drop: columns to leave out.
+        task: binary, multiclass or regression; None: from the target.
+        names: of the columns of a file without a header.
+        contract: `keep` or `replace` a contract.yaml that was edited since adopt wrote it.
+
+    Raises:
+        UserError: whatever is wrong with the file, the target or an option.
+    """
+    if data == "demo":
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "demo.csv"
+            demo.simulate().to_csv(path, index=False)
+            _adopt([path], Request(demo.TARGET, demo.TIME, demo.ID), contract)
+        return
+    if target is None:
+        raise UserError("adopt needs to know which column to predict", f"make adopt DATA={data} TARGET=column")
+    _check_choice("task", task, get_args(Task))
+    _check_choice("contract", contract, get_args(Choice))
+    request = Request(target, time, id, tuple(drop), cast("Task | None", task), tuple(names or ()))
+    try:
+        _adopt(local_parts(data), request, contract)
+    except OSError as error:
+        raise UserError(f"{data}: {error}", "mend that (space? permission?), then repeat the command") from None
+
+
+def _check_choice(option: str, given: str | None, choices: tuple[str, ...]) -> None:
+    if given is not None and given not in choices:
+        raise UserError(f'{option} "{given}" is none of {", ".join(choices)}', f"{option.upper()}={choices[0]}")
+
+
+def _adopt(paths: list[Path], request: Request, choice: str | None) -> None:
+    console = Console()
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        reading = progress.add_task(f"reading {', '.join(p.name for p in paths[:3])}", total=None)
+        texts, source = read(paths, request.names)
+        progress.remove_task(reading)
+        adopted = understand(str(paths[0]), texts, source, request, progress.track)
+    console.print(table(adopted))
+    for remark in adopted.remarks:
+        console.print(f"[yellow]doubt:[/] {escape(remark)}")
+    kept = place(paths, adopted, choice, console)
+    console.print(f"\n{adopted.rows} rows in {RAW}/ and under DVC; {CONTRACT}: {kept}")
+    console.print("[bold]next:[/] make flow")
+
+
+def place(paths: list[Path], adopted: Adopted, choice: str | None, console: Console) -> str:
+    """Put data and contract in place; what was done with the contract, in words.
+
+    Raises:
+        UserError: contract.yaml was edited, would change, and nobody said which one to follow.
+    """
+    text = contract_yaml(adopted.contract, adopted.doubts, adopted.remarks)
+    changes = _changes(adopted, choice)
+    edited = CONTRACT.is_file() and is_edited() and bool(changes)
+    if changes:
+        console.print(f"\n[bold]{CONTRACT} would change:[/]")
+        console.print("\n".join(changes[:40]))
+    if edited and choice is None and not is_stored(paths):
+        propose(text)
+        raise UserError(
+            f"{CONTRACT} was edited since adopt wrote it; this table would change it as listed: nothing is replaced",
+            f"repeat with CONTRACT=keep (your edits stay), or CONTRACT=replace (it becomes {PROPOSED})",
+        )
+    if edited and choice != "replace":
+        _check_kept(paths)
+        store(paths)
+        return "your edits stay as they are"
+    store(paths)
+    write(text)
+    return "replaced as listed" if changes else "read its doubts, correct what is wrong"
+
+
+def _changes(adopted: Adopted, choice: str | None) -> list[str]:
+    if not CONTRACT.is_file():
+        return []
+    try:
+        return differences(adopted.contract)
+    except UserError as error:
+        if choice != "replace":
+            raise
+        return [escape(error.what)]
+
+
+def _check_kept(paths: list[Path]) -> None:
+    """The contract that stays must be able to read the new parts."""
+    contract = load_contract()
+    for path in paths:
+        check(path, contract)

@@ -1,0 +1,74 @@
+"""One more part for data/raw, if it keeps the contract; else it goes to data/quarantine and nothing trains on it.
+
+Reads: contract.yaml, params.yaml (validate), the file or folder. Writes: data/raw/NNNN-<name>, or data/quarantine/.
+Run: `python -m ml adopt --append more.csv` (or `make adopt DATA=more.csv APPEND=1`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from ml.adopt.parts import is_ascii, local_parts
+from ml.adopt.sniff import FIRST_LINE, sniff
+from ml.adopt.store import add, quarantine
+from ml.contract import Contract, load_contract
+from ml.errors import UserError
+from ml.params import load_params
+from ml.raw.files import is_parquet
+
+
+def append(data: str) -> None:
+    """Check each part against the contract and put it where it belongs.
+
+    Raises:
+        UserError: a part broke the contract (it is in quarantine by then; parts before it were added).
+    """
+    contract, console = load_contract(), Console()
+    for path in local_parts(data):
+        try:
+            rows = check(path, contract)
+        except UserError as error:
+            kept = quarantine(path, error)
+            raise UserError(
+                f"{error.what}\n  it is in {kept}, with the reason in {kept.name}.reason.txt; data/raw is unchanged",
+                error.then,
+            ) from None
+        console.print(f"{rows} rows → {escape(str(add(path)))}")
+    console.print("[bold]next:[/] make flow")
+
+
+def check(path: Path, contract: Contract) -> int:
+    """Rows of a part that keeps the contract.
+
+    Raises:
+        UserError: it is written otherwise, lacks a column, holds a value that is none of its column's.
+    """
+    from ml.frame import typed
+    from ml.pipeline.ingest import read_typed
+    from ml.pipeline.validate import findings, refuse
+
+    if not is_parquet(path):
+        _check_source(path, contract)
+    part = read_typed(path, contract)
+    frame = typed(part.table.to_pandas(), contract)
+    refuse(findings(frame, contract, load_params().validate_)[:1], len(frame), str(path))
+    return part.rows_read
+
+
+def _check_source(path: Path, contract: Contract) -> None:
+    """Name a wrong separator or encoding for what it is, before it shows as a missing column or a strange letter."""
+    source = contract.source
+    found = sniff(path, source.names or (FIRST_LINE,))
+    if found.separator != source.separator:
+        raise UserError(
+            f'{path}: "{found.separator}" separates its columns, in contract.yaml it is "{source.separator}"',
+            f'write it with "{source.separator}"',
+        )
+    if found.encoding != source.encoding and not is_ascii(path):
+        raise UserError(
+            f"{path}: it is {found.encoding}, in contract.yaml the encoding is {source.encoding}",
+            f"write it as {source.encoding}",
+        )

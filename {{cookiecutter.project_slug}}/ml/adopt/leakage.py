@@ -1,0 +1,163 @@
+"""Does a column, or a small set of them, give the target away? Warnings, each with the option that drops it.
+
+Looks at up to `SAMPLE` rows: small trees and least squares are fitted on half of them and judged on the other half.
+What comes out too good is not always a leak, so nothing is dropped here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ml.adopt.names import words
+from ml.contract import Contract, Datetime, Integer, Numeric, Text
+from ml.encode import Encoder
+from ml.frame import encode_frame, target_codes, typed
+
+SAMPLE = 20_000
+ALONE = 0.98  # held-out ROC AUC or R² from which one column says too much
+TOGETHER = 0.999  # the same for up to `SET` columns
+SET = 3
+MIN_ROWS = 60  # fewer rows prove nothing
+
+Floats = NDArray[np.float64]
+
+
+class Halves:
+    """Rows to fit on and rows to judge on, drawn with a fixed seed.
+
+    Args:
+        contract: what a row is.
+        table: typed rows (see `ml.pipeline.ingest`), without missing targets.
+    """
+
+    def __init__(self, contract: Contract, table: pa.Table) -> None:
+        frame = typed(table.to_pandas(), contract)
+        encoder = Encoder(contract.model_copy(update={"columns": _without_text(contract)}))
+        self.classify = contract.is_classification
+        self.columns = [f.column for f in encoder.features]
+        self.x = encode_frame(frame, encoder).astype(np.float64)
+        self.y: NDArray[Any] = target_codes(frame, contract)
+        self.first = np.random.default_rng(0).random(len(frame)) < 0.5
+
+    def score(self, x: Floats, leaves: int) -> tuple[float, Floats]:
+        """Held-out ROC AUC (the worst class against the rest) or R² of a small tree, and its importances."""
+        from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+        made = DecisionTreeClassifier if self.classify else DecisionTreeRegressor
+        tree = made(max_leaf_nodes=leaves, min_samples_leaf=5, random_state=0).fit(x[self.first], self.y[self.first])
+        answer = tree.predict_proba(x[~self.first]) if self.classify else tree.predict(x[~self.first])
+        return self._quality(answer, getattr(tree, "classes_", None)), tree.feature_importances_
+
+    def _quality(self, answer: NDArray[Any], classes: NDArray[Any] | None) -> float:
+        from sklearn.metrics import r2_score, roc_auc_score
+
+        held = self.y[~self.first]
+        if classes is None:
+            return float(r2_score(held, answer))
+        sides = [(held == c, answer[:, i]) for i, c in enumerate(classes) if 0 < (held == c).sum() < len(held)]
+        return min((float(roc_auc_score(side, share)) for side, share in sides), default=0.0)
+
+
+def _without_text(contract: Contract) -> tuple[Any, ...]:
+    return tuple(c.model_copy(update={"buckets": 0}) if isinstance(c, Text) else c for c in contract.columns)
+
+
+def alone(halves: Halves) -> dict[str, str]:
+    """Column → warning, for each that predicts the target by itself."""
+    measure = "AUC" if halves.classify else "R²"
+    found = {}
+    for name in dict.fromkeys(halves.columns):
+        x = halves.x[:, [i for i, c in enumerate(halves.columns) if c == name]]
+        score, _ = halves.score(x, 64)
+        if score >= ALONE:
+            found[name] = f'a leak? alone {measure} {score:.3f}; DROP="{name}"'
+    return found
+
+
+def together(halves: Halves, contract: Contract, known: set[str]) -> str | None:
+    """A warning where a few columns determine the target together, none of which does alone."""
+    kept = [i for i, c in enumerate(halves.columns) if c not in known]
+    if len(kept) < 2:
+        return None
+    names = _tree_set(halves, kept) if halves.classify else _sum_set(halves, contract, kept)
+    if not names:
+        return None
+    listed = " and ".join(f'"{n}"' for n in names)
+    return f'{listed} together determine the target: a leak? then DROP="{",".join(names)}"'
+
+
+def _tree_set(halves: Halves, kept: list[int]) -> list[str]:
+    score, shares = halves.score(halves.x[:, kept], 16)
+    used = [i for i, share in zip(kept, shares, strict=True) if share > 0.01]
+    names = list(dict.fromkeys(halves.columns[i] for i in used))
+    return names if score >= TOGETHER and len(names) <= SET else []
+
+
+def _sum_set(halves: Halves, contract: Contract, kept: list[int]) -> list[str]:
+    """Sums, differences and products: least squares on a few columns, as they are and as logarithms."""
+    measured = [i for i in kept if isinstance(contract.get(halves.columns[i]), Numeric | Integer)]
+    rows = np.isfinite(halves.x[:, measured]).all(axis=1)
+    if len(measured) < 2 or rows.sum() < MIN_ROWS:
+        return []
+    x, y, first = halves.x[rows][:, measured], halves.y[rows], halves.first[rows]
+    picked = _pursuit(x, y, first)
+    positive = [j for j in range(len(measured)) if x[:, j].min() > 0]
+    if not picked and (y > 0).all() and len(positive) >= 2:
+        picked = [positive[j] for j in _pursuit(np.log(x[:, positive]), np.log(y), first)]
+    return [halves.columns[measured[j]] for j in picked]
+
+
+def _pursuit(x: Floats, y: Floats, first: NDArray[np.bool_]) -> list[int]:
+    """Orthogonal matching pursuit (Pati et al. 1993): up to `SET` columns whose linear fit leaves next to nothing."""
+    spread = x.std(axis=0)
+    scaled = (x - x.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    picked: list[int] = []
+    rest = y - y.mean()
+    for _ in range(min(SET, x.shape[1])):
+        picked.append(int(np.argmax(np.abs(scaled.T @ rest))))
+        design = np.column_stack([np.ones(len(y)), scaled[:, picked]])
+        fitted, *_ = np.linalg.lstsq(design[first], y[first], rcond=None)
+        rest = y - design @ fitted
+        held = rest[~first]
+        if 1 - held.var() / max(y[~first].var(), 1e-300) >= TOGETHER:
+            return picked if len(picked) > 1 else []
+    return []
+
+
+def ordering(halves: Halves, name: str, numbers: Floats) -> dict[str, str]:
+    """A warning where an identifier, which is no feature, orders the rows by their target."""
+    score, _ = halves.score(np.nan_to_num(numbers)[:, None], 64)
+    return {name: "orders the target: rows sorted or numbered by it"} if score >= 0.9 else {}
+
+
+def duplicates(codes: list[NDArray[np.int32]], contract: Contract) -> str | None:
+    """A remark on rows that repeat others in every feature and the target.
+
+    Args:
+        codes: for each column the position of each row's text among the distinct ones.
+        contract: says how rows will be split.
+    """
+    rows = len(codes[0])
+    mixed = np.zeros(rows, dtype=np.uint64)
+    for column in codes:
+        mixed = (mixed ^ (column.astype(np.int64).view(np.uint64) + np.uint64(1))) * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> np.uint64(29)
+    again = rows - len(np.unique(mixed))
+    if again == 0:
+        return None
+    apart = contract.time is not None or contract.id is not None
+    side = "on both sides of the split: a score too good" if apart else "always on one side of the split"
+    return f"{again} rows equal another in every column; equal rows fall {side}"
+
+
+def ignored_time(contract: Contract) -> str | None:
+    """A remark where moments could order the rows and nobody said so."""
+    moments = [c.name for c in contract.columns if isinstance(c, Datetime) and set(c.parts) & {"days", "month"}]
+    likely = [name for name in moments if not words(name) & {"birth", "birthday", "birthdate", "born", "dob"}]
+    if contract.time is not None or not likely:
+        return None
+    return f'the split ignores time; if "{likely[0]}" orders the rows: TIME="{likely[0]}"'

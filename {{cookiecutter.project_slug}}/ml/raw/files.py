@@ -1,0 +1,178 @@
+"""A file of rows → a table of texts, one column per header name. Nothing is guessed here: `Source` says how.
+
+Reads: .csv, .csv.gz (any separator and encoding that `Source` names) and .parquet. Used by `ml.adopt` to infer
+the contract and by `ml.pipeline.ingest` to follow it, so that both see the same texts.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from typing import IO, TYPE_CHECKING, Any, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from ml.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ml.contract import Source
+
+BLOCK_BYTES = 16 << 20  # one block of the CSV reader; a row longer than this is not a table's
+MAX_RAGGED = 10_000  # rows of a wrong length after which reading stops: this is not a table
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether the file's first bytes are Parquet's."""
+    with path.open("rb") as file:
+        return file.read(4) == b"PAR1"
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """The file's bytes, unpacked where they are gzip's."""
+    return cast("IO[bytes]", gzip.open(path, "rb")) if is_packed(path) else path.open("rb")
+
+
+def is_packed(path: Path) -> bool:
+    """Whether the file's first bytes are gzip's, whatever its name says."""
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
+def column_names(header: Sequence[str]) -> list[str]:
+    """Header cells as unique, non-empty names: trimmed, `column_3` for an empty one, `x_2` for a second `x`."""
+    names: list[str] = []
+    for i, cell in enumerate(header):
+        wanted = " ".join(cell.lstrip("\ufeff").split()) or f"column_{i + 1}"
+        name, n = wanted, 1
+        while name in names:
+            n += 1
+            name = f"{wanted}_{n}"
+        names.append(name)
+    return names
+
+
+def read_texts(path: Path, source: Source) -> pa.Table:
+    """The whole file as a table: text columns for CSV, typed columns for Parquet, names made unique.
+
+    Raises:
+        UserError: not readable as this separator and encoding, no rows, rows of different lengths.
+    """
+    table = _read_parquet(path) if is_parquet(path) else _read_csv(path, source)
+    if table.num_rows == 0:
+        raise UserError(f"{path}: it holds no rows", "give a file with rows under its header")
+    return table
+
+
+def _read_parquet(path: Path) -> pa.Table:
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"{path}: not a readable Parquet file: {error}", "write it again") from None
+    return table.rename_columns(column_names(table.column_names))
+
+
+def _read_csv(path: Path, source: Source) -> pa.Table:
+    header = first_record(path, source)
+    names = list(source.names) or column_names(header)
+    if len(names) != len(header):
+        raise UserError(
+            f"{path}: {len(header)} columns, but {len(names)} names for them in contract.yaml (source: names)",
+            f"make adopt DATA={path} TARGET=…",
+        )
+    ragged: list[pacsv.InvalidRow] = []
+    try:
+        with open_bytes(path) as file:
+            table = pacsv.read_csv(file, **_options(source, len(names), ragged))
+    except (pa.ArrowException, UnicodeError, OSError, EOFError) as error:
+        if not ragged:
+            raise UserError(f"{path}: not readable as {source.encoding} text: {error}", _mend(source)) from None
+    if ragged:
+        raise _ragged(path, source, ragged)
+    return _without_blank_rows(table.slice(0 if source.names else 1)).rename_columns(names)
+
+
+def _without_blank_rows(table: pa.Table) -> pa.Table:
+    """Rows of nothing but separators, as spreadsheets leave them below the last row, are none."""
+    blank = pc.equal(table.column(0), "")
+    for column in table.columns[1:]:
+        if not pc.any(blank).as_py():
+            return table
+        blank = pc.and_(blank, pc.equal(column, ""))
+    return table.filter(pc.invert(blank))
+
+
+def first_record(path: Path, source: Source) -> list[str]:
+    """The cells of the first line that is not empty."""
+    try:
+        with open_bytes(path) as file:
+            text = io.TextIOWrapper(file, encoding=_codec(source.encoding), newline="")
+            return next((cells for cells in csv.reader(text, delimiter=source.separator) if cells), [])
+    except (UnicodeError, csv.Error, OSError, EOFError) as error:
+        raise UserError(f"{path}: not readable as {source.encoding} text: {error}", _mend(source)) from None
+
+
+def _codec(encoding: str) -> str:
+    return "utf-8-sig" if encoding == "utf-8" else encoding
+
+
+def _mend(source: Source) -> str:
+    return f"save it as UTF-8 with `{source.separator}` between the columns"
+
+
+def _options(source: Source, width: int, ragged: list[pacsv.InvalidRow]) -> dict[str, Any]:
+    def note(row: pacsv.InvalidRow) -> str:
+        ragged.append(row)
+        return "skip" if len(ragged) < MAX_RAGGED else "error"
+
+    positions = [str(i) for i in range(width)]  # the header is read as a row, for its names may be anything
+    return {
+        # threads would lose the number of a ragged row
+        "read_options": pacsv.ReadOptions(
+            column_names=positions, encoding=source.encoding, use_threads=False, block_size=BLOCK_BYTES
+        ),
+        "parse_options": pacsv.ParseOptions(
+            delimiter=source.separator, newlines_in_values=True, invalid_row_handler=note
+        ),
+        "convert_options": pacsv.ConvertOptions(
+            column_types=dict.fromkeys(positions, pa.string()), strings_can_be_null=False
+        ),
+    }
+
+
+def _ragged(path: Path, source: Source, rows: list[pacsv.InvalidRow]) -> UserError:
+    first = rows[0]
+    line = line_of_record(path, source, first.number, blank=True) if first.number else 1
+    count = f"{len(rows)} rows" if len(rows) < MAX_RAGGED else f"at least {MAX_RAGGED} rows"
+    return UserError(
+        f"{path}: {count} do not have the {first.expected_columns} columns of the first line"
+        f" (first: line {line} has {first.actual_columns})",
+        "mend these lines (often a separator or a quote inside a value) and repeat the command",
+    )
+
+
+def line_of_record(path: Path, source: Source, number: int, *, blank: bool = False) -> int:
+    """The line on which the n-th record starts: a record may hold line breaks, an empty line is none.
+
+    Args:
+        path: the file.
+        source: how it is written.
+        number: of the record; 1 is the header, where there is one.
+        blank: whether rows of nothing but separators count, as they do for the CSV reader.
+    """
+    with open_bytes(path) as file:
+        text = io.TextIOWrapper(file, encoding=_codec(source.encoding), newline="")
+        reader = csv.reader(text, delimiter=source.separator)
+        seen, line = 0, 1
+        for cells in reader:
+            seen += bool(cells) if blank else any(cells)
+            if seen == number:
+                return line
+            line = reader.line_num + 1
+        return line

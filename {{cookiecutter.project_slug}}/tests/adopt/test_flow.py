@@ -1,0 +1,81 @@
+"""Every table of traps through pipeline, release and server: one request, answered as scikit-learn answers.
+
+The stages run in this process and DVC takes their files as they are (`dvc commit`): seconds instead of a minute.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from ml.adopt.write import contract_yaml
+from ml.encode import Encoder
+from ml.params import load_params
+from ml.pipeline import evaluate, export, ingest, split, train, validate
+from ml.release.release import release
+from ml.serving.app import create_app
+from ml.serving.keys import Keys
+from ml.serving.settings import Settings
+from tests.adopt.formats import TABLES
+from tests.adopt.tables import Table
+from tests.conftest import command, write_settings
+
+HERE = Path(__file__).parents[2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", TABLES)
+def test_a_table_is_trained_on_released_and_served(
+    make: Callable[[], Table], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The generated example of the API is answered, and the answer is the scikit-learn pipeline's."""
+    monkeypatch.chdir(tmp_path)
+    _make_project(tmp_path)
+    path, adopted = make().adopted(tmp_path)
+    contract = adopted.contract
+    Path("contract.yaml").write_text(contract_yaml(contract, adopted.doubts, adopted.remarks), encoding="utf-8")
+    Path("data/raw").mkdir(parents=True)
+    path.rename(Path("data/raw") / f"0001-{path.name}")
+    for stage in (ingest, validate, split, train, evaluate, export):
+        stage.main()
+    command(tmp_path, "dvc", "add", "-q", "data/raw")
+    command(tmp_path, "dvc", "commit", "-q", "--force")
+    release()
+    settings = Settings(
+        serve=load_params(Path("params.yaml")).serve,
+        bundle=Path("serving/releases/1"),  # champion or not: some tables hold nothing to learn
+        journal=f"sqlite:///{tmp_path}/journal.db",
+        keys=Keys((), None, 0),
+    )
+    with TestClient(create_app(settings)) as client:
+        described = client.get("/openapi.json").json()
+        example = described["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["examples"]
+        row = example["one"]["value"]
+        answered = client.post("/predict", json=row)
+    assert answered.status_code == 200, answered.text
+    x = Encoder(contract).rows([row])
+    _assert_same(answered.json(), train.load_model(train.MODELS / "model.skops"), x, contract.target.classes)
+
+
+def _make_project(folder: Path) -> None:
+    """What DVC and a release look at: the pipeline, the settings, the code, a git repository."""
+    (folder / "ml").symlink_to(HERE / "ml", target_is_directory=True)
+    shutil.copyfile(HERE / "dvc.yaml", folder / "dvc.yaml")
+    write_settings(folder / "params.yaml")
+    command(folder, "git", "init", "-q")
+    command(folder, "dvc", "init", "-q")
+
+
+def _assert_same(answer: dict[str, Any], model: Any, x: Any, classes: tuple[str, ...]) -> None:
+    if not classes:
+        np.testing.assert_allclose(answer["prediction"], model.predict(x)[0], rtol=1e-5, atol=1e-5)
+        return
+    shares = model.predict_proba(x)[0]
+    np.testing.assert_allclose([answer["probabilities"][c] for c in classes], shares, atol=1e-5)
+    assert answer["prediction"] == classes[int(np.argmax(shares))]
