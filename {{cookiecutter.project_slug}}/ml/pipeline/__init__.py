@@ -1,0 +1,1 @@
+"""The DVC stages, in order: ingest → validate → split → train → evaluate → export. Files in, files out."""

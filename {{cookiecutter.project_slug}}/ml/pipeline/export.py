@@ -1,0 +1,194 @@
+"""The fitted pipeline as a bundle that serves without scikit-learn, and the gate that both answer alike.
+
+Reads: contract.yaml, params.yaml (export, train), models/model.skops, data/test.parquet,
+metrics/*.json, reports/evaluate/*.json. Writes: bundle/ (model.onnx, contract.json, model.json, golden.json) and
+reports/parity.json. Nothing is exported that differs.
+Run: `python -m ml.pipeline.export` (dvc stage `export`).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ml.contract import Contract, contract_json, load_contract
+from ml.encode import Encoder, Feature
+from ml.errors import UserError, run_stage
+from ml.frame import encode_frame, read_table, rows_of_frame
+from ml.params import load_params
+from ml.pipeline.evaluate import METRICS, REPORTS
+from ml.pipeline.metrics import answers
+from ml.pipeline.split import TEST
+from ml.pipeline.train import MODELS, load_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from ml.encode import Matrix
+
+BUNDLE = Path("bundle")
+PARITY = Path("reports/parity.json")
+OPSET = 21  # the newest that skl2onnx 1.20 writes
+EDGES = (0.0, -1.0, 1.0, 99.0, -1e9, 1e9, np.nan)
+
+
+def to_onnx(model: Any, contract: Contract) -> bytes:
+    """The fitted pipeline as ONNX: x (n, k) float32 → `probabilities` (n, classes) or `value` (n, 1), float32."""
+    from skl2onnx import convert_sklearn
+    from skl2onnx.common.data_types import FloatTensorType
+
+    width = len(Encoder(contract).features)
+    options = {id(model): {"zipmap": False}} if contract.is_classification else None
+    types = [("x", FloatTensorType([None, width]))]
+    with warnings.catch_warnings():  # the converter hands booleans to protobuf where integers are due
+        warnings.simplefilter("ignore", DeprecationWarning)
+        made = convert_sklearn(model, initial_types=types, target_opset=OPSET, options=options)
+    graph = made.graph
+    wanted, name = (graph.output[-1], "probabilities" if contract.is_classification else "value")
+    _rename(graph, wanted.name, name)
+    del graph.output[:-1]
+    graph.output[0].name = name
+    return bytes(made.SerializeToString())
+
+
+def _rename(graph: Any, old: str, new: str) -> None:
+    for node in graph.node:
+        for names in (node.input, node.output):
+            for i, name in enumerate(names):
+                if name == old:
+                    names[i] = new
+
+
+def onnx_answers(model: bytes, x: Matrix) -> NDArray[np.float64]:
+    """The answer matrix of ONNX Runtime, one thread, for the encoded rows x."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(None, {"x": x})[0], dtype=np.float64)
+
+
+def edge_rows(x: Matrix, features: Sequence[Feature]) -> Matrix:
+    """Rows that held-out data rarely hold: every column at its extremes and beyond, codes no level has, all missing."""
+    numbers = [i for i, feature in enumerate(features) if not feature.levels]
+    base = x[: min(len(x), 5)]
+    made = []
+    for value in EDGES:
+        every, each = base.copy(), np.repeat(base[:1], len(features), axis=0)
+        every[:] = value
+        each[np.arange(len(features)), np.arange(len(features))] = value
+        made += [every, each]
+    if numbers:
+        low, high = np.nanmin(x[:, numbers], axis=0, initial=0), np.nanmax(x[:, numbers], axis=0, initial=0)
+        for bound in (low, high):
+            row = base.copy()
+            row[:, numbers] = bound
+            made.append(row)
+    return np.concatenate(made).astype(np.float32)
+
+
+def difference(expected: NDArray[Any], found: NDArray[Any], contract: Contract) -> NDArray[np.float64]:
+    """How far two answer matrices are apart, row by row, shape (n,).
+
+    Probabilities: absolute. Values: in units of the answers' standard deviation or of the value itself, whichever is
+    larger, because a sum of float32 leaves is as exact as its largest terms, not as its total.
+    """
+    scale = 1.0 if contract.is_classification else np.maximum(np.abs(expected), expected.std() or 1.0)
+    gap: NDArray[np.float64] = np.nan_to_num((np.abs(expected - found) / scale).max(axis=1), nan=np.inf)
+    return gap
+
+
+def parity(expected: NDArray[Any], found: NDArray[Any], contract: Contract, tolerance: float) -> dict[str, Any]:
+    """Largest difference, and labels flipped although the best two classes are further apart than the tolerance."""
+    gap = float(difference(expected, found, contract).max())
+    report = {"rows": len(expected), "largest_difference": gap, "tolerance": tolerance, "labels_flipped": 0}
+    if contract.is_classification:
+        top = np.sort(expected, axis=1)
+        clear = top[:, -1] - top[:, -2] > 2 * tolerance
+        report["labels_flipped"] = int((clear & (expected.argmax(axis=1) != found.argmax(axis=1))).sum())
+    return report
+
+
+def refuse_difference(
+    report: dict[str, Any], expected: NDArray[Any], found: NDArray[Any], gap: NDArray[Any], row: Callable[[int], str]
+) -> None:
+    """Raise a `UserError` that shows the worst row where ONNX and scikit-learn differ too much.
+
+    Args:
+        report: what `parity` found.
+        expected: scikit-learn's answers.
+        found: the ONNX model's answers.
+        gap: `difference` of the two, shape (n,).
+        row: gives a row's encoded values in words.
+    """
+    if report["largest_difference"] <= report["tolerance"] and not report["labels_flipped"]:
+        return
+    worst = int(gap.argmax())
+    raise UserError(
+        f"models/model.skops: ONNX answers {found[worst].tolist()} where scikit-learn answers "
+        f"{expected[worst].tolist()} (difference {gap[worst]:.2g}, allowed {report['tolerance']:g}, "
+        f"{report['labels_flipped']} labels flipped in {report['rows']} rows); the row: {row(worst)[:600]}",
+        "choose another model in params.yaml (train.model) or ml/model.py; no scaler belongs in front of trees",
+    )
+
+
+def write_bundle(folder: Path, model: bytes, contract: Contract, about: dict[str, Any], golden: dict[str, Any]) -> None:
+    """Replace the bundle's folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "model.onnx").write_bytes(model)
+    (folder / "contract.json").write_text(contract_json(contract) + "\n", encoding="utf-8")
+    for name, values in (("model.json", about), ("golden.json", golden)):
+        (folder / name).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Convert, compare, refuse or write."""
+    contract, params = load_contract(), load_params()
+    fitted = load_model(MODELS / "model.skops")
+    frame, encoder = read_table(TEST, contract), Encoder(contract)
+    held_out = encode_frame(frame, encoder)
+    x = np.concatenate([held_out, edge_rows(held_out, encoder.features)])
+    model = to_onnx(fitted, contract)
+    expected, found = answers(fitted, x, contract), onnx_answers(model, x)
+    report = parity(expected, found, contract, params.export.tolerance)
+    PARITY.parent.mkdir(parents=True, exist_ok=True)
+    PARITY.write_text(json.dumps(report, indent=1) + "\n")
+    gap = difference(expected, found, contract)
+    refuse_difference(report, expected, found, gap, lambda row: _in_words(x[row], encoder.features))
+    print(f"export: ONNX agrees to {report['largest_difference']:.1g} on {report['rows']} rows", flush=True)
+    rows = frame.head(params.export.golden_rows)
+    # what a server must reproduce is the answer of this very model: scikit-learn's may lie as far off as parity allows
+    golden = {"rows": rows_of_frame(rows, contract), "answers": found[: len(rows)].tolist()}
+    write_bundle(BUNDLE, model, contract, _about(params.train.model, encoder), golden)
+
+
+def _in_words(row: Matrix, features: Sequence[Feature]) -> str:
+    return ", ".join(f"{feature.name}={value:g}" for feature, value in zip(features, row, strict=True))
+
+
+def _about(name: str, encoder: Encoder) -> dict[str, Any]:
+    return {
+        "model": name,
+        **_json(REPORTS / "summary.json"),
+        "metrics": _json(METRICS / "model.json"),
+        "baseline": _json(METRICS / "baseline.json"),
+        "features": [feature.name for feature in encoder.features],
+        "importance": _json(REPORTS / "importance.json"),
+    }
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    run_stage(main)

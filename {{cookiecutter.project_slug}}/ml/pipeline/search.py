@@ -1,0 +1,88 @@
+"""Which settings suit the data: a seeded successive-halving search over `ml.model.search_space`.
+
+Many settings are tried on few rows, the better third of them on three times as many, and so on (Jamieson and
+Talwalkar 2016; scikit-learn's HalvingRandomSearchCV). Rows that are ordered in time are cut in that order.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from ml.model import make_model, search_space
+from ml.pipeline.metrics import GATE, answers, measure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from ml.contract import Contract
+    from ml.encode import Matrix
+    from ml.params import Train
+
+FOLDS = 3
+FACTOR = 3  # each round keeps a third of the settings and triples their rows
+ROWS_AT_FIRST = 300  # fewer rank the settings by chance
+
+
+def search(x: Matrix, y: NDArray[Any], contract: Contract, params: Train) -> tuple[Any, list[dict[str, Any]]]:
+    """The best model, fitted on all rows, and every trial: settings, round, rows, score (the task's gate metric).
+
+    Args:
+        x: (n, k) encoded training rows, in order of time where the contract names one.
+        y: (n,) class codes or values.
+        contract: what a row is.
+        params: `params.search.trials` settings are drawn with `params.seed`.
+    """
+    from sklearn.experimental import enable_halving_search_cv  # noqa: F401  (it makes the import below work)
+    from sklearn.model_selection import HalvingRandomSearchCV
+
+    tried = HalvingRandomSearchCV(
+        make_model(contract, params),
+        {f"estimator__{name}": values for name, values in search_space(contract, params).items()},
+        n_candidates=params.search.trials,
+        factor=FACTOR,
+        min_resources=_rows_at_first(len(y), params.search.trials),
+        scoring=_scorer(contract),
+        cv=_folds(contract, params.seed),
+        random_state=params.seed,
+        error_score="raise",
+    ).fit(x, y)
+    return tried.best_estimator_, _trials(tried.cv_results_)
+
+
+def _rows_at_first(n: int, trials: int) -> int:
+    """So many that the last round sees nearly all n rows."""
+    rounds = int(math.log(trials, FACTOR) + 1e-9)
+    return int(min(n, max(ROWS_AT_FIRST, n // FACTOR**rounds)))
+
+
+def _scorer(contract: Contract) -> Callable[[Any, Matrix, NDArray[Any]], float]:
+    metric = GATE[contract.target.task]
+    return lambda model, x, y: measure(metric, y, answers(model, x, contract))
+
+
+def _folds(contract: Contract, seed: int) -> Any:
+    from sklearn.model_selection import KFold, StratifiedKFold, TimeSeriesSplit
+
+    if contract.time:
+        return TimeSeriesSplit(FOLDS)
+    kind = StratifiedKFold if contract.is_classification else KFold
+    return kind(FOLDS, shuffle=True, random_state=seed)
+
+
+def _trials(results: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "settings": {name.removeprefix("estimator__"): _plain(value) for name, value in settings.items()},
+            "round": int(results["iter"][i]),
+            "rows": int(results["n_resources"][i]),
+            "score": float(results["mean_test_score"][i]),
+        }
+        for i, settings in enumerate(results["params"])
+    ]
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value

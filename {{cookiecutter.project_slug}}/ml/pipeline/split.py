@@ -1,0 +1,137 @@
+"""Which rows are held out: the latest where the contract names a time, else a stratified, stable draw.
+
+The draw hashes each row (its id, where there is one), so that a row keeps its side when parts are added later
+and a champion is never compared on rows that it was trained on; equal rows fall on the same side.
+
+Reads: contract.yaml, params.yaml (split), data/ingested.parquet. Writes: data/train.parquet, data/test.parquet.
+Run: `python -m ml.pipeline.split` (dvc stage `split`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ml.contract import Contract, load_contract
+from ml.errors import UserError, run_stage
+from ml.frame import read_table
+from ml.params import load_params
+from ml.pipeline.validate import INGESTED
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from ml.params import Split
+
+TRAIN = Path("data/train.parquet")
+TEST = Path("data/test.parquet")
+MIN_ROWS = 20  # fewer held-out rows than two say nothing, fewer training rows teach nothing
+
+
+def held_out(frame: pd.DataFrame, contract: Contract, params: Split) -> NDArray[np.bool_]:
+    """Which rows of a typed frame are held out, shape (n,).
+
+    Raises:
+        UserError: too few rows, one moment only, or a class without a row to train on or to test with.
+    """
+    if len(frame) < MIN_ROWS:
+        raise UserError(
+            f"data/raw: {len(frame)} rows with a target are too few to split (at least {MIN_ROWS})",
+            "make adopt DATA=… with more rows",
+        )
+    if contract.time:
+        mask = _latest(frame[contract.time], contract.time, params.test_share)
+    else:
+        mask = _drawn(frame, contract, params)
+    _refuse_absent_classes(frame, contract, mask)
+    return mask
+
+
+def _latest(moments: pd.Series, time: str, share: float) -> NDArray[np.bool_]:
+    """Rows later than a cut between two moments; rows without a moment are trained on."""
+    known = moments.dropna().sort_values(ignore_index=True)
+    if known.nunique() < 2:
+        raise UserError(
+            f'contract.yaml: time: column "{time}" holds {known.nunique()} different moments: nothing to cut between',
+            "remove `time:` from contract.yaml for a stratified split",
+        )
+    cut = known.iloc[int((len(known) - 1) * (1 - share))]
+    if cut == known.iloc[-1]:
+        cut = known[known < cut].iloc[-1]
+    return np.asarray(moments > cut, dtype=bool)
+
+
+def _drawn(frame: pd.DataFrame, contract: Contract, params: Split) -> NDArray[np.bool_]:
+    """The rows of each class (of the whole, for a regression) with the lowest hashes."""
+    hashes = _row_hashes(frame, contract, params.seed)
+    if not contract.is_classification:
+        return _lowest(hashes, params.test_share)
+    mask = np.zeros(len(frame), dtype=bool)
+    labels = frame[contract.target.name].to_numpy()
+    for name in contract.target.classes:
+        rows = np.flatnonzero(labels == name)
+        mask[rows] = _lowest(hashes[rows], params.test_share)
+    return mask
+
+
+def _lowest(hashes: NDArray[np.uint64], share: float) -> NDArray[np.bool_]:
+    """Hashes below a fixed mark; where that is none or all of two rows or more, the lowest or all but the highest."""
+    if len(np.unique(hashes)) < 2:
+        return np.zeros(len(hashes), dtype=bool)
+    drawn = hashes < np.uint64(int(share * 2**64))
+    if not drawn.any():
+        drawn = hashes == hashes.min()
+    elif drawn.all():
+        drawn = hashes < hashes.max()
+    return np.asarray(drawn, dtype=bool)
+
+
+def _row_hashes(frame: pd.DataFrame, contract: Contract, seed: int) -> NDArray[np.uint64]:
+    """By id, so that all rows of one customer fall on the same side; a row without an id by its values."""
+    if contract.id is None:
+        return _hashed(frame[contract.names], seed)
+    hashes, nameless = _hashed(frame[[contract.id]], seed), frame[contract.id].isna().to_numpy()
+    hashes[nameless] = _hashed(frame.loc[nameless, contract.names], seed)
+    return hashes
+
+
+def _hashed(keys: pd.DataFrame, seed: int) -> NDArray[np.uint64]:
+    from pandas.util import hash_pandas_object
+
+    hashed = hash_pandas_object(keys.astype(str), index=False, hash_key=f"{seed:016d}"[-16:])
+    return np.array(hashed.to_numpy(), dtype=np.uint64)
+
+
+def _refuse_absent_classes(frame: pd.DataFrame, contract: Contract, mask: NDArray[np.bool_]) -> None:
+    if not contract.is_classification:
+        return
+    target = frame[contract.target.name]
+    for name in contract.target.classes:
+        rows = (target == name).to_numpy()
+        if not rows[~mask].any():
+            raise UserError(
+                f'data/raw: target "{contract.target.name}": no row of class {name!r} is left to train on '
+                f"({int(rows.sum())} in all)",
+                "lower split.test_share in params.yaml, or remove the class (and its rows) from contract.yaml",
+            )
+    if target[mask].nunique() < 2:
+        raise UserError(
+            f'data/raw: target "{contract.target.name}": the {int(mask.sum())} held-out rows hold one class only',
+            "raise split.test_share in params.yaml, or remove `time:` from contract.yaml for a stratified split",
+        )
+
+
+def main() -> None:
+    """Write the two sides, each in the order of the ingested table."""
+    contract = load_contract()
+    frame = read_table(INGESTED, contract)
+    mask = held_out(frame, contract, load_params().split)
+    frame[~mask].to_parquet(TRAIN, index=False)
+    frame[mask].to_parquet(TEST, index=False)
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,110 @@
+"""Fit the model, the naive baseline and a linear model on the training rows.
+
+Reads: contract.yaml, params.yaml (train), data/train.parquet. Writes: models/*.skops (no pickle: skops stores
+what an estimator is made of and loads only types that are trusted by name) and reports/trials.json.
+Run: `python -m ml.pipeline.train` (dvc stage `train`).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ml.contract import Contract, load_contract
+from ml.encode import Encoder
+from ml.errors import UserError, run_stage
+from ml.frame import encode_frame, read_table, target_codes
+from ml.model import make_baseline, make_model, settle
+from ml.params import load_params
+from ml.pipeline.search import search
+from ml.pipeline.split import TRAIN
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ml.encode import Matrix
+    from ml.params import Train
+
+MODELS = Path("models")
+TRIALS = Path("reports/trials.json")
+STOPPING_ROWS = 1000  # with fewer rows, or fewer of the rarest class, a held-back tenth is noise
+STOPPING_CLASS_ROWS = 50
+LINEAR_ROWS = 100_000  # the linear model is a yardstick: more rows would cost minutes and change nothing
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What training gives: estimators by name (`model`, `baseline`, `linear`) and the trials of the search."""
+
+    models: dict[str, Any]
+    trials: list[dict[str, Any]]
+
+
+def fit(x: Matrix, y: NDArray[Any], contract: Contract, params: Train) -> Fitted:
+    """Fit on encoded rows x, (n, k) float32, in order of time where there is one, and y, (n,) codes or values."""
+    params = params if _enough_to_stop_early(y, contract) else _without_early_stopping(params)
+    some = np.random.default_rng(params.seed).permutation(len(y))[:LINEAR_ROWS]
+    linear = make_model(contract, params.model_copy(update={"model": "linear"})).fit(x[some], y[some])
+    baseline = make_baseline(contract).fit(x, y)
+    if params.search.trials:
+        model, trials = search(x, y, contract, params)
+    else:
+        model, trials = make_model(contract, params).fit(x, y), []
+    return Fitted({"model": settle(model), "baseline": baseline, "linear": settle(linear)}, trials)
+
+
+def _enough_to_stop_early(y: NDArray[Any], contract: Contract) -> bool:
+    rarest = np.bincount(y).min() if contract.is_classification else len(y)
+    return len(y) >= STOPPING_ROWS and rarest >= STOPPING_CLASS_ROWS
+
+
+def _without_early_stopping(params: Train) -> Train:
+    return params.model_copy(update={"boosting": params.boosting.model_copy(update={"early_stopping": False})})
+
+
+def save_model(model: Any, path: Path) -> None:
+    """Write a fitted estimator as a .skops file."""
+    import skops.io
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    skops.io.dump(model, path)
+
+
+def load_model(path: Path) -> Any:
+    """Read a .skops file that holds nothing but scikit-learn and NumPy types.
+
+    Raises:
+        UserError: the file is missing, or holds a type of another package.
+    """
+    import skops.io
+
+    if not path.is_file():
+        raise UserError(f"{path}: no such file", "make flow")
+    types = skops.io.get_untrusted_types(file=path)
+    foreign = [name for name in types if name.split(".")[0] not in ("sklearn", "numpy")]
+    if foreign:
+        raise UserError(f"{path}: holds types that are not scikit-learn's: {', '.join(foreign)}", "make flow")
+    return skops.io.load(path, trusted=types)
+
+
+def main() -> None:
+    """Fit on the training rows and write the three estimators."""
+    contract, params = load_contract(), load_params().train
+    frame = read_table(TRAIN, contract)
+    if contract.time:
+        frame = frame.sort_values(contract.time, kind="stable", na_position="first")
+    x, y = encode_frame(frame, Encoder(contract)), target_codes(frame, contract)
+    print(f"train: {params.model} on {len(y)} rows, {x.shape[1]} features", flush=True)
+    fitted = fit(x, y, contract, params)
+    for name, model in fitted.models.items():
+        save_model(model, MODELS / f"{name}.skops")
+    TRIALS.parent.mkdir(parents=True, exist_ok=True)
+    TRIALS.write_text(json.dumps(fitted.trials, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    run_stage(main)
