@@ -1,0 +1,1 @@
+"""From a verdict back to a better model: labelled rows → new data version → pipeline → release."""

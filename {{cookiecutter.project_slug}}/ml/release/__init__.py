@@ -1,0 +1,1 @@
+"""After `dvc repro`: log the run, register the version, pass the gate, move the alias; roll back."""

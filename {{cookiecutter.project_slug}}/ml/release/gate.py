@@ -1,0 +1,80 @@
+"""Is the challenger good enough: better than the naive baseline, and not worse than the champion on the same rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ml.params import Release
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question of the gate: its name, the answer and the figures behind it."""
+
+    name: str
+    passed: bool
+    figures: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The gate's checks; the challenger passes when all of them do."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the challenger may become the champion."""
+        return all(check.passed for check in self.checks)
+
+    @property
+    def reason(self) -> str:
+        """The failed checks in words, or all of them when none failed."""
+        failed = [check for check in self.checks if not check.passed] or list(self.checks)
+        return "; ".join(f"{check.name}: {check.figures}" for check in failed)
+
+
+def against_baseline(metric: str, model: dict[str, float], baseline: dict[str, float], params: Release) -> Check:
+    """Is the metric higher than the naive baseline's by `release.min_gain_over_baseline`?"""
+    gain = model[metric] - baseline[metric]
+    figures = f"{metric} {model[metric]:.4f}, baseline {baseline[metric]:.4f}, needs +{params.min_gain_over_baseline:g}"
+    return Check("better than the baseline", gain >= params.min_gain_over_baseline, figures)
+
+
+def against_champion(
+    y: NDArray[Any],
+    challenger: NDArray[Any],
+    champion: NDArray[Any],
+    metric: str,
+    params: Release,
+) -> Check:
+    """Is the metric on the same rows no lower than the champion's, but for `release.max_loss`?
+
+    y: (n,) codes or values; challenger, champion: answer matrices of the same n rows. The figures carry the 95 %
+    interval of the paired bootstrap (both are scored on the same resampled rows; Efron and Tibshirani 1993).
+    """
+    from ml.pipeline.metrics import measure
+
+    ours, theirs = measure(metric, y, challenger), measure(metric, y, champion)
+    low, high = paired_interval(y, challenger, champion, metric)
+    figures = (
+        f"{metric} {ours:.4f}, champion {theirs:.4f} on the same {len(y)} rows "
+        f"(difference {ours - theirs:+.4f}, 95 % interval {low:+.4f} to {high:+.4f})"
+    )
+    return Check("not worse than the champion", ours - theirs >= -params.max_loss, figures)
+
+
+def paired_interval(
+    y: NDArray[Any], challenger: NDArray[Any], champion: NDArray[Any], metric: str
+) -> tuple[float, float]:
+    """95 % interval of the metric's difference, challenger minus champion, over rows drawn again and again."""
+    from ml.pipeline.metrics import bootstrap, measure
+
+    def gain(rows: NDArray[Any]) -> float:
+        return measure(metric, y[rows], challenger[rows]) - measure(metric, y[rows], champion[rows])
+
+    return bootstrap(len(y), gain)

@@ -1,0 +1,71 @@
+"""Where a model comes from: git commit, dvc.lock, data, parameters. Asked of git and DVC's own files."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from ml.params import PARAMS
+
+LOCK = Path("dvc.lock")
+DATA = Path("data/raw.dvc")
+
+
+def git_state() -> tuple[str | None, bool]:
+    """The commit checked out and whether files differ from it; (None, True) where there is no commit yet."""
+    commit = _git("rev-parse", "HEAD")
+    return commit or None, not commit or bool(_git("status", "--porcelain"))
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def data_version() -> str:
+    """DVC's hash of data/raw (md5 of the folder's listing, `….dir`), as `dvc add` recorded it."""
+    return str(_yaml(DATA)["outs"][0]["md5"])
+
+
+def raw_params() -> dict[str, Any]:
+    """params.yaml flattened to dotted keys."""
+    return dict(_flat(_yaml(PARAMS), ""))
+
+
+def _flat(values: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for key, value in values.items():
+        found += _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
+    return found
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    from ruamel.yaml import YAML
+
+    return dict(YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")))
+
+
+def file_hash(path: Path) -> str:
+    """sha256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_hash(folder: Path) -> str:
+    """One sha256 for a folder: over the names and hashes of its files, in order of their names."""
+    listing = "".join(f"{path.name} {file_hash(path)}\n" for path in sorted(folder.iterdir()) if path.is_file())
+    return hashlib.sha256(listing.encode()).hexdigest()
+
+
+def lineage() -> dict[str, Any]:
+    """What git and DVC know of the bundle that lies in the project now."""
+    commit, dirty = git_state()
+    return {
+        "git_commit": commit,
+        "git_dirty": dirty,
+        "dvc_lock": file_hash(LOCK),
+        "data": data_version(),
+        "params": raw_params(),
+    }

@@ -1,0 +1,71 @@
+"""Retraining: labelled answers become a part of the raw data, each once, and a new version is released."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ml.contract import Contract, load_contract
+from ml.errors import UserError
+from ml.loop.retrain import labelled_part, retrain
+from ml.monitoring import quarantine
+from ml.monitoring.reading import Span
+from ml.release.lineage import data_version
+from ml.serving.journal import Entry, Journal, Prediction
+from tests.conftest import commit
+
+Make = Callable[..., pd.DataFrame]
+FEATURES = {"charge": 12.5, "calls": 3, "plan": "pro", "seen": "2025-06-01T10:00:00"}
+
+
+def prediction(name: str, outcome: str) -> Prediction:
+    return Prediction(name, 0.0, "1", "champion", f"row-{name}", FEATURES, "no", None, outcome, 1.0)
+
+
+def test_only_rows_that_are_not_taken(contract: Contract) -> None:
+    part = labelled_part([prediction("a", "yes"), prediction("b", "no")], contract, {"a"})
+    assert part[["prediction_id", "customer", "left", "charge"]].to_numpy().tolist() == [["b", "row-b", "no", 12.5]]
+    assert part["seen"].tolist() == [pd.Timestamp("2025-06-01 10:00")]
+    assert part["paperless"].tolist() == [None]
+
+
+@pytest.mark.slow
+def test_nothing_labelled(project: Path) -> None:
+    with pytest.raises(UserError, match="no labelled row"):
+        retrain()
+
+
+@pytest.mark.slow
+def test_quarantined_rows_are_left_out_and_named(project: Path) -> None:
+    journal = Journal(f"sqlite:///{project}/serving/journal.db")
+    journal.append([Entry("p1", 5.0, "1", "champion", "p1", json.dumps({"charge": 1.0}), '"no"', None)])
+    journal.add_labels([("p1", "no")])
+    journal.close()
+    quarantine.add(Span(0.0, 10.0), ["charge in cents"])
+    with pytest.raises(UserError, match="1 of 1 labelled rows lie in a quarantined window"):
+        retrain()
+
+
+@pytest.mark.slow
+def test_labelled_answers_become_data_once(project: Path) -> None:
+    commit(project, "adopted")
+    before = data_version()
+    charges = {f"p{i:04d}": float(i % 200) for i in range(120)}
+    features = {p: json.dumps({"charge": charge, "calls": 3, "plan": "pro"}) for p, charge in charges.items()}
+    journal = Journal(f"sqlite:///{project}/serving/journal.db")
+    journal.append([Entry(p, 1.0, "1", "champion", p, text, '"no"', None) for p, text in features.items()])
+    journal.add_labels([(p, "yes" if charge > 100 else "no") for p, charge in charges.items()])
+    journal.close()
+
+    retrain()
+    parts = sorted(path.name for path in Path("data/raw").iterdir() if path.suffix in (".csv", ".parquet"))
+    assert parts == ["0001-customers.csv", "0002-journal.parquet"]
+    assert data_version() != before
+    assert len(pd.read_parquet("data/ingested.parquet")) == 720
+    assert load_contract().target.name == "left"
+    with pytest.raises(UserError, match="no labelled row"):
+        retrain()
