@@ -1,0 +1,69 @@
+"""Admission: how many requests a worker holds at once, and for how long.
+
+What it cannot hold is refused at once, before its body is read, so that those inside are answered in time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from ml.serving.rows import refusal
+
+SWEEP_SECONDS = 0.25  # between two looks for requests that are past their deadline
+
+Task = asyncio.Task[Any]
+
+
+class Admission:
+    """The requests that are inside.
+
+    Args:
+        limit: how many there may be.
+        deadline: seconds after which one is given up, its body's arrival included.
+    """
+
+    def __init__(self, limit: int, deadline: float) -> None:
+        self._limit = limit
+        self._deadline = deadline
+        self._inside: dict[Task, float] = {}
+        self._overdue: set[Task] = set()
+
+    def enter(self, task: Task, began: float) -> None:
+        """Let a request in.
+
+        Raises:
+            RefusedError: there are too many inside.
+        """
+        if len(self._inside) >= self._limit:
+            raise refusal(
+                503,
+                "overloaded",
+                f"{self._limit} requests are being answered; try again",
+                ("server",),
+                Retry_After="1",
+            )
+        self._inside[task] = began
+
+    def leave(self, task: Task) -> None:
+        """The request is answered, refused or gone."""
+        self._inside.pop(task, None)
+
+    def gave_up(self, task: Task) -> bool:
+        """Whether a cancelled request was cancelled by the deadline; it may then be answered after all."""
+        if task not in self._overdue:
+            return False
+        self._overdue.discard(task)
+        task.uncancel()
+        return True
+
+    async def sweep(self) -> None:
+        """Cancel requests past their deadline, forever. One sweep for all: a timer for each costs more than its row."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            late = time.perf_counter() - self._deadline
+            for task in [task for task, began in self._inside.items() if began < late]:
+                self._inside.pop(task, None)
+                self._overdue.add(task)
+                task.cancel()

@@ -1,0 +1,135 @@
+"""The HTTP service: FastAPI as the frame (labels, health, model, metrics, OpenAPI page), predictions on a plain route.
+
+Reads: the bundle. Writes: the journal. Run by `ml serve` (`ml.serving.server`); a test may run `create_app` itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from ml.serving.gate import Gate
+from ml.serving.journal import JournalError
+from ml.serving.labels import outcome_of
+from ml.serving.oip import add_routes
+from ml.serving.openapi import LabelsBody, describe
+from ml.serving.predict import Predict
+from ml.serving.rows import RefusedError, refusal
+from ml.serving.service import Service
+from ml.serving.settings import Settings
+
+HERE = Path(__file__).parent
+PAGES = {"/": "page.html", "/docs": "docs.html"}
+PAGE_HEADERS = {  # the pages need nothing from elsewhere, and nobody needs them in a frame
+    "Content-Security-Policy": "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "frame-ancestors 'none'"
+}
+
+
+def create_app(settings: Settings) -> Gate:
+    """The ASGI application.
+
+    Raises:
+        UserError: there is no sound bundle, or the journal cannot be opened.
+    """
+    service = Service(settings)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        service.open()
+        yield
+        service.close()
+
+    app = FastAPI(title="Predictions", docs_url=None, redoc_url=None, lifespan=lifespan)
+    predict = Predict(service)
+    _routes(app, service)
+    add_routes(app, service, predict)
+    _errors(app)
+    describe(app, service)
+    return Gate(app, predict, service)
+
+
+def _routes(app: FastAPI, service: Service) -> None:
+    @app.get("/health/live")
+    async def live() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "live"}
+
+    @app.get("/health/ready")
+    async def ready() -> JSONResponse:
+        """The model is verified and takes traffic; 503 while shutting down."""
+        if service.draining:
+            return JSONResponse({"status": "draining"}, 503, {"Retry-After": "1"})
+        return JSONResponse({"status": "ready", "version": service.served.bundle.version})
+
+    @app.get("/model")
+    async def model() -> dict[str, Any]:
+        """Version, lineage, metrics and contract of the model that answers."""
+        bundle = service.served.bundle
+        return {
+            "name": bundle.lineage.get("name"),
+            "version": bundle.version,
+            "lineage": bundle.lineage,
+            **bundle.model,
+            "contract": bundle.contract.model_dump(mode="json"),
+        }
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        """Counters in Prometheus' text format."""
+        return Response(service.metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    pages = {path: (HERE / file).read_text(encoding="utf-8") for path, file in PAGES.items()}
+
+    @app.get("/", include_in_schema=False)
+    @app.get("/docs", include_in_schema=False)
+    async def page(request: Request) -> Response:
+        """A page for people; it asks this service like any other client."""
+        return Response(pages[request.url.path], media_type="text/html; charset=utf-8", headers=PAGE_HEADERS)
+
+    @app.post("/labels")
+    def labels(body: LabelsBody) -> dict[str, int]:
+        """Record outcomes by prediction id; late, repeated and corrected ones are fine, the latest holds."""
+        listed = body if isinstance(body, list) else [body]
+        recorded, unknown = service.journal.add_labels(
+            (label["prediction_id"], _outcome(service, i, label["outcome"])) for i, label in enumerate(listed)
+        )
+        service.metrics.labels_recorded.inc(recorded)
+        return {"recorded": recorded, "unknown": unknown}
+
+
+def _outcome(service: Service, row: int, value: Any) -> Any:
+    try:
+        return outcome_of(value, service.served.bundle.contract.target)
+    except ValueError as error:
+        raise refusal(422, "outcome", f"outcome: {error}", ("body", row, "outcome")) from None
+
+
+def _errors(app: FastAPI) -> None:
+    """One shape for every refusal: {"detail": [{"type", "loc", "msg"}]}, never the input itself (it may be NaN)."""
+
+    @app.exception_handler(RefusedError)
+    def refused(_request: Request, error: RefusedError) -> JSONResponse:
+        return JSONResponse({"detail": error.details}, error.status, error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+        details = [{"type": e["type"], "loc": list(e["loc"]), "msg": e["msg"]} for e in error.errors()]
+        return JSONResponse({"detail": details}, 422)
+
+    @app.exception_handler(HTTPException)
+    def http(request: Request, error: HTTPException) -> JSONResponse:
+        detail = {"type": "http", "loc": ["path"], "msg": f"{request.method} {request.url.path}: {error.detail}"}
+        return JSONResponse({"detail": [detail]}, error.status_code, error.headers)
+
+    @app.exception_handler(JournalError)
+    def unrecorded(_request: Request, error: JournalError) -> JSONResponse:
+        detail = {"type": "journal", "loc": ["server"], "msg": str(error)}
+        return JSONResponse({"detail": [detail]}, 503, {"Retry-After": "1"})

@@ -1,0 +1,144 @@
+"""The bundle: a released model as a folder, verified before it may answer anything.
+
+Reads: serving/champion/ (or the folder that ML_BUNDLE names): model.onnx, contract.json, model.json, golden.json,
+lineage.json and manifest.json, which holds the SHA-256 of all others. Nothing in it is code, nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from ml.contract import Contract
+from ml.encode import Encoder, Matrix
+from ml.errors import UserError
+
+CHAMPION = Path("serving/champion")
+FILES = ("model.onnx", "contract.json", "model.json", "golden.json", "lineage.json")
+TOLERANCE = 1e-5  # largest difference from a golden answer, relative above 1: float32 rounding and no more
+
+Answers = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified model with all that is known about it."""
+
+    folder: Path
+    version: str
+    contract: Contract
+    encoder: Encoder
+    lineage: dict[str, Any]
+    model: dict[str, Any]  # name of the estimator, metrics, baseline's metrics, features, importance
+    golden: dict[str, Any]  # {"rows": [...], "answers": [[...], ...]}
+    _session: Any
+
+    def answer(self, matrix: Matrix) -> Answers:
+        """The encoder's matrix (n, k) → probabilities (n, classes), or values (n, 1) of a regression."""
+        answers: Answers = self._session.run(None, {"x": matrix})[0]
+        return answers
+
+
+def load_bundle(folder: Path = CHAMPION) -> Bundle:
+    """Read a bundle, check every file against the manifest and let the model answer its golden rows.
+
+    Raises:
+        UserError: the folder or a file is missing, a hash or a golden answer differs; it names file and row.
+    """
+    found = folder.resolve()  # the link may move while we read: everything comes from one release
+    if not found.is_dir():
+        raise UserError(f"{folder}: there is no released model here", "make flow, then make release")
+    files = _verified(found)
+    try:
+        loaded = _assembled(found, files)
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        raise _broken(found, f"cannot be read: {_first_line(error)}") from None
+    check_golden(loaded)
+    return loaded
+
+
+def _verified(folder: Path) -> dict[str, bytes]:
+    manifest = folder / "manifest.json"
+    try:
+        listed: dict[str, str] = json.loads(manifest.read_bytes())["files"]
+    except FileNotFoundError:
+        raise _broken(folder, "manifest.json is missing: the bundle was not sealed by a release") from None
+    except (ValueError, KeyError, TypeError):
+        raise _broken(folder, "manifest.json is not a manifest") from None
+    unlisted = [name for name in FILES if name not in listed]
+    if unlisted:
+        raise _broken(folder, f"manifest.json does not list {', '.join(unlisted)}")
+    return {name: _verified_file(folder, name, digest) for name, digest in listed.items()}
+
+
+def _verified_file(folder: Path, name: str, digest: str) -> bytes:
+    try:
+        content = (folder / name).read_bytes()
+    except OSError as error:
+        raise _broken(folder, f"{name}: {error.strerror}") from None
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise _broken(folder, f"{name} differs from its hash in manifest.json")
+    return content
+
+
+def _assembled(folder: Path, files: dict[str, bytes]) -> Bundle:
+    contract = Contract.model_validate_json(files["contract.json"])
+    lineage = json.loads(files["lineage.json"])
+    return Bundle(
+        folder=folder,
+        version=str(lineage["version"]),
+        contract=contract,
+        encoder=Encoder(contract),
+        lineage=lineage,
+        model=json.loads(files["model.json"]),
+        golden=json.loads(files["golden.json"]),
+        _session=_session(folder, files["model.onnx"]),
+    )
+
+
+def _session(folder: Path, model: bytes) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # workers are the parallelism; more threads only take turns
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions share no base class
+        raise _broken(folder, f"model.onnx cannot be loaded: {_first_line(error)}") from None
+
+
+def check_golden(bundle: Bundle) -> None:
+    """Ask the model its golden rows.
+
+    Raises:
+        UserError: an answer differs by more than 1e-5 (relative above 1); it names the row.
+    """
+    expected = np.asarray(bundle.golden["answers"], dtype=np.float64)
+    try:
+        given = bundle.answer(bundle.encoder.rows(bundle.golden["rows"]))
+    except Exception as error:  # onnxruntime's exceptions share no base class
+        raise _broken(bundle.folder, f"model.onnx cannot answer the golden rows: {_first_line(error)}") from None
+    if expected.shape != given.shape or not len(expected):
+        raise _broken(bundle.folder, f"golden.json holds answers {expected.shape}, the model gives {given.shape}")
+    off = np.abs(given - expected) / np.maximum(1.0, np.abs(expected))
+    row = int(np.argmax(np.where(np.isfinite(off), off, np.inf).max(axis=1)))
+    if not (off[row] <= TOLERANCE).all():
+        raise _broken(
+            bundle.folder, f"golden row {row}: the model answers {given[row].tolist()}, not {expected[row].tolist()}"
+        )
+
+
+def _broken(folder: Path, what: str) -> UserError:
+    return UserError(f"{folder}: {what}", "make release, or `ml rollback` to serve the version before")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:300]

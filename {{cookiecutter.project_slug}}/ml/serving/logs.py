@@ -1,0 +1,48 @@
+"""Logs as JSON lines: one object a line on stderr, and with serve.log_answers one for each answer on stdout."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from ml.serving.journal import Entry
+
+
+class JsonLines(logging.Formatter):
+    """A log record as one JSON object."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Time, level, logger and message; the traceback where there is one."""
+        line = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def use_json_lines() -> None:
+    """Let every logger of this process write JSON lines to stderr."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def log_answer(entries: Sequence[Entry], seconds: float) -> None:
+    """One line on stdout for an answered request: its ids, so that a caller's complaint finds its rows."""
+    line = {
+        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "event": "answered",
+        "prediction_ids": [entry.prediction_id for entry in entries[:20]],
+        "rows": len(entries),
+        "versions": sorted({entry.version for entry in entries}),
+        "milliseconds": round(seconds * 1000, 3),
+    }
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()

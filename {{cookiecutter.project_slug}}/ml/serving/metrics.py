@@ -1,0 +1,76 @@
+"""What the service counts, for Prometheus at `/metrics`.
+
+With several workers prometheus-client keeps the numbers in files of PROMETHEUS_MULTIPROC_DIR (`ml.serving.server`
+makes an empty one at start), so that any worker answers for all.
+"""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+
+class Metrics:
+    """One process's counters, in a registry of their own."""
+
+    def __init__(self) -> None:
+        registry = self._registry = CollectorRegistry()
+        self._serving: str | None = None
+        self._answered: dict[tuple[str, str], Counter] = {}
+        self.requests = Counter("ml_requests", "Answers to POST /predict by HTTP status", ["status"], registry=registry)
+        self.rows = Counter(
+            "ml_rows", "Rows answered, by model version and role", ["version", "role"], registry=registry
+        )
+        self.seconds = Histogram(
+            "ml_request_seconds", "Time to answer POST /predict, journal included", buckets=_SECONDS, registry=registry
+        )
+        self.journal_rows = Counter("ml_journal_rows", "Rows made durable in the journal", registry=registry)
+        self.journal_failures = Counter("ml_journal_failures", "Writes to the journal that failed", registry=registry)
+        self.commit_seconds = Histogram(
+            "ml_journal_commit_seconds", "Time of one commit", buckets=_SECONDS, registry=registry
+        )
+        self.labels_recorded = Counter("ml_labels", "Outcomes recorded over POST /labels", registry=registry)
+        self.bundle_failures = Counter(
+            "ml_bundle_failures", "Bundles that were refused; the one before went on serving", registry=registry
+        )
+        self.challenger_failures = Counter(
+            "ml_challenger_failures", "Requests the challenger failed at or left out", ["reason"], registry=registry
+        )
+        self.bundle = Gauge(
+            "ml_bundle_serving",
+            "1 for the version that answers",
+            ["version"],
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
+
+    def serving(self, version: str) -> None:
+        """Note which version answers now."""
+        if self._serving is not None:
+            self.bundle.labels(self._serving).set(0)
+        self.bundle.labels(version).set(1)
+        self._serving = version
+
+    def answered(self, version: str, role: str, rows: int) -> None:
+        """Count rows that a version has answered."""
+        child = self._answered.get((version, role))
+        if child is None:  # looking a child up by its labels costs three times as much as counting
+            child = self._answered[version, role] = self.rows.labels(version, role)
+        child.inc(rows)
+
+    def committed(self, rows: int, seconds: float) -> None:
+        """Count one commit of the journal."""
+        self.journal_rows.inc(rows)
+        self.commit_seconds.observe(seconds)
+
+    def page(self) -> bytes:
+        """All workers' numbers in Prometheus' text format."""
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self._registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)

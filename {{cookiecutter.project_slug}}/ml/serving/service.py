@@ -1,0 +1,72 @@
+"""What the routes of one process share: the served model and its challenger, the journal, the counters."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from ml.serving.admission import Admission
+from ml.serving.answers import Served
+from ml.serving.bundle import Bundle, load_bundle
+from ml.serving.challenger import Challenger
+from ml.serving.follow import follow, state
+from ml.serving.journal import Journal
+from ml.serving.metrics import Metrics
+from ml.serving.settings import Settings
+from ml.serving.writer import Writer
+
+
+class Service:
+    """What the routes share: the served model, the journal and the counters.
+
+    Args:
+        settings: what the server was told. The bundle is loaded and verified here.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self._seen = state(settings.bundle)
+        self.use(load_bundle(settings.bundle))
+        self.journal = Journal(settings.journal)
+        self.writer: Writer | None = None  # needs a running event loop
+        self.draining = False
+        self.admission = Admission(settings.serve.max_requests, settings.serve.deadline_seconds)
+        self.challenger = Challenger(settings.serve.challenger, settings.serve.canary_share, self.metrics)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def use(self, bundle: Bundle | None) -> None:
+        """Let a verified bundle answer from the next request on; none: the one before goes on."""
+        if bundle is None:
+            self.metrics.bundle_failures.inc()
+            return
+        self.served = Served(bundle, self.settings.serve.max_rows)
+        self.metrics.serving(bundle.version)
+
+    def open(self) -> None:
+        """Start writing to the journal and following the bundle's link, in the running event loop."""
+        journal = Journal(self.settings.journal)
+        journal.make_room()
+        self.writer = Writer(journal, self.settings.serve.max_waiting_rows, self.metrics.committed)
+        self._start(self.admission.sweep())
+        self._start(follow(self.settings.bundle, self._seen, self.use, self.metrics.bundle_failures.inc))
+        if self.challenger.is_on:
+            link = self.settings.bundle.with_name("challenger")
+            self._start(follow(link, None, self._use_challenger, self.metrics.bundle_failures.inc))
+            self.challenger.open(self.settings.journal)
+
+    def _start(self, forever: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(forever))
+
+    def _use_challenger(self, bundle: Bundle | None) -> None:
+        self.challenger.served = None if bundle is None else Served(bundle, self.settings.serve.max_rows)
+
+    def close(self) -> None:
+        """Finish the last commit."""
+        for task in self._tasks:
+            task.cancel()
+        self.challenger.close()
+        if self.writer is not None:
+            self.writer.close()
+        self.journal.close()

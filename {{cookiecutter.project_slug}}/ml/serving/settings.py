@@ -1,0 +1,37 @@
+"""What a server is told: the serve block of params.yaml and the environment.
+
+Reads: params.yaml, ML_BUNDLE (folder of the bundle), JOURNAL_URL, ML_API_KEYS, ML_API_KEYS_FILE
+(see `ml.serving.keys`).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ml.params import Serve, load_params
+from ml.serving.bundle import CHAMPION
+from ml.serving.journal import journal_url
+from ml.serving.keys import Keys, load_keys
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that a server is told, read once at start."""
+
+    serve: Serve
+    bundle: Path
+    journal: str
+    keys: Keys
+
+
+def load_settings() -> Settings:
+    """Settings from params.yaml and the environment."""
+    serve = load_params().serve
+    return Settings(
+        serve=serve,
+        bundle=Path(os.environ.get("ML_BUNDLE") or CHAMPION),
+        journal=journal_url(),
+        keys=load_keys(serve.rate_per_key),
+    )

@@ -1,0 +1,109 @@
+"""Group commit: many requests wait for one sync to disk.
+
+What the event loop read in one turn is committed together. A small group on a quick disk is committed right there,
+in the loop: handing it to a thread and back costs more than the sync. A large group, a slow disk or a database
+server gets a thread, so that nobody else waits; what comes meanwhile gathers and goes together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+
+from ml.serving.journal import Entry, Journal, JournalError
+
+QUICK_SECONDS = 0.002  # a commit that took longer sends the next one to the thread
+QUICK_ROWS = 256  # so does a larger group
+
+Waiter = asyncio.Future[None]
+Append = Callable[[Sequence[Entry]], bool | None]
+Observe = Callable[[int, float], None]  # rows of a commit, its seconds
+
+
+class Writer:
+    """Awaitable, durable writes to the journal from one event loop.
+
+    Args:
+        journal: where entries go; nobody else appends to it.
+        max_waiting: entries that may wait; beyond it a write is refused at once.
+        observe: called after each commit, in the event loop.
+    """
+
+    def __init__(self, journal: Journal, max_waiting: int, observe: Observe) -> None:
+        self._journal = journal
+        self._max_waiting = max_waiting
+        self._observe = observe
+        self._loop = asyncio.get_running_loop()
+        self._entries: list[Entry] = []
+        self._waiters: list[Waiter] = []
+        self._busy = False
+        self._quick = journal.is_file
+        self._work: SimpleQueue[tuple[list[Entry], list[Waiter]] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    async def write(self, entries: Sequence[Entry]) -> None:
+        """Return when the entries are on disk.
+
+        Raises:
+            JournalError: they are not, and will not be.
+        """
+        if len(self._entries) >= self._max_waiting:
+            raise JournalError(f"journal: {len(self._entries)} rows are waiting to be written")
+        waiter = self._loop.create_future()
+        self._entries.extend(entries)
+        self._waiters.append(waiter)
+        if not self._busy:
+            self._busy = True
+            self._loop.call_soon(self._start)  # at the end of this turn of the loop: what came together goes together
+        await waiter
+
+    def _start(self) -> None:
+        entries, waiters = self._entries, self._waiters
+        self._entries, self._waiters = [], []
+        if self._quick and len(entries) <= QUICK_ROWS:
+            done = self._commit(entries, self._journal.append_soon)
+            if done is not None:
+                self._done(waiters, len(entries), *done)
+                return
+        self._work.put((entries, waiters))
+
+    def _commit(self, entries: list[Entry], append: Append) -> tuple[float, JournalError | None] | None:
+        began = time.perf_counter()
+        try:
+            if append(entries) is False:
+                return None
+        except JournalError as error:
+            return time.perf_counter() - began, error
+        return time.perf_counter() - began, None
+
+    def _run(self) -> None:
+        while (group := self._work.get()) is not None:
+            entries, waiters = group
+            done = self._commit(entries, self._journal.append)
+            assert done is not None  # noqa: S101  # `append` waits its turn
+            self._loop.call_soon_threadsafe(self._done, waiters, len(entries), *done)
+
+    def _done(self, waiters: list[Waiter], rows: int, seconds: float, error: JournalError | None) -> None:
+        self._quick = self._journal.is_file and seconds < QUICK_SECONDS * max(1, rows / QUICK_ROWS)
+        for waiter in waiters:
+            if waiter.done():  # its request was cancelled
+                continue
+            if error is None:
+                waiter.set_result(None)
+            else:
+                waiter.set_exception(error)
+        if error is None:
+            self._observe(rows, seconds)
+        self._busy = bool(self._entries)
+        if self._busy:
+            self._start()
+
+    def close(self) -> None:
+        """Wait for the last commit and end the thread."""
+        self._work.put(None)
+        self._thread.join()
+        self._journal.close()

@@ -1,0 +1,214 @@
+"""Real parts for the serving tests: small trained models as sealed bundles, a project folder, a running server."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from ml.contract import Contract, contract_json
+from ml.encode import Encoder
+from ml.params import load_params
+from ml.serving.app import create_app
+from ml.serving.keys import Keys
+from ml.serving.settings import Settings
+
+HOME = Path(__file__).parents[2]
+
+CLASSIFICATION = Contract.model_validate(
+    {
+        "target": {"name": "churned", "task": "binary", "classes": ["no", 'yes, "100%"']},
+        "id": "customer id",
+        "time": "month",
+        "columns": [
+            {"kind": "numeric", "name": "monthly charge", "missing": True},
+            {"kind": "integer", "name": "class"},
+            {"kind": "boolean", "name": "été.2024"},
+            {"kind": "categorical", "name": "plan", "levels": ["basic", "plus", "it's"]},
+            {"kind": "categorical", "name": "city", "levels": ["Oslo", "Lima"], "unseen": "pool", "missing": True},
+            {"kind": "datetime", "name": "month", "parts": ["month", "weekday"]},
+            {"kind": "text", "name": "note", "buckets": 4, "missing": True},
+        ],
+    }
+)
+REGRESSION = Contract.model_validate(
+    {
+        "target": {"name": "count", "task": "regression"},
+        "columns": [{"kind": "numeric", "name": "a"}, {"kind": "categorical", "name": "b", "levels": ["x", "y"]}],
+    }
+)
+
+
+def sample_rows(contract: Contract, n: int, seed: int = 0) -> list[dict[str, Any]]:
+    """Valid random rows of a contract."""
+    rng = np.random.default_rng(seed)
+    made: dict[str, Callable[[Any], Any]] = {
+        "numeric": lambda _c: round(float(rng.normal(50, 20)), 3),
+        "integer": lambda _c: int(rng.integers(0, 90)),
+        "boolean": lambda _c: bool(rng.integers(0, 2)),
+        "categorical": lambda c: str(rng.choice(c.levels)),
+        "datetime": lambda _c: f"2026-{rng.integers(1, 13):02d}-{rng.integers(1, 28):02d}T08:00:00",
+        "text": lambda _c: " ".join(rng.choice(["late", "happy", "billing", "moved"], 3)),
+    }
+    return [{c.name: made[c.kind](c) for c in contract.columns} for _ in range(n)]
+
+
+def write_release(folder: Path, contract: Contract, version: str, seed: int = 0) -> Path:
+    """Train a small model on random rows and seal it as a release does: lineage and a manifest of hashes."""
+    from ml.model import make_model
+    from ml.pipeline.export import onnx_answers, to_onnx, write_bundle
+
+    encoder, rng = Encoder(contract), np.random.default_rng(seed)
+    x = encoder.rows(sample_rows(contract, 400, seed))
+    score = np.nan_to_num(x[:, 0]) + rng.normal(0, 10, len(x))
+    y = (score > np.median(score)).astype(int) if contract.is_classification else score
+    model = to_onnx(make_model(contract, load_params(HOME / "params.yaml").train).fit(x, y), contract)
+    rows = sample_rows(contract, 8, seed + 1)
+    golden = {"rows": rows, "answers": onnx_answers(model, encoder.rows(rows)).tolist()}
+    about = {"model": "boosting", "metrics": {"roc_auc": 0.9}, "baseline": {"roc_auc": 0.5}}
+    write_bundle(folder, model, contract, about, golden)
+    seal(folder, version)
+    return folder
+
+
+def seal(folder: Path, version: str) -> None:
+    """Write lineage.json and the manifest over all files."""
+    lineage = {"name": "churn", "version": version, "git_commit": "0" * 40, "data": "md5"}
+    (folder / "lineage.json").write_text(json.dumps(lineage))
+    names = ["model.onnx", "contract.json", "model.json", "golden.json", "lineage.json"]
+    files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    (folder / "manifest.json").write_text(json.dumps({"files": files}))
+
+
+def point(project: Path, version: str) -> None:
+    """Move serving/champion as a release does: one atomic rename of a link."""
+    link = project / "serving" / "champion"
+    made = link.with_name(f"champion.{os.getpid()}.new")
+    made.symlink_to(Path("releases") / version)
+    made.replace(link)
+
+
+@pytest.fixture(scope="session")
+def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """serving/releases/ with the versions 1, 2 and 3 of a classification, and `r` of a regression."""
+    folder = tmp_path_factory.mktemp("releases")
+    for version in ("1", "2", "3"):
+        write_release(folder / version, CLASSIFICATION, version, seed=int(version))
+    write_release(folder / "r", REGRESSION, "r")
+    return folder
+
+
+@pytest.fixture
+def project(releases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project's folder with version 1 as its champion; the current folder of the test."""
+    shutil.copy(HOME / "params.yaml", tmp_path)
+    (tmp_path / "contract.yaml").write_text(contract_json(CLASSIFICATION))  # JSON is YAML
+    shutil.copytree(releases, tmp_path / "serving" / "releases")
+    point(tmp_path, "1")
+    monkeypatch.chdir(tmp_path)
+    for name in ("JOURNAL_URL", "ML_API_KEYS", "ML_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def settings(project: Path) -> Settings:
+    """The settings of a server in the project's folder."""
+    return Settings(
+        serve=load_params(project / "params.yaml").serve,
+        bundle=project / "serving" / "champion",
+        journal=f"sqlite:///{project}/serving/journal.db",
+        keys=Keys((), None, 0),
+    )
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[TestClient]:
+    """The application, called in this process."""
+    with TestClient(create_app(settings)) as client:
+        yield client
+
+
+@pytest.fixture
+def row() -> dict[str, Any]:
+    """A valid row of the classification."""
+    return sample_rows(CLASSIFICATION, 1)[0]
+
+
+@dataclass
+class Running:
+    """A server process."""
+
+    process: subprocess.Popen[str]
+    url: str
+
+    def stop(self) -> str:
+        """SIGTERM, wait, and return what it wrote to stderr."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.communicate(timeout=30)[1]
+
+
+Start = Callable[..., Running]
+
+
+@pytest.fixture
+def start(project: Path) -> Iterator[Start]:
+    """Start `python -m ml serve` in the project's folder and wait until it is ready."""
+    running: list[Running] = []
+
+    def run(*options: str, env: dict[str, str] | None = None, ready: bool = True) -> Running:
+        port = free_port()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ml", "serve", "--port", str(port), *options],
+            cwd=project,
+            env={**os.environ, "PYTHONPATH": str(HOME), **(env or {})},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        made = Running(process, f"http://127.0.0.1:{port}")
+        running.append(made)
+        if ready:
+            wait_ready(made)
+        return made
+
+    yield run
+    for server in running:
+        if server.process.poll() is None:
+            server.process.terminate()
+        server.process.communicate(timeout=30)
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_ready(server: Running, seconds: float = 20) -> None:
+    """Return when the server says ready; fail with its stderr when it ends before."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if server.process.poll() is not None:
+            pytest.fail(f"the server ended: {server.process.communicate()[1]}")
+        try:
+            if httpx2.get(f"{server.url}/health/ready", timeout=2).status_code == 200:
+                return
+        except httpx2.TransportError:
+            time.sleep(0.02)
+    pytest.fail("the server did not become ready")

@@ -1,0 +1,214 @@
+"""What a server promises while it is loaded and things go wrong: killed, stopped, swapped, out of disk."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import random
+import shutil
+import signal
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import numpy as np
+import psutil
+import pytest
+
+from ml.serving.bundle import load_bundle
+from ml.serving.journal import Journal
+from tests.serving.conftest import CLASSIFICATION, Start, point, sample_rows, seal
+from tests.serving.load import Load
+
+ROWS = sample_rows(CLASSIFICATION, 50)
+KILLS = 30
+
+
+def under_load(url: str, during: Callable[[Load], Awaitable[None]], connections: int = 16) -> Load:
+    """The load that ran while `during` did its mischief."""
+    load = Load(url, ROWS, connections)
+
+    async def both() -> None:
+        running = asyncio.create_task(load.run())
+        await during(load)
+        load.stopped = True
+        await running
+
+    asyncio.run(both())
+    return load
+
+
+def expected(project: Path, version: str) -> list[dict[str, float]]:
+    """What a version answers to ROWS."""
+    bundle = load_bundle(project / "serving/releases" / version)
+    return [
+        dict(zip(CLASSIFICATION.target.classes, row, strict=True))
+        for row in bundle.answer(bundle.encoder.rows(ROWS)).tolist()
+    ]
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_every_acknowledged_answer_is_in_the_journal_once(start: Start, project: Path) -> None:
+    acknowledged: list[str] = []
+    random.seed(7)
+    for turn in range(KILLS):
+        server = start("--workers", "2" if turn % 3 == 0 else "1")
+
+        async def kill(load: Load, server: Any = server) -> None:
+            await asyncio.sleep(random.uniform(0.05, 0.4))
+            load.stopped = True  # what comes after the kill is not a request of this test
+            for process in [*psutil.Process(server.process.pid).children(), server.process]:
+                os.kill(process.pid, signal.SIGKILL)
+
+        acknowledged += [a["prediction_id"] for a in under_load(server.url, kill).answers]
+    kept = Counter(p.prediction_id for p in Journal().predictions())
+    assert len(acknowledged) > 30 * KILLS
+    assert not set(acknowledged) - set(kept)
+    assert max(kept.values()) == 1
+    assert len(set(acknowledged)) == len(acknowledged)
+
+
+@pytest.mark.slow
+def test_a_hundred_swaps_drop_nothing_and_every_answer_is_its_models(start: Start, project: Path) -> None:
+    server = start()
+    memory = psutil.Process(server.process.pid).memory_info
+    grown: list[int] = []
+
+    async def swap(load: Load) -> None:
+        for turn in range(100):
+            version = str(1 + (turn + 1) % 3)
+            point(project, version)
+            answered = len(load.answers)
+            while not any(a["model_version"] == version for a in load.answers[answered:]):
+                answered = max(answered, len(load.answers) - 100)
+                await asyncio.sleep(0.01)
+            grown.append(memory().rss)
+
+    load = under_load(server.url, swap, connections=4)
+    models = {version: expected(project, version) for version in ("1", "2", "3")}
+    assert load.refused == []
+    assert load.broken == 0
+    assert {a["model_version"] for a in load.answers} == {"1", "2", "3"}
+    for sent, answer in zip(load.sent, load.answers, strict=True):
+        given, right = answer["probabilities"], models[answer["model_version"]][sent]
+        assert all(np.float32(given[name]) == np.float32(right[name]) for name in right)
+    assert grown[-1] - grown[4] < 50e6
+    metrics = httpx2.get(f"{server.url}/metrics").text
+    assert f'ml_requests_total{{status="200"}} {float(len(load.answers))}' in metrics
+    assert Journal().count() == len(load.answers)
+
+
+@pytest.mark.slow
+def test_stopped_under_load_it_answers_what_it_accepted(start: Start) -> None:
+    server = start()
+    ready: list[int] = []
+
+    async def stop(load: Load) -> None:
+        await asyncio.sleep(0.3)
+        server.process.terminate()
+        while server.process.poll() is None:
+            try:
+                async with httpx2.AsyncClient() as client:
+                    ready.append((await client.get(f"{server.url}/health/ready", timeout=1)).status_code)
+            except httpx2.TransportError:
+                break
+            await asyncio.sleep(0.05)
+        server.process.wait()
+
+    load = under_load(server.url, stop)
+    assert server.process.returncode == 0
+    assert load.broken == 0
+    assert load.refused == []
+    assert 503 in ready  # readiness went while the port still answered
+    assert Journal().count() == len(load.answers)
+
+
+def _half_written(folder: Path) -> None:
+    (folder / "manifest.json").unlink()
+
+
+def _bad_hash(folder: Path) -> None:
+    (folder / "model.onnx").write_bytes((folder / "model.onnx").read_bytes()[:-100])
+
+
+def _wrong_answers(folder: Path) -> None:
+    shutil.copy(folder.parent / "1" / "model.onnx", folder)
+    seal(folder, folder.name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spoil", [_half_written, _bad_hash, _wrong_answers])
+def test_a_broken_bundle_leaves_the_old_one_serving(
+    start: Start, project: Path, spoil: Callable[[Path], None], row: dict[str, Any]
+) -> None:
+    server = start()
+    spoil(project / "serving/releases/2")
+    point(project, "2")
+    failures = _until(lambda: "ml_bundle_failures_total 1.0" in httpx2.get(f"{server.url}/metrics").text)
+    assert failures
+    assert httpx2.post(f"{server.url}/predict", json=row).json()["model_version"] == "1"
+    assert httpx2.get(f"{server.url}/health/ready").json()["version"] == "1"
+    point(project, "3")
+    assert _until(lambda: httpx2.get(f"{server.url}/health/ready").json()["version"] == "3")
+    assert "the model before goes on serving" in server.stop()
+
+
+def _until(true: Callable[[], bool], seconds: float = 10) -> bool:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if true():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 20 MB (needs root)."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    assert os.system(f"mount -t tmpfs -o size=20m tmpfs '{folder}'") == 0  # noqa: S605
+    yield folder
+    os.system(f"umount -l '{folder}'")  # noqa: S605
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_told_and_recovered_from(start: Start, small_disk: Path, row: dict[str, Any]) -> None:
+    url = f"sqlite:///{small_disk}/journal.db"
+    server = start(env={"JOURNAL_URL": url}, ready=True)
+    acknowledged = 0
+    wide = [{**row, "note": "x" * 4000}] * 100
+    while (answer := httpx2.post(f"{server.url}/predict", json=wide)).status_code == 200:
+        acknowledged += len(answer.json())
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "1"
+    assert "disk is full" in answer.json()["detail"][0]["msg"]
+    assert httpx2.get(f"{server.url}/health/live").status_code == 200
+    assert Journal(url).count() == acknowledged
+    os.system(f"mount -o remount,size=100m '{small_disk}'")  # noqa: S605
+    after = httpx2.post(f"{server.url}/predict", json=row)
+    assert after.status_code == 200
+    assert Journal(url).count() == acknowledged + 1
+    assert f"ml_journal_rows_total {float(acknowledged + 1)}" in httpx2.get(f"{server.url}/metrics").text
+
+
+def test_another_writer_keeps_nobody_but_writers_waiting(start: Start, row: dict[str, Any]) -> None:
+    server = start()
+    lock = (Path("serving") / "journal.db.lock").open()
+    fcntl.flock(lock, fcntl.LOCK_EX)  # as a long `ml label` or `ml journal prune` does
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(httpx2.post, f"{server.url}/predict", json=row)
+        time.sleep(0.3)
+        began = time.monotonic()
+        assert httpx2.get(f"{server.url}/health/ready").status_code == 200
+        assert time.monotonic() - began < 0.5
+        assert not waiting.done()
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        assert waiting.result().status_code == 200
+    lock.close()
+    assert Journal().count() == 1

@@ -1,0 +1,103 @@
+"""The server as a process: it starts, refuses to start, answers, and ends."""
+
+from __future__ import annotations
+
+import re
+import socket
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from ml.serving.journal import Journal
+from tests.serving.conftest import Start
+
+Row = dict[str, Any]
+
+
+def test_it_answers_and_ends_with_status_0(start: Start, row: Row) -> None:
+    server = start()
+    answer = httpx2.post(f"{server.url}/predict", json=row)
+    assert answer.status_code == 200
+    said = server.stop()
+    assert server.process.returncode == 0
+    assert server.url in said
+    assert "next:" in said
+    assert [p.prediction_id for p in Journal().predictions()] == [answer.json()["prediction_id"]]
+
+
+@pytest.mark.slow
+def test_workers_share_port_journal_and_metrics(start: Start, row: Row) -> None:
+    server = start("--workers", "2")
+    ids = {httpx2.post(f"{server.url}/predict", json=row).json()["prediction_id"] for _ in range(40)}
+    metrics = httpx2.get(f"{server.url}/metrics").text
+    assert 'ml_requests_total{status="200"} 40.0' in metrics
+    server.stop()
+    assert server.process.returncode == 0
+    assert {p.prediction_id for p in Journal().predictions()} == ids
+
+
+@pytest.mark.slow
+def test_a_worker_that_ends_is_replaced(start: Start, row: Row) -> None:
+    import psutil
+
+    server = start("--workers", "2")
+    children = [p for p in psutil.Process(server.process.pid).children() if "--multiprocessing-fork" in p.cmdline()]
+    children[0].kill()
+    children[0].wait()
+    for _ in range(50):
+        try:
+            assert httpx2.post(f"{server.url}/predict", json=row).status_code == 200
+        except httpx2.TransportError:
+            continue
+    assert "starting another" in server.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "env", "says"),
+    [
+        (("--host", "0.0.0.0"), {}, "beyond this machine the service needs API keys"),  # noqa: S104
+        ((), {"ML_BUNDLE": "nowhere"}, "nowhere: there is no released model here"),
+        (("--workers", "2"), {"ML_BUNDLE": "nowhere"}, "nowhere: there is no released model here"),
+        ((), {"JOURNAL_URL": "nonsense"}, "JOURNAL_URL"),
+        ((), {"JOURNAL_URL": "sqlite:////proc/none/journal.db"}, "JOURNAL_URL sqlite:////proc/none/journal.db"),
+    ],
+)
+def test_it_refuses_to_start_and_says_why(
+    start: Start, options: tuple[str, ...], env: dict[str, str], says: str
+) -> None:
+    server = start(*options, env=env, ready=False)
+    said = server.process.communicate(timeout=20)[1]
+    assert server.process.returncode == 2
+    assert says in said
+    assert "next:" in said
+    assert "Traceback" not in said
+
+
+def test_a_taken_port_is_refused(start: Start) -> None:
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # even one that would share it
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        server = start("--port", str(taken.getsockname()[1]), ready=False)
+        said = server.process.communicate(timeout=20)[1]
+    assert server.process.returncode == 2
+    assert "Address already in use" in said
+
+
+@pytest.mark.slow
+def test_with_a_key_it_may_listen_everywhere(start: Start, row: Row) -> None:
+    server = start("--host", "0.0.0.0", env={"ML_API_KEYS": "secret"})  # noqa: S104
+    assert httpx2.post(f"{server.url}/predict", json=row).status_code == 401
+    assert httpx2.post(f"{server.url}/predict", json=row, headers={"X-API-Key": "secret"}).status_code == 200
+    server.stop()
+
+
+def test_the_server_imports_nothing_heavy(start: Start, row: Row) -> None:
+    server = start()
+    assert httpx2.post(f"{server.url}/predict", json=row).status_code == 200
+    mapped = Path(f"/proc/{server.process.pid}/maps").read_text()
+    assert "onnxruntime" in mapped
+    assert not re.findall("/(?:pandas|sklearn|pyarrow|scipy|mlflow)/", mapped)
