@@ -1,0 +1,1 @@
+"""Is it still right: window → quality → drift → performance → verdict → report."""

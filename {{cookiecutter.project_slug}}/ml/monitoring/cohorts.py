@@ -1,0 +1,71 @@
+"""Outcomes that came late: former windows are judged again on them, without reading their rows a second time.
+
+Reads: verdict.json of former windows, and the journal's answers and outcomes of these windows (not the features).
+Writes: the new numbers into the former window's verdict.json, beside its estimate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ml.monitoring import stored
+from ml.monitoring.performance import Cohort, performance
+from ml.monitoring.reading import Span, label_counts, outcomes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import sqlalchemy as sql
+
+    from ml.monitoring.champion import Champion
+    from ml.monitoring.finding import Finding
+    from ml.params import Monitor
+
+WINDOWS = 12  # former windows that are looked at again
+
+
+@dataclass
+class Late:
+    """What late outcomes said: numbers by window, and findings."""
+
+    shown: list[dict[str, Any]] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def late_cohorts(engine: sql.Engine, champion: Champion, settings: Monitor, reports: Path, span: Span) -> Late:
+    """Judge the cohorts of the champion's former windows that gained outcomes since they were judged."""
+    late = Late()
+    for shown in stored.verdicts(reports)[-WINDOWS:]:
+        old = Span(shown["start"], shown["end"])
+        if old.end > span.start or shown["version"] != champion.version or shown["verdict"] == "broken":
+            continue
+        counts = label_counts(engine, old)
+        if vars(counts) == shown["labels"]:
+            continue
+        numbers, found = performance(_cohort(engine, old, champion), champion, settings)
+        late.shown.append(numbers)
+        late.findings += [_dated(finding, old) for finding in found]
+        _settle(shown, numbers, vars(counts), reports / old.name / "verdict.json")
+    return late
+
+
+def _dated(finding: Finding, old: Span) -> Finding:
+    return type(finding)(**{**finding.as_json(), "words": f"{old.name}: {finding.words}"})
+
+
+def _cohort(engine: sql.Engine, old: Span, champion: Champion) -> Cohort:
+    mine, answer, outcome, lag = outcomes(engine, old, champion.contract, champion.version)
+    known = ~np.isnan(outcome)
+    return Cohort(old.name, mine, outcome[known], answer[known], lag[known])
+
+
+def _settle(shown: dict[str, Any], numbers: dict[str, Any], labels: dict[str, int], path: Path) -> None:
+    """The truth beside the estimate, once it came."""
+    shown["performance"], shown["labels"] = numbers, labels
+    guess = shown.get("estimate")
+    if guess and guess["metric"] == numbers.get("metric") and "value" in numbers:
+        guess["truth"] = numbers["value"]
+    stored.write_json(path, shown)

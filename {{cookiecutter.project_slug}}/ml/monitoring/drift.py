@@ -1,0 +1,99 @@
+"""Which columns moved? Significance and effect size, corrected for the number of tests, told in plain words.
+
+A test counts when its effect reaches `monitor.min_psi` and its probability passes Holm's step-down procedure, so that
+a healthy window has any ticket at all with probability `monitor.false_alarm`. The procedure is the weighted one of
+the same paper (Holm 1979): the tests share the allowance unequally, because a wider spread is by far the hardest to see
+in few rows, while the others lose next to nothing by a stricter limit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ml.monitoring.finding import Finding
+from ml.monitoring.shift import Shift, shift
+from ml.monitoring.words import told
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ml.monitoring.champion import Champion
+    from ml.monitoring.window import Window
+    from ml.params import Monitor
+
+    Floats = NDArray[np.float64]
+
+NEVER = 1.0
+
+WEIGHT = {  # share of the allowance; over the ten columns of `ml.monitoring.calibrate` they add up to about 1
+    "location": 0.002,
+    "wider": 0.25,
+    "narrower": 0.002,
+    "shape": 0.002,
+    "cell": 0.001,
+    "two_levels": 0.005,
+    "levels": 0.048,
+    "many_levels": 0.008,
+    "level": 0.006,
+    "new_level": 0.0001,  # a rule, not a test: its probability is 0 or 1
+    "missing": 0.0005,
+}
+
+
+def holm(p: Floats, weight: Floats, alpha: float) -> NDArray[np.bool_]:
+    """Weighted step-down procedure of Holm (1979) over the last axis: True where a hypothesis falls.
+
+    Args:
+        p: probabilities (…, K).
+        weight: share of the allowance of each hypothesis (K,), in any unit.
+        alpha: largest probability that any true hypothesis falls.
+    """
+    order = np.argsort(p / weight, axis=-1, kind="stable")
+    sorted_p, sorted_weight = np.take_along_axis(p, order, axis=-1), weight[order]
+    left = np.flip(np.cumsum(np.flip(sorted_weight, axis=-1), axis=-1), axis=-1)
+    passed = np.logical_and.accumulate(sorted_p / sorted_weight <= alpha / left, axis=-1)
+    fallen = np.zeros(p.shape, dtype=bool)
+    np.put_along_axis(fallen, order, passed, axis=-1)
+    return fallen
+
+
+def fallen(shifts: Sequence[Shift], false_alarm: float, min_psi: float) -> list[NDArray[np.bool_]]:
+    """For each column, which of its tests want a ticket, (…, K); all columns share one allowance."""
+    p = np.concatenate([np.where(s.effect >= min_psi, s.p, NEVER) for s in shifts], axis=-1)
+    weight = np.array([WEIGHT[name] for s in shifts for name in s.names])
+    ends = np.cumsum([len(s.names) for s in shifts])[:-1]
+    return np.split(holm(p, weight, false_alarm), ends, axis=-1)
+
+
+def shifts(window: Window, champion: Champion) -> dict[str, Shift]:
+    """The tests of every watched column that the window holds rows of."""
+    return {
+        name: shift(champion.profiles[name], column.tally)
+        for name, column in window.columns.items()
+        if column.tally is not None and column.tally.rows + column.tally.missing > 0
+    }
+
+
+def drift(window: Window, champion: Champion, found: dict[str, Shift], settings: Monitor) -> list[Finding]:
+    """One ticket for each column with a fallen test, by its most surprising one, important columns first."""
+    if not found:
+        return []
+    passed = fallen(list(found.values()), settings.false_alarm, settings.min_psi)
+    findings = [
+        _finding(name, made, which, window, champion)
+        for (name, made), which in zip(found.items(), passed, strict=True)
+        if which.any()
+    ]
+    return sorted(findings, key=lambda f: -champion.importance.get(f.column or "", 0.0))
+
+
+def _finding(name: str, made: Shift, which: NDArray[np.bool_], window: Window, champion: Champion) -> Finding:
+    order = np.where(which, made.p / [WEIGHT[test] for test in made.names], np.inf)
+    best = int(order.argmin())
+    test, size = made.names[best], float(min(made.effect[best], 99.0))
+    words = told(name, test, float(made.psi), int(made.cell), window, champion)
+    return Finding("drift", test, name, words, size, float(made.p[best]))

@@ -1,0 +1,41 @@
+"""Stretches of time whose rows are not to be trained on, because their data was broken.
+
+Reads and writes: serving/quarantine.json, a list of {"start", "end", "window", "evidence"} (unix seconds). A person who
+knows better deletes the entry. `ml retrain` leaves such rows out.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ml.monitoring.stored import write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ml.monitoring.reading import Span
+
+QUARANTINE = Path("serving/quarantine.json")
+
+
+def spans(path: Path = QUARANTINE) -> list[dict[str, Any]]:
+    """The entries, in the order in which they were made."""
+    entries: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    return entries
+
+
+def sound(path: Path = QUARANTINE) -> Callable[[float], bool]:
+    """A question to ask of each row's moment (unix seconds): does it lie in no quarantined stretch?"""
+    entries = [(entry["start"], entry["end"]) for entry in spans(path)]
+    return lambda at: not any(start <= at < end for start, end in entries)
+
+
+def add(span: Span, evidence: list[str], path: Path = QUARANTINE) -> None:
+    """Quarantine a window; again: nothing changes."""
+    entries = spans(path)
+    if any(entry["window"] == span.name for entry in entries):
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, [*entries, {"start": span.start, "end": span.end, "window": span.name, "evidence": evidence}])

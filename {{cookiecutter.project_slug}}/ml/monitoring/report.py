@@ -1,0 +1,149 @@
+"""Evidently's report of a window: its presets, our verdict, and what it cannot survive taken out first.
+
+An empty column aborts Evidently's whole report, so such columns are left out and named. The drift of each column
+is judged by a test of ours that is registered with Evidently: its page shows `ml.monitoring.drift`'s decision.
+Writes: report.html and report.json in the window's folder, performance.html where outcomes have come.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ml.contract import Boolean, Categorical, Contract, Datetime, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+    from ml.monitoring.champion import Champion
+    from ml.monitoring.finding import Finding
+    from ml.monitoring.window import Window
+
+MAX_ROWS = 10_000  # rows of either side in the report; Evidently's cost grows with them
+
+
+def tables(window: Window, champion: Champion) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """The window's and the reference's table for Evidently, and the columns left out because one side is empty."""
+    contract = champion.contract
+    rows = window.sample["row"].to_numpy(dtype=np.int64)
+    current = window.sample.assign(prediction=_labels(window.prediction[rows], contract))
+    current[contract.target.name] = _labels(window.outcome[rows], contract)
+    before = champion.reference
+    shown = [c.name for c in contract.columns if not isinstance(c, Datetime | Text)]
+    names = [*shown, "prediction", contract.target.name]
+    empty = [name for name in names if current[name].isna().all() or before[name].isna().all()]
+    kept = [name for name in names if name not in empty]
+    return _sample(current[kept]), _sample(before[kept]), empty
+
+
+def _labels(codes: Any, contract: Contract) -> Any:
+    if not contract.is_classification:
+        return codes
+    classes = np.array([*contract.target.classes, None], dtype=object)
+    return classes[np.where(np.isnan(codes), len(classes) - 1, codes).astype(int)]
+
+
+def _sample(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame if len(frame) <= MAX_ROWS else frame.sample(MAX_ROWS, random_state=0)
+
+
+def write_report(folder: Path, window: Window, champion: Champion, findings: Sequence[Finding]) -> list[str]:
+    """Run Evidently's presets and write the files; returns the columns that had to be left out."""
+    contract = champion.contract
+    current, before, empty = tables(window, champion)
+    levels = [c.name for c in contract.columns if isinstance(c, Categorical | Boolean)]
+    levels += ["prediction", contract.target.name] if contract.is_classification else []
+    levels = [name for name in levels if name in current]
+    current, before = _texts(current, levels), _texts(before, levels)
+    decided = {f.column: f.limit for f in findings if f.room == "drift" and f.column and f.severity == "ticket"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Evidently's and its libraries' own
+        if list(current):
+            _drift(folder, current, before, levels, decided)
+        _performance(folder, window, champion)
+    return empty
+
+
+def _texts(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    return frame.assign(**{name: frame[name].map(str, na_action="ignore") for name in names})
+
+
+def _drift(
+    folder: Path, current: pd.DataFrame, before: pd.DataFrame, levels: list[str], decided: dict[str, float]
+) -> None:
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.presets import DataDriftPreset, DataSummaryPreset
+
+    numbers = [name for name in current if name not in levels]
+    definition = DataDefinition(categorical_columns=levels, numerical_columns=numbers)
+    data = [Dataset.from_pandas(frame, data_definition=definition) for frame in (current, before)]
+    preset = DataDriftPreset(
+        per_column_method={name: _decided(str(name), decided) for name in current},
+        drift_share=1 / len(list(current)),  # one column with a ticket is drift
+    )
+    run = Report([preset, DataSummaryPreset()], include_tests=True).run(*data)
+    run.save_html(str(folder / "report.html"))
+    run.save_json(str(folder / "report.json"))
+
+
+def _decided(name: str, decided: dict[str, float]) -> Any:
+    """Evidently's custom drift test that gives the column's probability and the decision already taken."""
+    from evidently.legacy.calculations.stattests import StatTest, register_stattest
+    from evidently.legacy.core import ColumnType
+
+    test = StatTest(
+        name=f"calibrated: {name}",
+        display_name="calibrated, Holm-corrected p_value",
+        allowed_feature_types=[ColumnType.Numerical, ColumnType.Categorical],
+    )
+    register_stattest(test, lambda _reference, _current, _kind, _threshold: (decided.get(name, 1.0), name in decided))
+    return test
+
+
+def _performance(folder: Path, window: Window, champion: Champion) -> None:
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.presets import ClassificationPreset, RegressionPreset
+
+    contract = champion.contract
+    known = np.flatnonzero(window.mine & ~np.isnan(window.outcome))
+    then = _answers(champion.outcome, champion.answer, contract)
+    now = _answers(window.outcome[known], window.answer[known], contract)
+    if min(len(frame) and frame["target"].nunique() for frame in (now, then)) < 2:
+        return
+    preset = ClassificationPreset() if contract.is_classification else RegressionPreset()
+    definition = DataDefinition(**_task(contract))
+    data = [Dataset.from_pandas(_sample(frame), data_definition=definition) for frame in (now, then)]
+    Report([preset]).run(*data).save_html(str(folder / "performance.html"))
+
+
+def _answers(outcome: Any, answer: Any, contract: Contract) -> pd.DataFrame:
+    import pandas as pd
+
+    prediction = answer.argmax(axis=1).astype(float) if contract.is_classification else answer[:, 0]
+    made = {"target": _labels(outcome, contract), "prediction": _labels(prediction, contract)}
+    return pd.DataFrame(made | ({"probability": answer[:, 1]} if contract.target.task == "binary" else {}))
+
+
+def _task(contract: Contract) -> dict[str, Any]:
+    from evidently import BinaryClassification, MulticlassClassification, Regression
+
+    names = {"categorical_columns": ["target", "prediction"]}
+    match contract.target.task:
+        case "binary":
+            task = BinaryClassification(
+                target="target",
+                prediction_labels="prediction",
+                prediction_probas="probability",
+                pos_label=contract.target.classes[-1],
+            )
+            return {"classification": [task], "numerical_columns": ["probability"], **names}
+        case "multiclass":
+            many = MulticlassClassification(target="target", prediction_labels="prediction")
+            return {"classification": [many], **names}
+        case "regression":
+            return {"regression": [Regression()], "numerical_columns": ["target", "prediction"]}

@@ -1,0 +1,47 @@
+"""The verdict as a table for a terminal of 80 columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+COLOR = {"ok": "green", "insufficient": "yellow", "broken": "red", "drift": "yellow", "decay": "red"}
+
+
+def table(shown: dict[str, Any]) -> Table:
+    """What verdict.json holds, for people."""
+    word = f"[{COLOR[shown['verdict']]} bold]{shown['verdict']}[/]" + (f" ({shown['tier']})" if shown["tier"] else "")
+    made = Table(title=f"{escape(shown['model'])}, version {escape(shown['version'])}: {word}", show_header=False)
+    made.add_column(no_wrap=True)
+    made.add_column(overflow="fold")
+    made.add_row("window", shown["window"])
+    made.add_row("rows", f"{shown['rows']:,}{_versions(shown)}")
+    made.add_row("outcomes", _outcomes(shown["performance"]))
+    if shown["estimate"]:
+        made.add_row("estimate", _estimate(shown["estimate"]))
+    for words in shown["evidence"] or ["nothing wants action"]:
+        made.add_row("evidence", escape(words))
+    made.add_row("action", f"[bold]{shown['action']}[/]")
+    return made
+
+
+def _versions(shown: dict[str, Any]) -> str:
+    others = {v: n for v, n in shown["versions"].items() if v != shown["version"]}
+    return "".join(f", {n:,} of version {escape(v)}" for v, n in others.items())
+
+
+def _outcomes(numbers: dict[str, Any]) -> str:
+    if not numbers["rows"]:
+        return "none yet"
+    came = f"{numbers['rows']:,} ({numbers['coverage']:.0%} of the rows"
+    came += f", after {numbers['median_lag_days']:.1f} days)" if numbers["median_lag_days"] is not None else ")"
+    if "value" not in numbers:
+        return f"{came}: too few for an interval"
+    return f"{came}\n{numbers['metric']} {numbers['value']:.3f}, {numbers['reference']:.3f} in the reference"
+
+
+def _estimate(guess: dict[str, Any]) -> str:
+    text = f"{guess['metric']} {guess['value']:.3f} ({guess['low']:.3f} to {guess['high']:.3f}), no outcomes used"
+    return text if guess["truth"] is None else f"{text}\nit was {guess['truth']:.3f}"

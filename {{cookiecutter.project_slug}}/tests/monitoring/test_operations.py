@@ -1,0 +1,193 @@
+"""Rules and dashboards with the real Prometheus: every alert fires and stays quiet, every query finds numbers."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from prometheus_client import CollectorRegistry, start_http_server
+from ruamel.yaml import YAML
+
+from ml.monitoring.exposition import registry
+from ml.monitoring.monitor import judge
+from ml.monitoring.reading import Span
+from ml.monitoring.watch import Latest
+from ml.serving.metrics import Metrics
+from tests.monitoring.conftest import DAY, NOW, World, customers, record
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+RULES, RULES_TEST = DEPLOY / "prometheus" / "rules.yml", DEPLOY / "prometheus" / "rules_test.yml"
+needs_prometheus = pytest.mark.skipif(
+    shutil.which("promtool") is None, reason="promtool is not installed (Debian: apt-get install prometheus)"
+)
+
+
+def promtool(*args: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["promtool", *map(str, args)], capture_output=True, text=True, cwd=cwd, check=False)
+
+
+def alerts() -> list[dict[str, Any]]:
+    groups = YAML(typ="safe").load(RULES)["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def test_every_alert_has_a_firing_and_a_quiet_case() -> None:
+    cases = {test["name"] for test in YAML(typ="safe").load(RULES_TEST)["tests"]}
+    wanted = {f"{rule['alert']} {which}" for rule in alerts() for which in ("fires", "stays quiet")}
+    assert cases == wanted
+
+
+def test_every_alert_says_what_to_do() -> None:
+    for rule in alerts():
+        assert rule["labels"]["severity"] in ("ticket", "page"), rule["alert"]
+        assert rule["annotations"]["summary"], rule["alert"]
+        assert rule["annotations"]["action"], rule["alert"]
+
+
+@needs_prometheus
+def test_the_rules_pass_their_tests() -> None:
+    found = promtool("test", "rules", RULES_TEST)
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+@pytest.mark.slow
+@needs_prometheus
+@pytest.mark.parametrize(("broken", "case"), [("vector(0) > 1", "fires"), ("vector(1)", "stays quiet")])
+def test_the_rules_tests_notice_rules_that_never_or_always_fire(tmp_path: Path, broken: str, case: str) -> None:
+    shutil.copy(RULES_TEST, tmp_path)
+    yaml = YAML()
+    document = yaml.load(RULES)
+    for rule in [rule for group in document["groups"] for rule in group["rules"]]:
+        rule["expr"] = broken
+    yaml.dump(document, tmp_path / "rules.yml")
+    found = promtool("test", "rules", tmp_path / "rules_test.yml")
+    noticed = set(re.findall(r'alertname=\\*"(\w+)', found.stdout + found.stderr))
+    assert found.returncode != 0
+    assert noticed == {rule["alert"] for rule in alerts()}, f"a case of {case} was not noticed"
+
+
+def queries() -> list[tuple[str, str]]:
+    boards = [json.loads(path.read_text()) for path in sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))]
+    return [(p["title"], t["expr"]) for board in boards for p in board["panels"] for t in p["targets"]]
+
+
+@pytest.fixture
+def service() -> Iterator[int]:
+    """The service's own counters behind a real listener, counting while it is scraped."""
+    metrics = Metrics()
+    metrics.serving("3")
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            for status in ("200", "422", "500"):
+                metrics.requests.labels(status).inc()
+            metrics.answered("3", "champion", 4)
+            metrics.seconds.observe(0.002)
+            metrics.committed(4, 0.001)
+            metrics.labels_recorded.inc()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain; version=0.0.4")
+            self.end_headers()
+            self.wfile.write(metrics.page())
+
+        def log_message(self, *_: object) -> None:
+            """Silence."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def watched(world: World, champion: Any) -> Iterator[int]:
+    """The monitor's page over a real verdict."""
+    record(world, customers(600, 51, charge=81), labelled=0.6)
+    shown = judge(world.journal.engine, champion, Span(NOW - 30 * DAY, NOW), world.params.monitor)
+    latest, pages = Latest(), CollectorRegistry()
+    latest.verdict = registry(shown)
+    latest.runs.inc()
+    pages.register(latest)
+    server, thread = start_http_server(0, addr="127.0.0.1", registry=pages)
+    yield server.server_port
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def prometheus(service: int, watched: int, tmp_path: Path) -> Iterator[str]:
+    """The real server with the project's configuration, scraping fast."""
+    folder = tmp_path / "prometheus"
+    folder.mkdir()
+    shutil.copy(RULES, folder)
+    text = (DEPLOY / "prometheus" / "prometheus.yml").read_text()
+    text = text.replace("15s", "1s").replace(":8000", f":{service}").replace(":9109", f":{watched}")
+    (folder / "prometheus.yml").write_text(text)
+    address = f"127.0.0.1:{free_port()}"
+    command = [
+        "prometheus",
+        f"--config.file={folder}/prometheus.yml",
+        f"--storage.tsdb.path={folder}/data",
+        f"--web.listen-address={address}",
+    ]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+        yield f"http://{address}"
+        process.terminate()
+        process.wait()
+
+
+def ask(address: str, query: str) -> list[Any]:
+    try:
+        said = httpx2.get(f"{address}/api/v1/query", params={"query": query}, timeout=5)
+    except httpx2.TransportError:
+        return []
+    if said.status_code == 503:  # it listens before it is ready
+        return []
+    answer = said.json()
+    found: list[Any] = answer.get("data", {}).get("result", [])
+    return [series for series in found if series["value"][1] != "NaN"]
+
+
+@pytest.mark.slow
+@needs_prometheus
+def test_every_query_of_the_dashboards_finds_numbers(prometheus: str) -> None:
+    deadline = time.monotonic() + 60
+    left = {f"{title}: {query}": query for title, query in queries()}
+    while left and time.monotonic() < deadline:
+        left = {name: query for name, query in left.items() if not ask(prometheus, query)}
+        time.sleep(0.5)
+    assert not left
+
+
+def test_rules_and_dashboards_speak_of_metrics_that_exist(watched: int) -> None:
+    made = Metrics()
+    made.serving("3")
+    made.requests.labels("200").inc()
+    made.answered("3", "champion", 1)
+    page = made.page().decode() + httpx2.get(f"http://127.0.0.1:{watched}/metrics").text
+    told = {name for rule in alerts() for name in re.findall(r"ml_\w+", rule["expr"])}
+    told |= {name for _, query in queries() for name in re.findall(r"ml_\w+", query)}
+    assert {name for name in told if not re.search(rf"^{name}\b", page, re.MULTILINE)} == set()

@@ -1,0 +1,69 @@
+"""The window is what the journal holds between two moments, whatever was written to it."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from ml.monitoring.champion import Champion
+from ml.monitoring.reading import Labels, Span
+from ml.monitoring.window import Window, read_window
+from ml.serving.journal import Entry
+from tests.monitoring.conftest import DAY, NOW, World, customers, record
+
+SPAN = Span(NOW - 30 * DAY, NOW)
+
+
+def read(world: World, champion: Champion, size: int = 7) -> Window:
+    return read_window(world.journal.engine, SPAN, world.contract, champion.profiles, "3", size)
+
+
+def test_rows_come_back_as_they_were_written(world: World, champion: Champion) -> None:
+    frame = customers(400, 5)
+    record(world, frame, labelled=0.5)
+    window = read(world, champion)
+    for name in ("charge", "tenure"):
+        np.testing.assert_array_equal(window.sample[name], frame[name])
+    assert window.sample["plan"].tolist() == frame["plan"].tolist()
+    assert window.sample["paperless"].tolist() == frame["paperless"].tolist()
+    np.testing.assert_allclose(window.answer.sum(axis=1), 1)
+    np.testing.assert_array_equal(window.prediction, window.answer.argmax(axis=1))
+    np.testing.assert_array_equal(window.outcome[:200], (frame["left"] == "yes")[:200])
+    assert np.isnan(window.outcome[200:]).all()
+
+
+def test_only_the_span_and_no_shadow(world: World, champion: Champion) -> None:
+    record(world, customers(100, 5))
+    record(world, customers(60, 6), NOW, NOW + DAY)
+    record(world, customers(60, 7), NOW - 20 * DAY, NOW - 19 * DAY, role="shadow")
+    assert len(read(world, champion)) == 100
+
+
+def test_labels_late_repeated_corrected_and_unknown(world: World, champion: Champion) -> None:
+    ids = record(world, customers(10, 5))
+    add = world.journal.add_labels
+    add([(ids[0], "no"), (ids[1], "no"), ("nobody", "yes")], at=NOW - 1)
+    add([(ids[0], "no"), (ids[1], "yes")], at=NOW + 5 * DAY)
+    window = read(world, champion)
+    assert window.labels == Labels(matched=2, repeated=1, corrected=1, unknown=1)
+    assert window.outcome[:2].tolist() == [0, 1]
+    assert window.lag[1] > 5 * DAY
+
+
+def test_a_row_of_another_contract_is_counted_not_fatal(world: World, champion: Champion) -> None:
+    record(world, customers(10, 5))
+    features = json.dumps({"charge": "12,5", "tenure": 3, "plan": "pro", "paperless": 1, "more": [1]})
+    world.journal.append([Entry("9", NOW - 1, "1", "champion", None, features, '"perhaps"', None)])
+    window = read(world, champion)
+    assert len(window) == 11
+    assert {name: c.mistyped for name, c in window.columns.items() if c.mistyped} == {"charge": 1, "paperless": 1}
+    assert np.isnan(window.sample["charge"].iloc[-1])
+    assert np.isnan(window.prediction[-1])
+
+
+def test_an_empty_span_is_a_window_of_no_rows(world: World, champion: Champion) -> None:
+    window = read(world, champion)
+    assert len(window) == 0
+    assert list(window.sample) == [*world.contract.names, "row"]
+    assert window.labels == Labels()
