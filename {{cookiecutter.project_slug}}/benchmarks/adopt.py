@@ -1,0 +1,130 @@
+"""Seconds and peak memory of adopt and every pipeline stage as the table grows: 10k, 100k and 1M rows x 18 columns.
+
+Makes seeded tables of mixed kinds in a temporary project beside this one's code; each step is a process of its
+own, so that its peak is its own. Writes nothing here.
+Run: `python benchmarks/adopt.py` (or `python benchmarks/adopt.py 10000 50000`).
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+HERE = Path(__file__).parents[1]
+SIZES = (10_000, 100_000, 1_000_000)
+STAGES = ("ingest", "validate", "split", "train", "evaluate", "export")
+MEGABYTE = 1024  # ru_maxrss counts kibibytes on Linux
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one step took."""
+
+    seconds: float
+    peak_mib: float
+
+
+def table(rows: int) -> pd.DataFrame:
+    """A binary target and 17 columns: numbers, money, gaps, dates, codes, many levels, an id."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(0, 1, (rows, 7)).round(4)
+    score = x[:, 0] + 0.8 * x[:, 1] * x[:, 2]
+    seen = pd.Timestamp("2022-01-01") + pd.to_timedelta(np.sort(rng.integers(0, 86_400 * 700, rows)), unit="s")
+    return pd.DataFrame(
+        {
+            "id": [f"k{i:08d}" for i in rng.permutation(rows)],
+            "seen": seen.strftime("%Y-%m-%d %H:%M:%S"),
+            **{f"x{i}": x[:, i] for i in range(7)},
+            "city": [f"c{k}" for k in rng.zipf(1.5, rows) % 2000],
+            "plan": rng.choice(["a", "b", "c"], rows),
+            "flag": rng.choice(["yes", "no"], rows),
+            "visits": rng.integers(0, 500, rows),
+            "price": [f"${v:,.2f}" for v in rng.uniform(1, 9999, rows)],
+            "gap": np.where(rng.random(rows) < 0.2, np.nan, rng.normal(50, 9, rows).round(2)),
+            "zip": [f"{z:05d}" for z in rng.integers(0, 800, rows) * 37],
+            "age": rng.integers(18, 90, rows),
+            "left": np.where(rng.random(rows) < 1 / (1 + np.exp(-score)), "yes", "no"),
+        }
+    )
+
+
+def write(rows: int, path: Path) -> None:
+    """Make the table and write it as CSV."""
+    table(rows).to_csv(path, index=False)
+
+
+def measure(project: Path, *words: str) -> Cost:
+    """Run one step and wait for it; its own peak, not that of the steps before."""
+    start = time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-m", *words], cwd=project, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{' '.join(words)} failed with status {process.returncode}")
+    return Cost(time.perf_counter() - start, peak(usage))
+
+
+def peak(usage: resource.struct_rusage) -> float:
+    """Peak resident memory in MiB."""
+    return usage.ru_maxrss / MEGABYTE
+
+
+def run(rows: int, folder: Path, console: Console) -> dict[str, Cost]:
+    """Every step's cost for a table of that many rows."""
+    project = folder / f"rows{rows}"
+    for part in ("ml", "params.yaml", "dvc.yaml", ".dvc", ".dvcignore", ".gitignore"):
+        copy = shutil.copytree if (HERE / part).is_dir() else shutil.copyfile
+        (project / part).parent.mkdir(parents=True, exist_ok=True)
+        copy(HERE / part, project / part)
+    subprocess.run(["git", "init", "-q"], cwd=project, check=True)
+    make = multiprocessing.get_context("spawn").Process(target=write, args=(rows, project / "table.csv"))
+    make.start()  # a child inherits the peak of the process that starts it: this one must stay small
+    make.join()
+    words: dict[str, tuple[str, ...]] = {"adopt": ("ml", "adopt", "table.csv", "--target", "left", "--time", "seen")}
+    words |= {stage: (f"ml.pipeline.{stage}",) for stage in STAGES}
+    costs = {}
+    for step, command in words.items():
+        with console.status(f"{rows} rows: {step}"):
+            costs[step] = measure(project, *command)
+        console.print(f"{rows:,} rows: {step}: {costs[step].seconds:.1f} s, {costs[step].peak_mib:.0f} MiB")
+    return costs
+
+
+def report(costs: dict[int, dict[str, Cost]]) -> Table:
+    """A row for each step: seconds and MiB at each size, and seconds per row at the largest against the smallest."""
+    made = Table("step", title="seconds · peak MiB")
+    for rows in costs:
+        made.add_column(f"{rows:,} rows", justify="right")
+    made.add_column("growth", justify="right")
+    first, last = min(costs), max(costs)
+    for step in costs[first]:
+        cells = [f"{c[step].seconds:.1f} s · {c[step].peak_mib:.0f}" for c in costs.values()]
+        made.add_row(step, *cells, f"x{costs[last][step].seconds / costs[first][step].seconds:.1f}")
+    return made
+
+
+def main() -> None:
+    """Measure each size and print the table."""
+    sizes = [int(word) for word in sys.argv[1:]] or list(SIZES)
+    console = Console(stderr=True)
+    with tempfile.TemporaryDirectory() as folder:
+        costs = {rows: run(rows, Path(folder), console) for rows in sizes}
+    Console().print(report(costs))
+    Console().print(f"growth: {max(sizes):,} rows against {min(sizes):,}, x{max(sizes) / min(sizes):g} the rows")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""What judging a window costs, beside Evidently's own preset on the same journal rows: seconds and peak memory.
+
+Each measurement is a process of its own that reads the same sqlite journal: ours streams it to findings (quality, drift
+of columns and prediction), Evidently's reads it into a frame and runs DataDriftPreset and DataSummaryPreset. The peak
+is what the process needed above its imports.
+Run: `python benchmarks/monitoring.py` (1M rows x 20 columns and the steps below), or `… 20000x20 50000x20`.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.dont_write_bytecode = True
+
+GRID = ((100_000, 5), (100_000, 10), (100_000, 20), (300_000, 20), (1_000_000, 20))
+REFERENCE_ROWS = 20_000
+BATCH = 50_000
+LEVELS = [f"level_{i}" for i in range(12)]
+MEBIBYTE = 1024  # ru_maxrss counts kibibytes on Linux
+
+
+def contract_of(columns: int) -> Any:
+    """Every fourth column has 12 levels, the others are numbers; the target has two classes."""
+    from ml.contract import Contract
+
+    made = [
+        {"name": f"c{i}", "kind": "categorical", "levels": LEVELS}
+        if i % 4 == 3
+        else {"name": f"c{i}", "kind": "numeric"}
+        for i in range(columns)
+    ]
+    return Contract.model_validate(
+        {"target": {"name": "y", "task": "binary", "classes": ["no", "yes"]}, "columns": made}
+    )
+
+
+def frame_of(rows: int, columns: int, seed: int) -> Any:
+    """Seeded rows with their answers, as the reference holds them."""
+    import numpy as np
+    import pandas as pd
+
+    rng = np.random.default_rng(seed)
+    made: dict[str, Any] = {
+        f"c{i}": rng.choice(np.array(LEVELS, dtype=object), rows) if i % 4 == 3 else rng.lognormal(0, 1, rows).round(4)
+        for i in range(columns)
+    }
+    chance = rng.random(rows).round(4)
+    label = np.where(chance > 0.5, "yes", "no").astype(object)
+    return pd.DataFrame(made).assign(
+        y=label, prediction=label, **{"probability:no": (1 - chance).round(4), "probability:yes": chance}
+    )
+
+
+def fill(folder: Path, rows: int, columns: int) -> None:
+    """Write the journal and the reference."""
+    from ml.frame import rows_of_frame
+    from ml.serving.journal import Entry, Journal
+
+    journal, contract = Journal(f"sqlite:///{folder}/journal.db"), contract_of(columns)
+    frame_of(REFERENCE_ROWS, columns, 1).to_parquet(folder / "reference.parquet")
+    for start in range(0, rows, BATCH):
+        frame = frame_of(min(BATCH, rows - start), columns, 2 + start)
+        shares = zip(frame["probability:no"].tolist(), frame["probability:yes"].tolist(), strict=True)
+        answered = zip(rows_of_frame(frame, contract), frame["prediction"].tolist(), shares, strict=True)
+        journal.append(
+            [
+                Entry(f"{start + i:012d}", float(start + i), "1", "champion", None, json.dumps(row), json.dumps(label),
+                      json.dumps({"no": no, "yes": yes}))
+                for i, (row, label, (no, yes)) in enumerate(answered)
+            ]
+        )  # fmt: skip
+
+
+def ours(folder: Path, columns: int) -> None:
+    """From the journal to findings."""
+    import pandas as pd
+
+    from ml.monitoring.champion import champion_of
+    from ml.monitoring.drift import drift, shifts
+    from ml.monitoring.quality import quality
+    from ml.monitoring.reading import Span
+    from ml.monitoring.window import read_window
+    from ml.params import load_params
+    from ml.serving.journal import Journal
+
+    begin()
+    contract, settings = contract_of(columns), load_params(Path(__file__).parents[1] / "params.yaml").monitor
+    released = {"name": "b", "version": "1", "released_at": "2026-01-01T00:00:00+00:00"}
+    champion = champion_of({"metric": "roc_auc"}, released, contract, pd.read_parquet(folder / "reference.parquet"))
+    engine = Journal(f"sqlite:///{folder}/journal.db").engine
+    window = read_window(engine, Span(0.0, 1e12), contract, champion.profiles, "1")
+    quality(window, champion, settings.max_faulty)
+    drift(window, champion, shifts(window, champion), settings)
+    end(len(window))
+
+
+def evidentlys(folder: Path, columns: int) -> None:
+    """From the journal to Evidently's presets."""
+    import warnings
+
+    warnings.simplefilter("ignore")
+    import pandas as pd
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.presets import DataDriftPreset, DataSummaryPreset
+
+    from ml.serving.journal import Journal
+
+    begin()
+    contract = contract_of(columns)
+    levels = [c.name for c in contract.columns if c.kind == "categorical"]
+    rows = [p.features for p in Journal(f"sqlite:///{folder}/journal.db").predictions()]
+    current = pd.DataFrame(rows)
+    del rows
+    definition = DataDefinition(
+        categorical_columns=levels, numerical_columns=[n for n in contract.names if n not in levels]
+    )
+    before = pd.read_parquet(folder / "reference.parquet")[contract.names]
+    data = [Dataset.from_pandas(frame, data_definition=definition) for frame in (current, before)]
+    read = time.monotonic()
+    Report([DataDriftPreset(), DataSummaryPreset()]).run(*data)
+    end(len(current), report_seconds=time.monotonic() - read)
+
+
+_START: dict[str, float] = {}
+
+
+def begin() -> None:
+    """The imports are done: from here it counts."""
+    import sklearn.metrics  # noqa: F401  what either side imports later anyway
+
+    _START.update(seconds=time.monotonic(), peak=_peak())
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MEBIBYTE
+
+
+def end(rows: int, **more: float) -> None:
+    """Print what it took as JSON."""
+    print(json.dumps({"rows": rows, "seconds": time.monotonic() - _START["seconds"],
+                      "mib": _peak() - _START["peak"], "peak_mib": _peak(), **more}))  # fmt: skip
+
+
+def measured(side: str, folder: Path, columns: int) -> dict[str, float]:
+    """Run one side in a process of its own."""
+    command = [sys.executable, __file__, side, str(folder), str(columns)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    found: dict[str, float] = json.loads(answer.stdout.splitlines()[-1])
+    return found
+
+
+def main(grid: list[tuple[int, int]]) -> None:
+    """Measure and print."""
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(title="One window, from the journal to findings")
+    for head in ("rows x columns", "ours", "Evidently", "of it its report", "time", "memory"):
+        shown.add_column(head, justify="right")
+    console = Console(stderr=True)
+    for rows, columns in grid:
+        with tempfile.TemporaryDirectory() as name, console.status(f"{rows:,} x {columns}"):
+            folder = Path(name)
+            fill(folder, rows, columns)
+            us, them = (measured(side, folder, columns) for side in ("ours", "evidentlys"))
+        shown.add_row(
+            f"{rows:,} x {columns}",
+            f"{us['seconds']:.1f} s, {us['mib']:.0f} MiB",
+            f"{them['seconds']:.1f} s, {them['mib']:.0f} MiB",
+            f"{them['report_seconds']:.1f} s",
+            f"1/{them['seconds'] / us['seconds']:.1f}",
+            f"1/{them['mib'] / us['mib']:.1f}",
+        )
+        Console().print(shown.rows and f"{rows:,} x {columns}: time of the report alone 1/"
+                        f"{them['report_seconds'] / us['seconds']:.1f}")  # fmt: skip
+    Console().print(shown)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 4 and sys.argv[1] in ("ours", "evidentlys"):
+        {"ours": ours, "evidentlys": evidentlys}[sys.argv[1]](Path(sys.argv[2]), int(sys.argv[3]))
+    else:
+        given = [tuple(map(int, text.split("x"))) for text in sys.argv[1:]]
+        main([(r, c) for r, c in given] or list(GRID))
