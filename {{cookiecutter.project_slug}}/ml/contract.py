@@ -171,6 +171,16 @@ class Contract(_Frozen):
         """Names of the columns that a request carries, in order (the id and the target are not among them)."""
         return [c.name for c in self.columns]
 
+    def added(self, name: str, *others: str) -> str:
+        """Name of a column that the project adds to rows: `name`, with `_` behind it while a column is called so.
+
+        Args:
+            name: the wanted name, such as `prediction`.
+            others: names of the table at hand that the contract does not know.
+        """
+        taken = {*self.names, self.target.name, self.id, *(d.name for d in self.dropped), *others}
+        return next(free for i in range(len(taken) + 1) if (free := name + "_" * i) not in taken)
+
     @property
     def is_classification(self) -> bool:
         """Whether the target has classes."""

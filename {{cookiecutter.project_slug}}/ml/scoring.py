@@ -1,7 +1,8 @@
 """Offline batches: a typed Parquet table in, the same answers as over HTTP out, streamed.
 
 Reads: serving/champion (ML_BUNDLE), a Parquet file with the contract's columns. Writes: a Parquet file with the input's
-columns, `prediction`, `probability:<class>` of each class, and `model_version`. Run: `ml score in.parquet out.parquet`.
+columns, `prediction`, `probability:<class>` of each class, and `model_version` (with a `_` behind the name of one that
+the input has already). Run: `ml score in.parquet out.parquet`.
 """
 
 from __future__ import annotations
@@ -93,9 +94,10 @@ def answer(piece: pa.RecordBatch, bundle: Bundle, where: str = "rows") -> pa.Tab
     if not np.isfinite(answers).all():
         raise UserError(f"{where}: the model's answer is no finite number", "ml rollback, then ml score again")
     table = pa.Table.from_batches([piece])
-    for name, values in _columns(answers, contract).items():
-        table = table.append_column(name, pa.array(values))
-    return table.append_column("model_version", pa.array([bundle.version] * piece.num_rows))
+    columns = {**_columns(answers, contract), "model_version": [bundle.version] * piece.num_rows}
+    for name, values in columns.items():
+        table = table.append_column(contract.added(name, *piece.schema.names), pa.array(values))
+    return table
 
 
 def _columns(answers: Any, contract: Contract) -> dict[str, Any]:

@@ -26,14 +26,11 @@ TRUE = names.listed("yes y true t 1 1.0 on ja oui si sí sim wahr vrai vero")
 FALSE = names.listed("no n false f 0 0.0 off nein non não falsch faux falso")
 STRAY_TEXTS = 5  # distinct texts among numbers or dates that may be taken for missing
 STRAY_AMONG = 20  # distinct numbers that there must be: 0, 1, 2 and "a" are four levels
-RESERVED = frozenset({"prediction", "prediction_id"})  # columns that the project itself adds to tables of rows
 
 
 def infer(name: str, texts: Texts, is_time: bool = False) -> Found:
     """The kind of one column, or why it is dropped."""
     values = values_of(name, texts)
-    if name in RESERVED or name.startswith("probability:"):
-        return Found(name, None, values.missing, "the project's own tables have a column of this name")
     if values.present == 0:
         return Found(name, None, values.missing, "every value is missing")
     if is_time:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from ml.adopt import names
 from ml.adopt.found import Values, quoted, values_of
-from ml.adopt.infer import FALSE, RESERVED, STRAY_TEXTS, TRUE
+from ml.adopt.infer import FALSE, STRAY_TEXTS, TRUE
 from ml.adopt.numbers import number_format, sentinels
 from ml.contract import NumberFormat, Target, Task
 from ml.errors import UserError
@@ -44,8 +44,6 @@ def infer_target(path: str, name: str, texts: Texts, task: Task | None) -> Found
         UserError: no values, constant, all different, more classes than can be learned, no numbers for a regression.
     """
     where = f'{path}: target "{name}"'
-    if name in RESERVED:
-        raise UserError(f"{where}: the project's own tables have a column of this name", "rename the column")
     values = values_of(
         name, texts, keep=lambda text, rows: text.lower() in ("none", "na") and rows >= 0.02 * len(texts.codes)
     )

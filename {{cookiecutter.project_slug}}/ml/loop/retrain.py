@@ -17,6 +17,7 @@ from rich.console import Console
 from ml.contract import Contract, load_contract
 from ml.errors import UserError
 from ml.monitoring.quarantine import QUARANTINE, sound
+from ml.pipeline.ingest import JOURNALED
 from ml.release.release import release
 from ml.serving.journal import Journal
 
@@ -41,7 +42,7 @@ def retrain() -> Decision:
     contract = load_contract()
     fit = sound()  # rows of a window that the monitor found broken are not trained on
     labelled = list(Journal().labelled())
-    part = labelled_part((p for p in labelled if fit(p.at)), contract, _taken())
+    part = labelled_part((p for p in labelled if fit(p.at)), contract, _taken(contract.added(JOURNALED)))
     console = Console(stderr=True)
     if part.empty and not _unfinished():
         raise _nothing_new(len(labelled), sum(not fit(p.at) for p in labelled))
@@ -82,7 +83,7 @@ def labelled_part(labelled: Iterable[Prediction], contract: Contract, taken: set
     frame[contract.target.name] = [p.outcome for p in fresh]
     if contract.id:
         frame[contract.id] = [p.row_id for p in fresh]
-    return frame.assign(prediction_id=[p.prediction_id for p in fresh])
+    return frame.assign(**{contract.added(JOURNALED): [p.prediction_id for p in fresh]})
 
 
 def write_part(part: pd.DataFrame) -> Path:
@@ -95,11 +96,11 @@ def write_part(part: pd.DataFrame) -> Path:
     return path
 
 
-def _taken() -> set[str]:
+def _taken(name: str) -> set[str]:
     import pandas as pd
 
     parts = RAW.glob(f"[0-9][0-9][0-9][0-9]-{JOURNAL_PART}")
-    return {str(value) for path in parts for value in pd.read_parquet(path, columns=["prediction_id"])["prediction_id"]}
+    return {str(value) for path in parts for value in pd.read_parquet(path, columns=[name])[name]}
 
 
 def _unfinished() -> bool:

@@ -88,4 +88,4 @@ def _json(path: Path) -> dict[str, Any]:
 def reference_answer(reference: pd.DataFrame, contract: Contract) -> NDArray[np.float64]:
     """The reference's answer matrix: (n, classes) probabilities or (n, 1) values."""
     names = [f"probability:{name}" for name in contract.target.classes] or ["prediction"]
-    return reference[names].to_numpy(dtype=np.float64)
+    return reference[[contract.added(name) for name in names]].to_numpy(dtype=np.float64)

@@ -92,7 +92,7 @@ def estimate(window: Window, champion: Champion) -> Estimate | None:
     if champion.contract.is_classification:
         inputs = window.answer[window.mine]
     else:
-        rows = window.mine[window.sample["row"].to_numpy(dtype=np.int64)]
+        rows = window.mine[window.places]
         inputs = encode_frame(window.sample[rows], Encoder(champion.contract)).astype(np.float64)
     known = window.mine & ~np.isnan(window.outcome)
     value = made.estimator(inputs)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ml.contract import Boolean, Categorical, Contract, Datetime, Text
+from ml.monitoring.values import PREDICTION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,12 +31,12 @@ MAX_ROWS = 10_000  # rows of either side in the report; Evidently's cost grows w
 def tables(window: Window, champion: Champion) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """The window's and the reference's table for Evidently, and the columns left out because one side is empty."""
     contract = champion.contract
-    rows = window.sample["row"].to_numpy(dtype=np.int64)
-    current = window.sample.assign(prediction=_labels(window.prediction[rows], contract))
-    current[contract.target.name] = _labels(window.outcome[rows], contract)
+    predicted = contract.added(PREDICTION)
+    current = window.sample.assign(**{predicted: _labels(window.prediction[window.places], contract)})
+    current[contract.target.name] = _labels(window.outcome[window.places], contract)
     before = champion.reference
     shown = [c.name for c in contract.columns if not isinstance(c, Datetime | Text)]
-    names = [*shown, "prediction", contract.target.name]
+    names = [*shown, predicted, contract.target.name]
     empty = [name for name in names if current[name].isna().all() or before[name].isna().all()]
     kept = [name for name in names if name not in empty]
     return _sample(current[kept]), _sample(before[kept]), empty
@@ -57,7 +58,7 @@ def write_report(folder: Path, window: Window, champion: Champion, findings: Seq
     contract = champion.contract
     current, before, empty = tables(window, champion)
     levels = [c.name for c in contract.columns if isinstance(c, Categorical | Boolean)]
-    levels += ["prediction", contract.target.name] if contract.is_classification else []
+    levels += [contract.added(PREDICTION), contract.target.name] if contract.is_classification else []
     levels = [name for name in levels if name in current]
     current, before = _texts(current, levels), _texts(before, levels)
     decided = {f.column: f.limit for f in findings if f.room == "drift" and f.column and f.severity == "ticket"}

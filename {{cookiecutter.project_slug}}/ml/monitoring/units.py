@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 FACTORS = (10.0, 12.0, 24.0, 60.0, 100.0, 1000.0, 3600.0, 1e6)
 QUANTILES = np.linspace(0.1, 0.9, 9)
 TOLERANCE = 0.12  # of each decile's logarithm, in units of ln 10
-PARTIAL = 0.05  # share of the rows that must be beyond the reference, and inside once divided
-INSIDE = (0.5, 99.5)  # percentiles of the reference that count as inside
+PARTIAL = 0.05  # share of the rows that must be beyond the reference's range
+BY_CHANCE = 1e-6  # probability below which so many rows beyond it are no accident of a short reference
 MIN_VALUES = 30
 
 
@@ -23,7 +23,8 @@ def unit_change(before: Floats, now: Floats) -> tuple[float, float] | None:
     """The factor between two samples of a column and the share of rows that it explains, or None.
 
     All rows: every decile is the factor times what it was, within `TOLERANCE`. Some rows: at least `PARTIAL` of
-    them lie beyond the reference's range, and the factor brings nine in ten of these back inside.
+    them lie beyond the reference's range, more than chance explains, and divided by the factor their typical size
+    is an ordinary one (in the middle half of the reference's).
     """
     if min(len(before), len(now)) < MIN_VALUES:
         return None
@@ -48,16 +49,22 @@ def _spread(values: Floats) -> float:
 
 
 def _some_rows(before: Floats, now: Floats) -> tuple[float, float] | None:
-    low, high = np.percentile(before, INSIDE)
-    beyond = now[(now < min(low, before.min())) | (now > max(high, before.max()))]
-    if len(beyond) < PARTIAL * len(now) or low == high:
+    beyond = now[(now < before.min()) | (now > before.max())]
+    if len(beyond) < PARTIAL * len(now) or _is_chance(len(beyond), len(now), len(before)):
         return None
-    middle = np.abs(np.median(before))
-    best = None
-    for factor in FACTORS:
-        back = beyond / factor
-        inside = ((back >= low) & (back <= high)).mean()
-        near = abs(np.log10(max(float(np.abs(np.median(back))), 1e-300) / max(middle, 1e-300)))
-        if inside >= 0.9 and (best is None or near < best[0]):
-            best = (near, factor)
-    return None if best is None else (best[1], len(beyond) / len(now))
+    low, middle, high = np.quantile(np.abs(before), (0.25, 0.5, 0.75))
+    typical = float(np.median(np.abs(beyond)))
+    fitting = [factor for factor in FACTORS if low < high and low <= typical / factor <= high]
+    if not fitting:
+        return None
+    return min(fitting, key=lambda factor: abs(np.log(typical / factor / middle))), len(beyond) / len(now)
+
+
+def _is_chance(beyond: int, n: int, m: int) -> bool:
+    """Whether so many of n rows leave the range of m earlier ones of the same distribution now and then.
+
+    The share of a continuous distribution outside the range of m draws is Beta(2, m - 1) (Wilks 1941).
+    """
+    from scipy.stats import betabinom
+
+    return bool(betabinom.sf(beyond - 1, n, 2, m - 1) > BY_CHANCE)

@@ -34,7 +34,7 @@ def watched(contract: Contract) -> list[Watched]:
     """Every column but the one that orders rows in time (it always moves), and the prediction."""
     columns = [Watched(c.name, c, _levels(c)) for c in contract.columns if c.name != contract.time]
     classes = contract.target.classes if contract.target.task == "multiclass" else ()
-    return [*columns, Watched(PREDICTION, None, classes)]
+    return [*columns, Watched(contract.added(PREDICTION), None, classes)]
 
 
 def _levels(column: Column) -> tuple[Any, ...]:
@@ -77,7 +77,7 @@ def profiles(reference: pd.DataFrame, answer: NDArray[np.float64], contract: Con
     ordered = contract.time is not None
     made: dict[str, Profile] = {}
     columns = columns_of(reference, contract)
-    columns[PREDICTION] = of_prediction(answer.argmax(axis=1).astype(np.float64), answer, contract)
+    columns[contract.added(PREDICTION)] = of_prediction(answer.argmax(axis=1).astype(np.float64), answer, contract)
     for what in watched(contract):
         values = columns[what.name]
         if what.levels:

@@ -49,14 +49,15 @@ class Column:
 class Window:
     """A whole span, read once.
 
-    `sample` is a random part of the rows (all, up to SAMPLE): the contract's columns typed, and `row`, the place in
-    the arrays. The arrays are over all rows in order of time: see `Chunk`; `mine` marks the champion's answers.
+    `sample` is a random part of the rows (all, up to SAMPLE): the contract's columns typed; `places` says where its
+    rows stand in the arrays. These hold all rows in order of time: see `Chunk`; `mine` marks the champion's answers.
     """
 
     span: Span
     columns: dict[str, Column]
     versions: Counter[str]
     sample: pd.DataFrame
+    places: NDArray[np.int64]
     mine: NDArray[np.bool_]
     answer: NDArray[np.float64]
     prediction: NDArray[np.float64]
@@ -91,9 +92,11 @@ def read_window(
         kept["mine"].append(mine)
         kept["marks"].append(row_marks(seen))
     joined = {name: np.concatenate(parts) if parts else _nothing(name, contract) for name, parts in kept.items()}
-    return Window(span, columns, versions, typed_sample(sampler, contract), labels=label_counts(engine, span), **joined)
+    sample, places = typed_sample(sampler, contract)
+    return Window(span, columns, versions, sample, places, labels=label_counts(engine, span), **joined)
 
 
+PLACE = ""  # column of places while sampling; it stands first, so that a column of the same name is another one
 ARRAYS = ("answer", "prediction", "outcome", "lag")
 
 
@@ -121,14 +124,14 @@ class Sampler:
 
     def __init__(self, schema: pa.Schema) -> None:
         self._rng = np.random.default_rng(0)
-        self._share, self._seen, self._schema = 1.0, 0, schema.append(pa.field("row", pa.int64()))
+        self._share, self._seen, self._schema = 1.0, 0, pa.schema([pa.field(PLACE, pa.int64()), *schema])
         self._parts: list[pa.Table] = []
 
     def add(self, table: pa.Table) -> None:
         """Take the chunk's share."""
         places = pa.array(np.arange(self._seen, self._seen + len(table)))
         self._seen += len(table)
-        self._parts.append(self._thinned(table.append_column("row", places), self._share))
+        self._parts.append(self._thinned(table.add_column(0, PLACE, places), self._share))
         while sum(map(len, self._parts)) > 2 * SAMPLE:
             self._share /= 2
             self._parts = [self._thinned(self.table(), 0.5)]
@@ -141,6 +144,8 @@ class Sampler:
         return table if share == 1 else table.filter(pa.array(self._rng.random(len(table)) < share))
 
 
-def typed_sample(sampler: Sampler, contract: Contract) -> pd.DataFrame:
-    """The sample as a typed frame."""
-    return typed(sampler.table().to_pandas(), contract)
+def typed_sample(sampler: Sampler, contract: Contract) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+    """The sample as a typed frame, and the place of each of its rows in the window."""
+    table = sampler.table()
+    places = table.column(0).to_numpy()
+    return typed(table.remove_column(0).to_pandas(), contract), places

@@ -104,10 +104,10 @@ def _shuffled(x: Matrix, places: list[int], rng: np.random.Generator) -> Matrix:
 def reference(frame: pd.DataFrame, answer: NDArray[Any], contract: Contract) -> pd.DataFrame:
     """The held-out rows with `prediction` (label or value) and, for classes, `probability:<class>`."""
     if not contract.is_classification:
-        return frame.assign(prediction=answer[:, 0])
+        return frame.assign(**{contract.added("prediction"): answer[:, 0]})
     classes = np.array(contract.target.classes, dtype=object)
-    probabilities = {f"probability:{name}": answer[:, i] for i, name in enumerate(classes)}
-    return frame.assign(prediction=classes[answer.argmax(axis=1)], **probabilities)
+    probabilities = {contract.added(f"probability:{name}"): answer[:, i] for i, name in enumerate(classes)}
+    return frame.assign(**{contract.added("prediction"): classes[answer.argmax(axis=1)]}, **probabilities)
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 RAW = Path("data/raw")
 INGESTED = Path("data/ingested.parquet")
 REPORT = Path("reports/ingest.json")
-IGNORED = frozenset({"prediction_id"})  # what a part written by `ml retrain` carries besides the contract's columns
+JOURNALED = "prediction_id"  # what a part written by `ml retrain` carries besides the contract's columns
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,8 @@ def check_columns(path: Path, names: list[str], contract: Contract) -> None:
     for name in [*contract.names, contract.target.name]:
         if name not in here:
             raise UserError(f'{path}: column "{name}" of contract.yaml is not in it{_near(name, names)}', _choose(path))
-    known = {*contract.names, contract.target.name, contract.id, *(d.name for d in contract.dropped), *IGNORED}
+    known = {*contract.names, contract.target.name, contract.id, *(d.name for d in contract.dropped)}
+    known.add(contract.added(JOURNALED))
     new = [name for name in names if name not in known]
     if new:
         listed = ", ".join(f'"{name}"' for name in new[:5])

@@ -247,6 +247,28 @@ def headers(n: int = 200) -> Table:
     return Table("headers.csv", as_csv(frame), {"target": "y y"})
 
 
+def own_names(n: int = 300) -> Table:
+    """Columns called as the project calls its own: answers, ids, versions, tables' parts; the target `prediction`."""
+    rng = drawn("own names")
+    score = rng.normal(0, 1, n)
+    names = [
+        "probability:no",
+        "probability:yes",
+        "target",
+        "model_version",
+        "row",
+        "rows",
+        "index",
+        "features",
+        "outcome",
+    ]
+    frame = pd.DataFrame(rng.normal(0, 1, (n, len(names))).round(3), columns=names)
+    frame["prediction_"] = score.round(2)
+    frame["prediction_id"] = [f"p{i:04d}" for i in range(n)]
+    frame["prediction"] = yes_or_no(rng, 2 * score)
+    return Table("own.csv", as_csv(frame), {"target": "prediction"})
+
+
 def wide(n: int = 120) -> Table:
     """More columns than a screen has lines, named by years; few rows; a rare positive class."""
     rng = drawn("wide")

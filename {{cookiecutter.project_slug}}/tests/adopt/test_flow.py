@@ -1,4 +1,4 @@
-"""Every table of traps through pipeline, release and server: one request, answered as scikit-learn answers.
+"""Every table of traps through pipeline, release, server and monitor: a request answered as scikit-learn answers.
 
 The stages run in this process and DVC takes their files as they are (`dvc commit`): seconds instead of a minute.
 """
@@ -6,6 +6,7 @@ The stages run in this process and DVC takes their files as they are (`dvc commi
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,16 @@ from starlette.testclient import TestClient
 
 from ml.adopt.write import contract_yaml
 from ml.encode import Encoder
+from ml.frame import read_table, rows_of_frame
+from ml.monitoring.champion import load_champion
+from ml.monitoring.monitor import journal, judge
+from ml.monitoring.reading import Span
 from ml.params import load_params
 from ml.pipeline import evaluate, export, ingest, split, train, validate
 from ml.release.release import release
+from ml.scoring import score
 from ml.serving.app import create_app
+from ml.serving.journal import journal_url
 from ml.serving.keys import Keys
 from ml.serving.settings import Settings
 from tests.adopt.formats import TABLES
@@ -34,7 +41,7 @@ HERE = Path(__file__).parents[2]
 def test_a_table_is_trained_on_released_and_served(
     make: Callable[[], Table], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The generated example of the API is answered, and the answer is the scikit-learn pipeline's."""
+    """The API's own example is answered as scikit-learn answers; the table's rows are scored and watched."""
     monkeypatch.chdir(tmp_path)
     _make_project(tmp_path)
     path, adopted = make().adopted(tmp_path)
@@ -50,7 +57,7 @@ def test_a_table_is_trained_on_released_and_served(
     settings = Settings(
         serve=load_params(Path("params.yaml")).serve,
         bundle=Path("serving/releases/1"),  # champion or not: some tables hold nothing to learn
-        journal=f"sqlite:///{tmp_path}/journal.db",
+        journal=journal_url(),
         keys=Keys((), None, 0),
     )
     with TestClient(create_app(settings)) as client:
@@ -58,9 +65,18 @@ def test_a_table_is_trained_on_released_and_served(
         example = described["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["examples"]
         row = example["one"]["value"]
         answered = client.post("/predict", json=row)
+        rows = rows_of_frame(read_table(ingest.INGESTED, contract), contract)
+        assert client.post("/predict", json=rows).status_code == 200
     assert answered.status_code == 200, answered.text
     x = Encoder(contract).rows([row])
     _assert_same(answered.json(), train.load_model(train.MODELS / "model.skops"), x, contract.target.classes)
+
+    monkeypatch.setenv("ML_BUNDLE", str(settings.bundle))
+    assert score(ingest.INGESTED, Path("scored.parquet")) == len(rows)
+    shown = judge(journal(), load_champion(settings.bundle), Span(0.0, time.time()), load_params().monitor)
+    assert shown["verdict"] != "broken", shown["evidence"]  # the monitor's checks hold on the data of the contract
+    assert shown["rows"] == len(rows) + 1
+    assert Path("reports/monitoring/index.html").is_file()
 
 
 def _make_project(folder: Path) -> None:
