@@ -24,17 +24,30 @@ Label = tuple[str, Any]
 def outcome_of(value: Any, target: Target) -> Any:
     """The outcome as the journal keeps it: a class of the contract, or a finite number.
 
+    A class may be spelled in each way that the contract lists. One that was set aside for its few rows is true
+    nevertheless: it is kept, as something the model cannot answer.
+
     Raises:
         ValueError: it is neither; the message says what is allowed.
     """
     if target.task != "regression":
-        name = value if isinstance(value, str) else json.dumps(value)  # class "1" may be sent as 1
-        if name in target.classes:
+        name = _class_name(value, target)
+        if name in target.classes or name in target.set_aside:
             return name
         raise ValueError(f"{_shown(value)} is not one of {', '.join(target.classes)}")
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= FLOAT32_MAX:
         raise ValueError(f"{_shown(value)} is not a finite number")
     return float(value)
+
+
+def _class_name(value: Any, target: Target) -> str:
+    if isinstance(value, bool):  # class "True" may be sent as true
+        spelled = [c for c in (*target.classes, *target.aliases) if c.casefold() == json.dumps(value)]
+        return target.aliases.get(spelled[0], spelled[0]) if spelled else json.dumps(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # class "1" as 1.0, which a column with gaps makes of it
+    name = value.strip() if isinstance(value, str) else json.dumps(value)
+    return target.aliases.get(name, name)
 
 
 def _shown(value: Any) -> str:

@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from ml.contract import contract_json
+from ml.contract import Target, contract_json
 from ml.errors import UserError
 from ml.serving.journal import Entry, Journal
-from ml.serving.labels import label_file
+from ml.serving.labels import label_file, outcome_of
 from tests.serving.conftest import REGRESSION
+
+SPELLED = Target(
+    name="y", task="binary", classes=("no", "yes"), aliases={"Y": "yes", "N": "no"}, set_aside=("perhaps",)
+)
 
 
 def _predict(*ids: str) -> Journal:
@@ -42,6 +46,26 @@ def test_a_label_of_a_prediction_that_comes_later_is_kept(project: Path) -> None
     Path("o.csv").write_text("prediction_id,outcome\na,no\n")
     label_file(Path("o.csv"))
     assert [p.outcome for p in _predict("a").labelled()] == ["no"]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("yes", "yes"), ("Y", "yes"), (" N ", "no"), ("no", "no"), ("perhaps", "perhaps")],
+)
+def test_a_class_may_be_spelled_as_in_the_file(given: str, kept: str) -> None:
+    assert outcome_of(given, SPELLED) == kept
+
+
+@pytest.mark.parametrize(("given", "kept"), [(1, "1"), (1.0, "1"), ("0", "0"), (True, "True"), (False, "0")])
+def test_a_class_may_be_sent_as_a_number_or_a_boolean(given: object, kept: str) -> None:
+    numbers = Target(name="y", task="multiclass", classes=("0", "1", "True"), aliases={"False": "0"})
+    assert outcome_of(given, numbers) == kept
+
+
+@pytest.mark.parametrize("given", ["YES", "", 1, 1.5, True, None, ["yes"]])
+def test_an_unknown_class_is_refused(given: object) -> None:
+    with pytest.raises(ValueError, match="is not one of no, yes"):
+        outcome_of(given, SPELLED)
 
 
 def test_numbers_of_a_regression(project: Path) -> None:
