@@ -1,13 +1,10 @@
 """The one exception that is a person's to mend: what is wrong, where, and the command to type next.
 
-Everything a user can cause raises `UserError`; `ml.cli` and every pipeline stage print it without a
+Everything a user can cause raises `UserError`; `ml.cli` and `ml.pipeline.stage` print it without a
 traceback and exit with status 2. Any other exception is a defect of this project.
 """
 
 from __future__ import annotations
-
-import sys
-from collections.abc import Callable
 
 
 class UserError(Exception):
@@ -25,12 +22,3 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         return f"{self.what}\n  next: {self.then}"
-
-
-def run_stage(main: Callable[[], None]) -> None:
-    """Run a pipeline stage's `main`, turning a `UserError` into one message and exit status 2."""
-    try:
-        main()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None

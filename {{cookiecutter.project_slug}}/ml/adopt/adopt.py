@@ -24,6 +24,7 @@ from ml.adopt.understand import Adopted, Request, understand
 from ml.adopt.write import contract_yaml
 from ml.contract import CONTRACT, Task, load_contract
 from ml.errors import UserError
+from ml.progress import reading
 
 
 def adopt(
@@ -76,10 +77,9 @@ def _check_choice(option: str, given: str | None, choices: tuple[str, ...]) -> N
 
 def _adopt(paths: list[Path], request: Request, choice: str | None) -> None:
     console = Console()
+    with reading() as watch:
+        texts, source = read(paths, request.names, watch)
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        reading = progress.add_task(f"reading {', '.join(p.name for p in paths[:3])}", total=None)
-        texts, source = read(paths, request.names)
-        progress.remove_task(reading)
         adopted = understand(str(paths[0]), texts, source, request, progress.track)
     console.print(table(adopted))
     for remark in adopted.remarks:

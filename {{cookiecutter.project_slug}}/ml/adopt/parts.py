@@ -16,7 +16,7 @@ from ml.adopt.sniff import sniff
 from ml.adopt.store import dvc
 from ml.contract import Source
 from ml.errors import UserError
-from ml.raw.files import is_parquet, open_bytes, read_texts
+from ml.raw.files import Watch, is_parquet, open_bytes, read_texts
 from ml.raw.values import as_text
 
 SOURCE = Path("data/source")
@@ -84,14 +84,14 @@ def fetched(address: str) -> Path:
     return target
 
 
-def read(paths: list[Path], names: tuple[str, ...] = ()) -> tuple[pa.Table, Source]:
+def read(paths: list[Path], names: tuple[str, ...] = (), watch: Watch | None = None) -> tuple[pa.Table, Source]:
     """The parts' rows as one table of texts, and how all of them are written.
 
     Raises:
         UserError: a part is unreadable, written otherwise than the first, or has other columns.
     """
     source = _source(paths, names)
-    tables = [read_texts(path, source) for path in paths]
+    tables = [read_texts(path, source, watch) for path in paths]
     first = tables[0].column_names
     for path, table in zip(paths, tables, strict=True):
         other = sorted(set(first) ^ set(table.column_names))

@@ -16,11 +16,11 @@ import numpy as np
 
 from ml.contract import Boolean, Categorical, Contract, load_contract
 from ml.encode import Encoder
-from ml.errors import run_stage
 from ml.frame import encode_frame, read_table, target_codes
 from ml.params import load_params
 from ml.pipeline.metrics import answers, gate_metric, interval, measure, score
 from ml.pipeline.split import TEST
+from ml.pipeline.stage import run_stage
 from ml.pipeline.train import MODELS, load_model
 
 if TYPE_CHECKING:

@@ -18,12 +18,13 @@ import numpy as np
 
 from ml.contract import Contract, contract_json, load_contract
 from ml.encode import Encoder, Feature
-from ml.errors import UserError, run_stage
+from ml.errors import UserError
 from ml.frame import encode_frame, read_table, rows_of_frame
 from ml.params import load_params
 from ml.pipeline.evaluate import METRICS, REPORTS
 from ml.pipeline.metrics import answers
 from ml.pipeline.split import TEST
+from ml.pipeline.stage import run_stage
 from ml.pipeline.train import MODELS, load_model
 
 if TYPE_CHECKING:

@@ -19,8 +19,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ml.contract import CONTRACT, Categorical, Column, Contract, Numeric, Target, Text, load_contract
-from ml.errors import UserError, run_stage
-from ml.raw.files import is_parquet, line_of_record, read_texts
+from ml.errors import UserError
+from ml.pipeline.stage import run_stage
+from ml.progress import reading
+from ml.raw.files import Watch, is_parquet, line_of_record, read_texts
 from ml.raw.values import Parsed, Texts, parse, parse_texts, texts_of
 
 if TYPE_CHECKING:
@@ -67,9 +69,9 @@ def read_part(path: Path, contract: Contract) -> pd.DataFrame:
     return typed(read_typed(path, contract).table.to_pandas(), contract)
 
 
-def read_typed(path: Path, contract: Contract) -> Part:
+def read_typed(path: Path, contract: Contract, watch: Watch | None = None) -> Part:
     """`read_part` as an Arrow table, with the counts of what was set aside."""
-    texts = read_texts(path, contract.source)
+    texts = read_texts(path, contract.source, watch)
     check_columns(path, texts.column_names, contract)
     return type_texts(path, texts, contract)
 
@@ -188,15 +190,11 @@ def summary(parts: list[Part], table: pa.Table, contract: Contract) -> dict[str,
     }
 
 
-def _read_aloud(path: Path, contract: Contract) -> Part:
-    print(f"ingest: reading {path.name} ({path.stat().st_size / 1e6:.1f} MB)", flush=True)
-    return read_typed(path, contract)
-
-
 def main() -> None:
     """Read every part and write the typed table."""
     contract = load_contract(CONTRACT)
-    parts = [_read_aloud(path, contract) for path in raw_parts()]
+    with reading() as watch:
+        parts = [read_typed(path, contract, watch) for path in raw_parts()]
     table = pa.concat_tables([p.table for p in parts], promote_options="default")
     INGESTED.parent.mkdir(parents=True, exist_ok=True)
     REPORT.parent.mkdir(parents=True, exist_ok=True)

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ml.contract import Contract, load_contract
-from ml.errors import UserError, run_stage
+from ml.errors import UserError
 from ml.frame import read_table
 from ml.params import load_params
+from ml.pipeline.stage import run_stage
 from ml.pipeline.validate import INGESTED
 
 if TYPE_CHECKING:

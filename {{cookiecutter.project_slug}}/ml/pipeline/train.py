@@ -16,12 +16,13 @@ import numpy as np
 
 from ml.contract import Contract, load_contract
 from ml.encode import Encoder
-from ml.errors import UserError, run_stage
+from ml.errors import UserError
 from ml.frame import encode_frame, read_table, target_codes
 from ml.model import make_baseline, make_model, settle
 from ml.params import load_params
 from ml.pipeline.search import search
 from ml.pipeline.split import TRAIN
+from ml.pipeline.stage import run_stage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml.contract import FLOAT32_MAX, Categorical, Column, Contract, Integer, Numeric, load_contract
-from ml.errors import UserError, run_stage
+from ml.errors import UserError
 from ml.frame import read_table
 from ml.params import load_params
+from ml.pipeline.stage import run_stage
 
 if TYPE_CHECKING:
     import pandas as pd

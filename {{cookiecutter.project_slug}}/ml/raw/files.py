@@ -9,7 +9,8 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from typing import IO, TYPE_CHECKING, Any, cast
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ml.contract import Source
 
 BLOCK_BYTES = 16 << 20  # one block of the CSV reader; a row longer than this is not a table's
+Watch = Callable[[BinaryIO, int, str], BinaryIO]  # an open file, its bytes, its name → the same file, watched
 MAX_RAGGED = 10_000  # rows of a wrong length after which reading stops: this is not a table
 
 
@@ -58,13 +60,18 @@ def column_names(header: Sequence[str]) -> list[str]:
     return names
 
 
-def read_texts(path: Path, source: Source) -> pa.Table:
+def read_texts(path: Path, source: Source, watch: Watch | None = None) -> pa.Table:
     """The whole file as a table: text columns for CSV, typed columns for Parquet, names made unique.
+
+    Args:
+        path: the file.
+        source: how it is written.
+        watch: shows how far the reading of a text file is.
 
     Raises:
         UserError: not readable as this separator and encoding, no rows, rows of different lengths.
     """
-    table = _read_parquet(path) if is_parquet(path) else _read_csv(path, source)
+    table = _read_parquet(path) if is_parquet(path) else _read_csv(path, source, watch or _unwatched)
     if table.num_rows == 0:
         raise UserError(f"{path}: it holds no rows", "give a file with rows under its header")
     return table
@@ -78,7 +85,11 @@ def _read_parquet(path: Path) -> pa.Table:
     return table.rename_columns(column_names(table.column_names))
 
 
-def _read_csv(path: Path, source: Source) -> pa.Table:
+def _unwatched(file: BinaryIO, _size: int, _name: str) -> BinaryIO:
+    return file
+
+
+def _read_csv(path: Path, source: Source, watch: Watch) -> pa.Table:
     header = first_record(path, source)
     names = list(source.names) or column_names(header)
     if len(names) != len(header):
@@ -88,8 +99,10 @@ def _read_csv(path: Path, source: Source) -> pa.Table:
         )
     ragged: list[pacsv.InvalidRow] = []
     try:
-        with open_bytes(path) as file:
-            table = pacsv.read_csv(file, **_options(source, len(names), ragged))
+        with path.open("rb") as raw:
+            file = watch(raw, path.stat().st_size, path.name)
+            unpacked = gzip.GzipFile(fileobj=file) if is_packed(path) else file
+            table = pacsv.read_csv(unpacked, **_options(source, len(names), ragged))
     except (pa.ArrowException, UnicodeError, OSError, EOFError) as error:
         if not ragged:
             raise UserError(f"{path}: not readable as {source.encoding} text: {error}", _mend(source)) from None
