@@ -2,8 +2,7 @@
 
 A test counts when its effect reaches `monitor.min_psi` and its probability passes Holm's step-down procedure, so that
 a healthy window has any ticket at all with probability `monitor.false_alarm`. The procedure is the weighted one of
-the same paper (Holm 1979): the tests share the allowance unequally, because a wider spread is by far the hardest to see
-in few rows, while the others lose next to nothing by a stricter limit.
+the same paper (Holm 1979): the tests share the allowance by what each needs (`ml.monitoring.allowance`).
 """
 
 from __future__ import annotations
@@ -28,20 +27,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 NEVER = 1.0
-
-WEIGHT = {  # share of the allowance; over the ten columns of `ml.monitoring.calibrate` they add up to about 1
-    "location": 0.002,
-    "wider": 0.25,
-    "narrower": 0.002,
-    "shape": 0.002,
-    "cell": 0.001,
-    "two_levels": 0.005,
-    "levels": 0.048,
-    "many_levels": 0.008,
-    "level": 0.006,
-    "new_level": 0.0001,  # a rule, not a test: its probability is 0 or 1
-    "missing": 0.0005,
-}
+SPENT = 0.9  # of the allowance; the rest is kept back for what the tests' distributions are wrong by
 
 
 def holm(p: Floats, weight: Floats, alpha: float) -> NDArray[np.bool_]:
@@ -64,9 +50,9 @@ def holm(p: Floats, weight: Floats, alpha: float) -> NDArray[np.bool_]:
 def fallen(shifts: Sequence[Shift], false_alarm: float, min_psi: float) -> list[NDArray[np.bool_]]:
     """For each column, which of its tests want a ticket, (…, K); all columns share one allowance."""
     p = np.concatenate([np.where(s.effect >= min_psi, s.p, NEVER) for s in shifts], axis=-1)
-    weight = np.array([WEIGHT[name] for s in shifts for name in s.names])
+    weight = np.concatenate([s.weight for s in shifts])
     ends = np.cumsum([len(s.names) for s in shifts])[:-1]
-    return np.split(holm(p, weight, false_alarm), ends, axis=-1)
+    return np.split(holm(p, weight, SPENT * false_alarm), ends, axis=-1)
 
 
 def shifts(window: Window, champion: Champion) -> dict[str, Shift]:
@@ -92,7 +78,7 @@ def drift(window: Window, champion: Champion, found: dict[str, Shift], settings:
 
 
 def _finding(name: str, made: Shift, which: NDArray[np.bool_], window: Window, champion: Champion) -> Finding:
-    order = np.where(which, made.p / [WEIGHT[test] for test in made.names], np.inf)
+    order = np.where(which, made.p / made.weight, np.inf)
     best = int(order.argmin())
     test, size = made.names[best], float(min(made.effect[best], 99.0))
     words = told(name, test, float(made.psi), int(made.cell), window, champion)

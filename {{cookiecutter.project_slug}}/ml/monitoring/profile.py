@@ -86,7 +86,6 @@ def number_profile(name: str, values: Floats, ordered: bool) -> Profile:
     score = np.interp(present, x, z) if len(present) else present
     edges = _edges(x, present)
     cell = np.searchsorted(edges, present)
-    # a new row falls beyond either end with probability 1 / (m + 1) and scores as the end does: the mean of m + 1
     m, ends = len(present), z[[0, -1]] if len(z) else np.zeros(2)
     parts = np.stack([score, score**2, *(cell == i for i in range(len(edges) + 1))], axis=1)
     return Profile(
@@ -97,12 +96,17 @@ def number_profile(name: str, values: Floats, ordered: bool) -> Profile:
         cells=np.bincount(cell, minlength=len(edges) + 1).astype(float),
         edges=edges,
         knots=(x, z),
-        mean=float((score.sum() + ends.mean()) / (m + 1)),
+        mean=_expected(score, ends),
         variance=float(score.var()) if m else 0.0,
-        square=float(((score**2).sum() + (ends**2).mean()) / (m + 1)),
-        square_variance=float((score**2).var()) if m else 0.0,
+        square=_expected(score**2, ends**2),
+        square_variance=_expected(score**4, ends**4) - _expected(score**2, ends**2) ** 2,
         dependence=dependence(parts, np.isnan(values)) if ordered else INDEPENDENT,
     )
+
+
+def _expected(values: Floats, ends: Floats) -> float:
+    """Mean for a new row: it falls beyond either end with probability 1 / (m + 1) and then counts as the end does."""
+    return float((values.sum() + ends.mean()) / (len(values) + 1))
 
 
 def _knots(present: Floats) -> tuple[Floats, Floats]:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
+from ml.monitoring.allowance import ROWS, needed
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -33,6 +35,7 @@ class Shift:
 
     Args:
         names: the tests, K of them.
+        weight: what share of the allowance each needs, in any unit, (K,).
         p: probabilities, (…, K).
         effect: sizes in units of the population stability index, (…, K).
         psi: the population stability index over the cells, (…).
@@ -40,6 +43,7 @@ class Shift:
     """
 
     names: tuple[str, ...]
+    weight: Floats
     p: Floats
     effect: Floats
     psi: Floats
@@ -77,7 +81,7 @@ def _number(profile: Profile, tally: Tally) -> Shift:
     size = where**2 / profile.variance if varies else np.zeros_like(n)
     gone = _share_effect(profile.missing, tally.missing, profile.rows, n)
     effect = [size, spread, spread, found.effect, single_size, gone]
-    return Shift(NUMBER, np.stack(p, axis=-1), np.stack(effect, axis=-1), found.psi, worst)
+    return Shift(NUMBER, _weights(NUMBER, profile), np.stack(p, axis=-1), np.stack(effect, axis=-1), found.psi, worst)
 
 
 def _levels(profile: Profile, tally: Tally) -> Shift:
@@ -92,9 +96,14 @@ def _levels(profile: Profile, tally: Tally) -> Shift:
     p = [found.p, single, np.where(new, 0.0, 1.0), lost]
     gone = _share_effect(profile.missing, tally.missing, profile.rows, n)
     effect = [found.effect, size, np.where(new, np.inf, 0.0), gone]
-    return Shift(
-        (_all_levels(profile.levels), *LEVEL), np.stack(p, axis=-1), np.stack(effect, axis=-1), found.psi, worst
-    )
+    names = (_all_levels(profile.levels), *LEVEL)
+    weight = _weights(names, profile)
+    return Shift(names, weight, np.stack(p, axis=-1), np.stack(effect, axis=-1), found.psi, worst)
+
+
+def _weights(names: tuple[str, ...], profile: Profile) -> Floats:
+    groups = int(_groups(profile.cells / max(profile.rows, 1), ROWS).max()) + 1
+    return np.array([needed(name, profile.rows, groups, len(profile.cells)) for name in names])
 
 
 def _all_levels(levels: int) -> str:
