@@ -24,6 +24,8 @@ def test_rows_and_columns_agree(contract: Contract, make_frame: Callable[..., pd
     by_rows = encoder.rows(rows_of_frame(frame, contract))
     assert by_columns.dtype == by_rows.dtype == np.float32
     np.testing.assert_array_equal(by_columns, by_rows)
+    alone = [encoder.rows([row]) for row in rows_of_frame(frame, contract)]
+    np.testing.assert_array_equal(by_columns, np.concatenate(alone))
 
 
 def test_rows_and_frames_are_inverse(contract: Contract, make_frame: Callable[..., pd.DataFrame]) -> None:
@@ -60,6 +62,7 @@ def test_missing_and_unseen() -> None:
     np.testing.assert_array_equal(
         matrix, np.array([[np.nan, -1, np.nan, np.nan], [1.5, 1, 2, 29], [np.nan, -1, np.nan, np.nan]], np.float32)
     )
+    np.testing.assert_array_equal(encoder.rows([{"b": "never"}] * 20)[19], matrix[2])
     nothing: dict[str, Values] = {"a": [None], "b": [None], "c": np.array(["NaT"], dtype="datetime64[us]")}
     np.testing.assert_array_equal(encoder.columns(nothing)[0], matrix[0])
 
@@ -72,6 +75,7 @@ def test_words_are_counted_in_their_buckets() -> None:
     np.testing.assert_array_equal(one, same)
     assert not none.any()
     np.testing.assert_array_equal(encoder.columns({"note": ["late late payment"]})[0], one)
+    np.testing.assert_array_equal(encoder.rows([{"note": "late late payment"}] * 20)[19], one)
 
 
 def test_features_name_their_columns(contract: Contract) -> None:

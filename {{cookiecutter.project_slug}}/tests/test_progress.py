@@ -15,7 +15,7 @@ from ml.raw.files import read_texts
 @pytest.fixture(params=["x.csv", "x.csv.gz"])
 def table(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     data = b"a,b\n" + b"1,2\n" * 1000
-    path = tmp_path / request.param
+    path = tmp_path / str(request.param)
     path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
     return path
 

@@ -6,8 +6,9 @@ import json
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import repeat
 from typing import NamedTuple
 
 from pydantic_core import to_json
@@ -48,22 +49,29 @@ class Served:
         Raises:
             ArithmeticError: the model's answer is no finite number.
         """
-        answers = self.bundle.answer(self.bundle.encoder.rows(rows)).tolist()
-        at = time.time()
-        named = zip(new_ids(at, len(rows)), rows, answers, strict=True)
-        return [self._entry(name, row, values, at, role) for name, row, values in named]
+        answers: list[list[float]] = self.bundle.answer(self.bundle.encoder.rows(rows)).tolist()
+        if not math.isfinite(sum(map(sum, answers))):
+            raise ArithmeticError(f"version {self.bundle.version} answers a number that is not finite")
+        at, given = time.time(), self._given_ids(rows)
+        features = [to_json(row).decode() for row in rows]
+        predictions, shares = self._in_words(answers)
+        version = self.bundle.version
+        # whole columns at once: a function for each row would cost as much as the model
+        columns = (repeat(at), repeat(version), repeat(role), given, features, predictions, shares)
+        return list(map(Entry, new_ids(at, len(rows)), *columns))
 
-    def _entry(self, name: str, row: Row, values: list[float], at: float, role: str) -> Entry:
-        if not math.isfinite(sum(values)):
-            raise ArithmeticError(f"version {self.bundle.version} answers {values}")
-        row_id = row.pop(self._id, None) if self._id else None
-        if self._classes:
-            prediction = self._classes[values.index(max(values))]
-            shares = self._shares % tuple(values)
-        else:
-            prediction, shares = f"{values[0]:.9g}", None
-        known_as = None if row_id is None else str(row_id)
-        return Entry(name, at, self.bundle.version, role, known_as, to_json(row).decode(), prediction, shares)
+    def _given_ids(self, rows: Sequence[Row]) -> Iterable[str | None]:
+        """The rows' own ids, taken out of them: they are no features."""
+        if self._id is None:
+            return repeat(None)
+        return [None if (row_id := row.pop(self._id, None)) is None else str(row_id) for row in rows]
+
+    def _in_words(self, answers: list[list[float]]) -> tuple[list[str], Iterable[str | None]]:
+        """Predictions and probabilities as the journal and the answer have them."""
+        if not self._classes:
+            return [f"{values[0]:.9g}" for values in answers], repeat(None)
+        likeliest = [self._classes[values.index(max(values))] for values in answers]
+        return likeliest, [self._shares % tuple(values) for values in answers]
 
     def body(self, entries: Sequence[Entry], single: bool) -> bytes:
         """The answer's JSON, of the request's shape: one object, or an array."""

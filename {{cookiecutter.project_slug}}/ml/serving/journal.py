@@ -39,7 +39,6 @@ PREDICTIONS = sa.Table(
     sa.Column("features", sa.Text, nullable=False),  # JSON object
     sa.Column("prediction", sa.Text, nullable=False),  # JSON text or number
     sa.Column("probabilities", sa.Text),  # JSON object, classification only
-    sqlite_with_rowid=False,  # one B-tree instead of two: a page less to sync for each answer
 )
 LABELS = sa.Table(
     "labels",
