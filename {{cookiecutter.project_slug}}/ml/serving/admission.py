@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 from ml.serving.rows import refusal
@@ -22,11 +23,13 @@ class Admission:
     Args:
         limit: how many there may be.
         deadline: seconds after which one is given up, its body's arrival included.
+        observe: told how many are inside, at every look.
     """
 
-    def __init__(self, limit: int, deadline: float) -> None:
+    def __init__(self, limit: int, deadline: float, observe: Callable[[int], None]) -> None:
         self._limit = limit
         self._deadline = deadline
+        self._observe = observe
         self._inside: dict[Task, float] = {}
         self._overdue: set[Task] = set()
 
@@ -59,9 +62,13 @@ class Admission:
         return True
 
     async def sweep(self) -> None:
-        """Cancel requests past their deadline, forever. One sweep for all: a timer for each costs more than its row."""
+        """Count, and cancel requests past their deadline, forever.
+
+        One sweep for all: a timer for each costs more than its row.
+        """
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
+            self._observe(len(self._inside))
             late = time.perf_counter() - self._deadline
             for task in [task for task, began in self._inside.items() if began < late]:
                 self._inside.pop(task, None)

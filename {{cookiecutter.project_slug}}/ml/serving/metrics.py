@@ -28,6 +28,15 @@ class Metrics:
         self.seconds = Histogram(
             "ml_request_seconds", "Time to answer POST /predict, journal included", buckets=_SECONDS, registry=registry
         )
+        self.waiting = Gauge(
+            "ml_requests_waiting",
+            "Requests inside that wait for their answer, looked at four times a second",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self.room = Gauge(
+            "ml_requests_room", "Requests that may be inside at once", multiprocess_mode="livesum", registry=registry
+        )
         self.journal_rows = Counter("ml_journal_rows", "Rows made durable in the journal", registry=registry)
         self.journal_failures = Counter("ml_journal_failures", "Writes to the journal that failed", registry=registry)
         self.commit_seconds = Histogram(

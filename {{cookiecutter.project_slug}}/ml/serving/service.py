@@ -32,7 +32,9 @@ class Service:
         self.journal = Journal(settings.journal)
         self.writer: Writer | None = None  # needs a running event loop
         self.draining = False
-        self.admission = Admission(settings.serve.max_requests, settings.serve.deadline_seconds)
+        limit, deadline = settings.serve.max_requests, settings.serve.deadline_seconds
+        self.admission = Admission(limit, deadline, self.metrics.waiting.set)
+        self.metrics.room.set(limit)
         self.challenger = Challenger(settings.serve.challenger, settings.serve.canary_share, self.metrics)
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -87,6 +89,8 @@ def service() -> Iterator[int]:
     """The service's own counters behind a real listener, counting while it is scraped."""
     metrics = Metrics()
     metrics.serving("3")
+    metrics.waiting.set(3)
+    metrics.room.set(512)
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -191,3 +195,37 @@ def test_rules_and_dashboards_speak_of_metrics_that_exist(watched: int) -> None:
     told = {name for rule in alerts() for name in re.findall(r"ml_\w+", rule["expr"])}
     told |= {name for _, query in queries() for name in re.findall(r"ml_\w+", query)}
     assert {name for name in told if not re.search(rf"^{name}\b", page, re.MULTILINE)} == set()
+
+
+@pytest.mark.slow
+@needs_prometheus
+def test_observe_scrapes_the_services_port_with_its_key_and_leaves_nobody(world: World) -> None:
+    keys: list[str | None] = []
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            keys.append(self.headers["Authorization"])
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Silence."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        shutil.copytree(DEPLOY, world.folder / "deploy")
+        params = world.folder / "params.yaml"
+        params.write_text(params.read_text().replace("port: 8000", f"port: {server.server_port}"))
+        more = {"ML_API_KEYS": "first,second", "PROMETHEUS_PORT": str(free_port()), "PYTHONPATH": str(DEPLOY.parent)}
+        with (world.folder / "log").open("w") as log:
+            observe = subprocess.Popen(
+                ["deploy/prometheus/observe"], env=os.environ | more, stdout=log, stderr=log, start_new_session=True
+            )
+        deadline = time.monotonic() + 90
+        while not keys and time.monotonic() < deadline:
+            time.sleep(0.2)
+        observe.send_signal(signal.SIGTERM)
+        observe.wait(timeout=30)
+        server.shutdown()
+    assert set(keys) == {"Bearer first"}, (world.folder / "log").read_text()
+    assert subprocess.run(["pgrep", "-g", str(observe.pid)], check=False, capture_output=True).stdout == b""

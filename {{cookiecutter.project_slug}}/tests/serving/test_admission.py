@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 
 from ml.errors import UserError
 from ml.params import Serve
+from ml.serving.admission import SWEEP_SECONDS, Admission
 from ml.serving.app import create_app
 from ml.serving.keys import Keys, load_keys
 from ml.serving.settings import Settings
@@ -179,3 +180,19 @@ def test_answers_are_logged_as_json_lines_when_asked(
     line = json.loads(capsys.readouterr().out)
     assert line["prediction_ids"] == [answered["prediction_id"]]
     assert line["versions"] == ["1"]
+
+
+def test_the_requests_inside_are_counted_at_every_look() -> None:
+    async def waited() -> list[int]:
+        seen: list[int] = []
+        admission = Admission(4, 60, seen.append)
+        sweeping, waiting = (asyncio.create_task(forever) for forever in (admission.sweep(), asyncio.sleep(60)))
+        admission.enter(waiting, time.perf_counter())
+        await asyncio.sleep(1.5 * SWEEP_SECONDS)
+        admission.leave(waiting)
+        await asyncio.sleep(SWEEP_SECONDS)
+        sweeping.cancel()
+        waiting.cancel()
+        return seen
+
+    assert asyncio.run(waited()) == [1, 0]
