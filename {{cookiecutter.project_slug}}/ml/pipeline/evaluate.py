@@ -48,12 +48,17 @@ def summary(y: NDArray[Any], answer: NDArray[Any], metric: str) -> dict[str, Any
 
 
 def in_words(compared: dict[str, dict[str, float]], about: dict[str, Any]) -> str:
-    """The figures in one line: the model's with its interval, the linear model's, the naive baseline's."""
+    """The figures in one line (the model's with its interval, the linear's, the baseline's), and what they suggest."""
     metric, between = about["metric"], about["interval_95"]
     linear, baseline = compared["linear"].get(metric), compared["baseline"].get(metric)
-    return (
+    figures = (
         f"evaluate: {metric} {compared['model'][metric]:.4f} (95 % {between['low']:.4f} to {between['high']:.4f}), "
         f"linear {linear:.4f}, baseline {baseline:.4f}, on {about['rows']} held-out rows"
+    )
+    if linear is None or linear <= compared["model"][metric]:
+        return figures
+    return (
+        f"{figures}\nevaluate: the linear model is better here: in params.yaml `train: model: linear`, then make flow"
     )
 
 

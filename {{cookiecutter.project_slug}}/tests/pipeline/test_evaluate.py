@@ -15,7 +15,7 @@ from ml.encode import Encoder
 from ml.frame import encode_frame, target_codes
 from ml.params import Params
 from ml.pipeline import pictures
-from ml.pipeline.evaluate import importance, reference, slices
+from ml.pipeline.evaluate import importance, in_words, reference, slices
 from ml.pipeline.metrics import answers, interval, score
 from ml.pipeline.train import fit
 
@@ -28,6 +28,13 @@ def judged(contract: Contract, params: Params, make_frame: Make) -> tuple[pd.Dat
     x, y = encode_frame(frame, Encoder(contract)), target_codes(frame, contract)
     model = fit(x[:800], y[:800], contract, params.train).models["model"]
     return frame[800:], y[800:], answers(model, x[800:], contract), model
+
+
+@pytest.mark.parametrize(("linear", "told"), [(0.7, False), (0.8, False), (0.9, True)])
+def test_a_better_linear_model_is_suggested(linear: float, told: bool) -> None:
+    compared = {"model": {"r2": 0.8}, "linear": {"r2": linear}, "baseline": {"r2": 0.0}}
+    about = {"metric": "r2", "interval_95": {"low": 0.7, "high": 0.85}, "rows": 90}
+    assert ("train: model: linear" in in_words(compared, about)) is told
 
 
 def test_figures_are_scikit_learns(
