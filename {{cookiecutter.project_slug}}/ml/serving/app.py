@@ -12,7 +12,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 
 from ml.serving.gate import Gate
@@ -81,7 +81,7 @@ def _routes(app: FastAPI, service: Service) -> None:
             "contract": bundle.contract.model_dump(mode="json"),
         }
 
-    @app.get("/metrics")
+    @app.get("/metrics", response_class=PlainTextResponse)
     def metrics() -> Response:
         """Counters in Prometheus' text format."""
         return Response(service.metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -1,4 +1,4 @@
-"""The outermost layer: who may ask, and the short way to the predict route.
+"""The outermost layer: who may ask, how much, and the short way to the predict route.
 
 Without keys everyone may ask (and `ml serve` binds to loopback only); with keys everything but /health and the empty
 pages needs one.
@@ -6,14 +6,17 @@ pages needs one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import time
+from typing import TYPE_CHECKING, cast
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ml.serving.http import DisconnectedError, send_refusal
-from ml.serving.rows import RefusedError
+from ml.serving.http import DisconnectedError, send_refusal, whole_body
+from ml.serving.rows import RefusedError, refusal
 
 if TYPE_CHECKING:
+    from ml.serving.admission import Task
     from ml.serving.service import Service
 
 PAGES = ("/", "/docs")  # hold nothing; what they show they ask for with a key
@@ -44,9 +47,43 @@ class Gate:
             path = scope["path"]
             if self._keys.needed and path not in PAGES and not path.startswith(OPEN):
                 self._keys.check(scope)
-            handler = self._predict if path == "/predict" and scope["method"] == "POST" else self.app
-            await handler(scope, receive, send)
+            if scope["method"] != "POST":
+                await self.app(scope, receive, send)
+            elif path == "/predict":
+                await self._predict(scope, receive, send)
+            elif path.startswith("/v2/"):
+                await self._admitted(scope, receive, send)
+            else:
+                await self._limited(scope, receive, send)
         except RefusedError as refused:
             await send_refusal(send, refused)
         except DisconnectedError:
             return
+
+    async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A route of the application, with the body that `POST /predict` would read."""
+        whole = await whole_body(scope, receive, self.service.settings.serve.max_body_bytes)
+        await self.app(scope, whole, send)
+
+    async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The other way to a prediction, with the admission, the deadline and the counters of `POST /predict`."""
+        admission, task = self.service.admission, cast("Task", asyncio.current_task())
+
+        async def answering(message: Message) -> None:
+            admission.leave(task)  # a slow reader is not past the deadline
+            if message.get("status", 200) != 200:
+                self.service.metrics.requests.labels(str(message["status"])).inc()
+            await send(message)
+
+        try:
+            admission.enter(task, time.perf_counter())
+            await self._limited(scope, receive, answering)
+        except asyncio.CancelledError:
+            if not admission.gave_up(task):
+                raise
+            late = refusal(503, "deadline", "not answered in time", ("server",), Retry_After="1")
+            await send_refusal(answering, late)
+        except RefusedError as refused:
+            await send_refusal(answering, refused)
+        finally:
+            admission.leave(task)

@@ -12,7 +12,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import AfterValidator, ConfigDict, FailFast, Field, TypeAdapter, ValidationError, with_config
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    FailFast,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+    with_config,
+)
 from typing_extensions import TypedDict  # typing's own is not accepted by pydantic before Python 3.12
 
 from ml.contract import FLOAT32_MAX, Boolean, Categorical, Column, Contract, Datetime, Integer, Numeric
@@ -21,6 +30,7 @@ from ml.encode import parse_moment
 Row = dict[str, Any]
 Detail = dict[str, Any]  # {"type", "loc", "msg"}
 
+NO_NUL = r"^[^\x00]*$"  # PostgreSQL keeps no text with one, and would refuse all that is committed with it
 _SHOWN = 60  # characters of a refused value that are repeated to the caller
 _LISTED = 12  # allowed levels that a message lists
 
@@ -102,7 +112,7 @@ class Rows:
     def _allowed(self, name: str) -> str:
         column = self._contract.get(name)
         if column is None:
-            return "a text or a whole number"
+            return "a text without NUL or a whole number"
         return _allowed(column) + (" or null" if column.missing else "")
 
 
@@ -121,7 +131,7 @@ def _row_type(contract: Contract) -> Any:
         value = _value_type(column)
         fields[column.name] = NotRequired[value | None] if optional else value
     if contract.id is not None:
-        fields[contract.id] = NotRequired[Annotated[str, Field(max_length=512)] | int | None]
+        fields[contract.id] = NotRequired[Annotated[str, Field(max_length=512, pattern=NO_NUL)] | int | None]
     made: Any = TypedDict("Row", fields)  # type: ignore[misc]  # the columns are known when the contract is
     return with_config(ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))(made)
 
@@ -142,7 +152,7 @@ def _value_type(column: Column) -> Any:
         case Categorical(levels=levels, unseen="refuse"):
             return Literal[levels]
         case Datetime():
-            return Annotated[str, AfterValidator(_moment)]
+            return Annotated[str, AfterValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
         case _:
             return str
 

@@ -63,11 +63,11 @@ class Load:
                 return
 
 
-def request(body: Any) -> bytes:
-    """An HTTP request to POST /predict."""
+def request(body: Any, path: str = "/predict") -> bytes:
+    """An HTTP request that posts JSON."""
     data = json.dumps(body).encode()
     head = (
-        f"POST /predict HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n"
+        f"POST {path} HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n"
     )
     return head.encode() + data
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from starlette.testclient import TestClient
 
 from ml.serving.journal import Journal
 from ml.serving.settings import Settings
-from tests.serving.conftest import CLASSIFICATION, sample_rows
+from tests.serving.conftest import CLASSIFICATION, Start, sample_rows
+from tests.serving.load import answer, request
 
 ROWS = sample_rows(CLASSIFICATION, 5)
 INFER = "/v2/models/churn/infer"
@@ -70,3 +75,44 @@ def test_wrong_tensors_are_refused(client: TestClient, change: Any, says: str) -
     answer = client.post(INFER, json={"inputs": inputs})
     assert answer.status_code == 422
     assert says in " ".join(d["msg"] for d in answer.json()["detail"])
+
+
+def test_it_is_admitted_and_given_up_as_predict_is(start: Start, project: Path) -> None:
+    params = (project / "params.yaml").read_text()
+    for old, new in {"max_requests: 512": "max_requests: 2", "deadline_seconds: 10": "deadline_seconds: 0.5"}.items():
+        assert old in params
+        params = params.replace(old, new)
+    (project / "params.yaml").write_text(params)
+    url = start().url
+    host, port = url.removeprefix("http://").split(":")
+
+    async def run() -> None:
+        whole = request({"inputs": tensors(ROWS)}, INFER)
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(whole)
+        assert (await answer(reader))[0] == 200  # quiet while there is room and time
+        writer.close()
+        stalled = []
+        for path in (INFER, "/predict"):  # they share the room
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(request(ROWS, path)[:-20])
+            stalled.append((reader, writer))
+        await asyncio.sleep(0.1)
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(whole)
+        status, headers, body = await answer(reader)
+        assert (status, headers["retry-after"], json.loads(body)["detail"][0]["type"]) == (503, "1", "overloaded")
+        for reader, _ in stalled:
+            status, headers, body = await answer(reader)
+            assert (status, headers["retry-after"], json.loads(body)["detail"][0]["type"]) == (503, "1", "deadline")
+        for _, stuck in [*stalled, (reader, writer)]:
+            stuck.close()
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(whole)
+        assert (await answer(reader))[0] == 200
+        writer.close()
+
+    asyncio.run(run())
+    metrics = httpx2.get(f"{url}/metrics").text
+    assert 'ml_requests_total{status="200"} 2.0' in metrics
+    assert 'ml_requests_total{status="503"} 3.0' in metrics
