@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -35,10 +36,10 @@ def export(target: Path, days: float | None = None) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = Journal().predictions(_since(days), role=None)
     unfinished = target.with_name(target.name + ".part")
     done, schema = 0, _schema()
-    with pq.ParquetWriter(unfinished, schema) as writer:
+    with closing(Journal()) as journal, pq.ParquetWriter(unfinished, schema) as writer:
+        rows = journal.predictions(_since(days), role=None)
         while piece := [_row(p) for p in islice(rows, ROWS)]:
             writer.write_table(pa.Table.from_pylist(piece, schema=schema))
             done += len(piece)
@@ -56,12 +57,12 @@ def prune(days: float) -> int:
     Returns:
         Number of answers removed.
     """
-    journal = Journal()
-    try:
-        removed = sum(_pieces(journal, time.time() - days * 86400))
-    except JournalError as error:
-        raise UserError(f"{error}", f"ml journal prune --days {days:g}") from None
-    print(f"journal: {removed:,} answers older than {days:g} days removed, {journal.count():,} left")
+    with closing(Journal()) as journal:
+        try:
+            removed = sum(_pieces(journal, time.time() - days * 86400))
+        except JournalError as error:
+            raise UserError(f"{error}", f"ml journal prune --days {days:g}") from None
+        print(f"journal: {removed:,} answers older than {days:g} days removed, {journal.count():,} left")
     return removed
 
 

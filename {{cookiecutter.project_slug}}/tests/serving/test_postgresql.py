@@ -1,0 +1,168 @@
+"""The same journal in PostgreSQL: a server of the test's own, on a socket in its folder."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import random
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pandas as pd
+import psutil
+import pytest
+
+from ml.archive import export, prune
+from ml.serving.journal import Journal
+from tests.serving.conftest import Start
+from tests.serving.test_faults import under_load
+
+PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path(shutil.which("initdb") or "/none").parent)
+KILLS = 6
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (PROGRAMS / "initdb").is_file(), reason="PostgreSQL is not installed"),
+]
+
+
+class Database:
+    """A PostgreSQL server in a folder; it refuses to run as root, so there it runs as its own user."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.url = f"postgresql+psycopg://postgres@/postgres?host={folder}"
+        self._user = "postgres" if os.getuid() == 0 else None
+        if self._user:
+            os.chown(folder, pwd.getpwnam(self._user).pw_uid, -1)
+        self._run("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8")
+
+    def start(self) -> None:
+        """Answer on the folder's socket, not on the network."""
+        options = f"-c listen_addresses='' -c unix_socket_directories='{self.folder}'"
+        self._run("pg_ctl", "start", "--wait", "--log", str(self.folder / "log"), "--options", options)
+
+    def stop(self, how: str = "fast") -> None:
+        """Stop: fast, or immediate as after a crash."""
+        self._run("pg_ctl", "stop", "--wait", "--mode", how)
+
+    def _run(self, program: str, *options: str) -> None:
+        command = [str(PROGRAMS / program), f"--pgdata={self.folder / 'data'}", *options]
+        done = subprocess.run(
+            command, user=self._user, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False
+        )
+        assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Database]:
+    """A running PostgreSQL."""
+    # not pytest's folder: only its owner may look into that, and a socket's path has to be short
+    with tempfile.TemporaryDirectory(prefix="pg") as folder:
+        database = Database(Path(folder))
+        database.start()
+        yield database
+        database.stop("immediate")
+
+
+@pytest.fixture
+def database(cluster: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """A running PostgreSQL with an empty journal, which JOURNAL_URL names."""
+    monkeypatch.setenv("JOURNAL_URL", cluster.url)
+    journal = Journal()
+    with journal.engine.begin() as connection:
+        connection.exec_driver_sql("TRUNCATE predictions, labels")
+    journal.close()
+    return cluster
+
+
+@pytest.fixture
+def journal(database: Database) -> Iterator[Journal]:
+    """The empty journal, read by the test."""
+    journal = Journal()
+    yield journal
+    journal.close()
+
+
+def test_under_load_every_acknowledged_answer_is_kept_once(start: Start, journal: Journal) -> None:
+    server = start("--workers", "2")
+
+    async def for_a_while(_load: Any) -> None:
+        await asyncio.sleep(2)
+
+    load = under_load(server.url, for_a_while)
+    server.stop()
+    assert server.process.returncode == 0
+    assert load.refused == []
+    assert load.broken == 0
+    assert len(load.answers) > 200
+    assert Counter(p.prediction_id for p in journal.predictions()) == Counter(a["prediction_id"] for a in load.answers)
+
+
+def test_killed_at_any_moment_nothing_acknowledged_is_lost(start: Start, journal: Journal) -> None:
+    acknowledged: list[str] = []
+    random.seed(7)
+    for turn in range(KILLS):
+        server = start("--workers", "2" if turn % 3 == 0 else "1")
+
+        async def kill(load: Any, server: Any = server) -> None:
+            await asyncio.sleep(random.uniform(0.05, 0.5))
+            load.stopped = True  # what comes after the kill is not a request of this test
+            for process in [*psutil.Process(server.process.pid).children(), server.process]:
+                os.kill(process.pid, signal.SIGKILL)
+
+        acknowledged += [a["prediction_id"] for a in under_load(server.url, kill).answers]
+    kept = Counter(p.prediction_id for p in journal.predictions())
+    assert len(acknowledged) > 10 * KILLS
+    assert not set(acknowledged) - set(kept)
+    assert max(kept.values()) == 1
+
+
+def test_while_the_database_is_away_it_refuses_and_then_goes_on(
+    start: Start, database: Database, journal: Journal, row: dict[str, Any]
+) -> None:
+    server = start()
+    with httpx2.Client(base_url=server.url, timeout=30) as client:
+        assert client.post("/predict", json=row).status_code == 200
+        database.stop("immediate")
+        try:
+            refused = client.post("/predict", json=row)
+            label = client.post("/labels", json={"prediction_id": "a", "outcome": "no"})
+            assert client.get("/health/live").status_code == 200
+        finally:
+            database.start()
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert refused.json()["detail"][0]["type"] == "journal"
+        assert label.status_code == 503
+        assert client.post("/predict", json=row).status_code == 200
+    assert journal.count() == 2
+
+
+def test_labels_retention_and_export(start: Start, journal: Journal, row: dict[str, Any]) -> None:
+    server = start()
+    with httpx2.Client(base_url=server.url) as client:
+        ids = [a["prediction_id"] for a in client.post("/predict", json=[{**row, "note": "\0ü"}] * 1200).json()]
+        labels = [{"prediction_id": prediction_id, "outcome": "no"} for prediction_id in [*ids[:600], "elsewhere"]]
+        assert client.post("/labels", json=labels).json() == {"recorded": 601, "unknown": 1}
+        client.post("/labels", json={"prediction_id": ids[0], "outcome": 'yes, "100%"'})
+    assert [p.prediction_id for p in journal.predictions()] == sorted(ids)
+    outcomes = dict.fromkeys(ids[:600], "no") | {ids[0]: 'yes, "100%"'}
+    assert {p.prediction_id: p.outcome for p in journal.labelled()} == outcomes
+    assert export(Path("all.parquet")) == 1200
+    assert pd.read_parquet("all.parquet")["outcome"].notna().sum() == 600
+    assert prune(days=1) == 0
+    assert journal.remove(time.time() + 1, 700) == 700
+    assert journal.count() == 500
+    assert journal.remove(time.time() + 1, 700) == 500
+    with journal.engine.connect() as connection:
+        left = connection.exec_driver_sql("SELECT prediction_id FROM labels").scalars().all()
+    assert left == ["elsewhere"]
