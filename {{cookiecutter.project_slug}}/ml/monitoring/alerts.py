@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ml.monitoring.stored import write_json
+from ml.monitoring.verdict import DO
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,8 +54,9 @@ def _last(state: Path) -> dict[str, Any]:
 def text(shown: dict[str, Any]) -> str:
     """The message, in Slack's markup."""
     head = f"*{SIGN[shown['tier']]}* {shown['model']} version {shown['version']}: *{shown['verdict']}*"
+    first = f"{head} ({shown['rows']:,} rows, {shown['window']})"
     lines = [f"• {words}" for words in shown["evidence"][:8]]
-    return "\n".join([f"{head} ({shown['rows']:,} rows, {shown['window']})", *lines, f"Action: {shown['action']}"])
+    return "\n".join([first, *lines, f"Action: {shown['action']}: {DO[shown['action']]}"])
 
 
 def _post(address: str, message: dict[str, str], pause: float) -> bool:

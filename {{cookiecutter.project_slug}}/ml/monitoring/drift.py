@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 NEVER = 1.0
+FOLLOWS = {"wider", "narrower", "shape", "cell"}  # these fall as well when a number only moves
 SPENT = 0.9  # of the allowance; the rest is kept back for what the tests' distributions are wrong by
 
 
@@ -78,8 +79,16 @@ def drift(window: Window, champion: Champion, found: dict[str, Shift], settings:
 
 
 def _finding(name: str, made: Shift, which: NDArray[np.bool_], window: Window, champion: Champion) -> Finding:
-    order = np.where(which, made.p / made.weight, np.inf)
-    best = int(order.argmin())
+    best = _telling(made, which)
     test, size = made.names[best], float(min(made.effect[best], 99.0))
     words = told(name, test, float(made.psi), int(made.cell), window, champion)
     return Finding("drift", test, name, words, size, float(made.p[best]))
+
+
+def _telling(made: Shift, which: NDArray[np.bool_]) -> int:
+    """The fallen test to tell of: the most surprising one, but a moved median rather than what follows from it."""
+    best = int(np.where(which, made.p / made.weight, np.inf).argmin())
+    if made.names[best] not in FOLLOWS:
+        return best
+    moved = made.names.index("location")
+    return moved if which[moved] else best

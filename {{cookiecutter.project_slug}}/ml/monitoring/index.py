@@ -5,65 +5,85 @@ Reads: reports/monitoring/*/verdict.json. Writes: reports/monitoring/index.html.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from ml.monitoring.look import STYLE, badge, evidence, marked, span
 from ml.monitoring.stored import verdicts
+from ml.monitoring.verdict import DO
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: #1c2733 }
-h1 { font-size: 1.4rem } table { border-collapse: collapse; width: 100% }
-th, td { text-align: left; vertical-align: top; padding: .5rem .7rem; border-bottom: 1px solid #dde3ea }
-td.number { text-align: right; font-variant-numeric: tabular-nums } ul { margin: 0; padding-left: 1.1rem }
-.verdict { display: inline-block; padding: .05rem .6rem; border-radius: 1rem; font-weight: 600; color: #fff }
-.ok { background: #2c7d4f } .insufficient { background: #6b7785 } .drift { background: #b06a00 }
-.decay, .broken { background: #b3261e }
+body { margin: 0 auto; max-width: 76rem; padding: 2rem 1.2rem } html { background: var(--ground) }
+h1 { font-size: 1.4rem; margin: 0 } .latest { margin: .6rem 0 1.6rem } .latest p { margin: .4rem 0 }
+table { border-collapse: collapse; width: 100% }
+th { font-weight: 600; font-size: .87rem; color: var(--soft) }
+th, td { text-align: left; vertical-align: top; padding: .6rem .7rem; border-bottom: 1px solid var(--line) }
+@media (max-width: 48rem) { thead { display: none } tr, td { display: block; border: 0; padding: .15rem 0 }
+  tr { border-bottom: 1px solid var(--line); padding: .8rem 0 } td.number { text-align: left } }
+.number { text-align: right; font-variant-numeric: tabular-nums } .nowrap { white-space: nowrap }
 """
 
 
-def page(found: list[dict[str, Any]]) -> str:
+def page(found: list[dict[str, Any]], reports: Path) -> str:
     """The page over verdicts, newest first."""
-    rows = "\n".join(_row(shown) for shown in reversed(found))
+    rows = "\n".join(_row(shown, reports) for shown in reversed(found))
     title = escape(found[-1]["model"]) if found else "no window yet"
     return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}: windows</title><style>{_STYLE}</style></head>
-<body><h1>{title}: {len(found)} windows</h1>
-<table><thead><tr><th>window (UTC)</th><th>rows</th><th>verdict</th><th>evidence</th><th>action</th><th>metric</th>
-<th>report</th></tr></thead><tbody>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}: windows</title><style>{STYLE}{_STYLE}</style></head>
+<body class="ml"><h1>{title}</h1>{_latest(found)}
+<table><thead><tr><th>window (UTC)</th><th class="number">rows</th><th>verdict</th><th>why</th>
+<th>quality of answers</th><th>see</th></tr></thead><tbody>
 {rows}
-</tbody></table></body></html>
+</tbody></table>
+<p class="soft small">ticket: one window wants action; page: two in a row. PSI, the population stability index, says how
+far a column moved: 0.1 is little, 0.2 much. The reference: the rows that the model was judged on before release.</p>
+</body></html>
 """
 
 
-def _row(shown: dict[str, Any]) -> str:
-    word, tier = shown["verdict"], f" {shown['tier']}" if shown["tier"] else ""
-    evidence = "".join(f"<li>{escape(words)}</li>" for words in shown["evidence"])
-    report = f'<a href="{escape(shown["window"])}/report.html">report</a>' if shown["rows"] else ""
+def _latest(found: list[dict[str, Any]]) -> str:
+    if not found:
+        return ""
+    shown = found[-1]
+    action = f"<p><b>{shown['action']}</b>: {marked(DO[shown['action']])}</p>"
+    return f'<div class="latest"><p>Latest window, {span(shown)}: {badge(shown)}</p>{action}</div>'
+
+
+def _row(shown: dict[str, Any], reports: Path) -> str:
+    why = evidence(shown) if shown["evidence"] else '<span class="soft">all checks passed</span>'
     return (
-        f"<tr><td>{_day(shown['start'])} to {_day(shown['end'])}<br>version {escape(shown['version'])}</td>"
-        f'<td class="number">{shown["rows"]:,}</td>'
-        f'<td><span class="verdict {word}">{word}</span>{tier}</td><td><ul>{evidence}</ul></td>'
-        f"<td>{shown['action']}</td><td>{_metric(shown)}</td><td>{report}</td></tr>"
+        f"<tr><td class='nowrap'>{span(shown).replace(' to ', '<br>to ')}<br>"
+        f'<span class="soft small">version {escape(shown["version"])}</span></td>'
+        f'<td class="number">{shown["rows"]:,}</td><td>{badge(shown)}</td><td>{why}</td>'
+        f'<td>{_metric(shown)}</td><td class="small">{_links(shown, reports)}</td></tr>'
     )
 
 
-def _day(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M")
+def _links(shown: dict[str, Any], reports: Path) -> str:
+    folder = shown["window"]
+    pages = [name for name in ("report", "performance") if (reports / folder / f"{name}.html").is_file()]
+    return "<br>".join(f'<a href="{escape(folder)}/{name}.html">{name}</a>' for name in pages)
 
 
 def _metric(shown: dict[str, Any]) -> str:
     numbers, guess = shown["performance"], shown["estimate"]
     if "value" in numbers:
-        return f"{escape(numbers['metric'])} {numbers['value']:.3f}<br>{numbers['coverage']:.0%} with outcome"
-    return f"{escape(guess['metric'])} {guess['value']:.3f}<br>estimate" if guess else ""
+        came = f"{numbers['coverage']:.0%} of the outcomes have come"
+        return _value(numbers["metric"], numbers["value"], numbers["reference"], came)
+    return _value(guess["metric"], guess["value"], guess["reference"], "estimated, no outcomes used") if guess else ""
+
+
+def _value(metric: str, value: float, before: float, note: str) -> str:
+    told = f"{escape(metric)} <b>{value:.3f}</b>, reference {before:.3f}"
+    return f'{told}<br><span class="soft small">{note}</span>'
 
 
 def write(reports: Path) -> None:
     """Write the page in one step."""
     draft = reports / "index.html.draft"
-    draft.write_text(page(verdicts(reports)), encoding="utf-8")
+    draft.write_text(page(verdicts(reports), reports), encoding="utf-8")
     draft.replace(reports / "index.html")

@@ -17,7 +17,7 @@ import sqlalchemy as sql
 from rich.console import Console
 
 from ml.errors import UserError
-from ml.monitoring import alerts, exposition, index, quarantine, stored
+from ml.monitoring import alerts, exposition, index, look, quarantine, stored
 from ml.monitoring.champion import load_champion
 from ml.monitoring.cohorts import late_cohorts
 from ml.monitoring.drift import drift, shifts
@@ -107,7 +107,10 @@ def judge(
     shown["tier"] = tier(verdict, stored.before(reports, span))
     shown["findings"] = [finding.as_json() for finding in verdict.findings]
     with console.status("Writing Evidently's report"):
-        shown["not_in_report"] = write_report(folder, window, champion, findings) if len(window) else []
+        psi = {name: numbers["psi"] for name, numbers in shown["columns"].items()}
+        shown["not_in_report"] = write_report(folder, window, champion, findings, psi) if len(window) else []
+        for name in ("report.html", "performance.html"):
+            look.crown(folder / name, shown)
     _write(shown, folder, reports, verdict.verdict, span)
     return shown
 

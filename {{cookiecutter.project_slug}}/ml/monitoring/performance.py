@@ -130,5 +130,17 @@ def _bias(group: Cohort, champion: Champion, profile: Profile, settings: Monitor
     if not which[made.names.index("location")]:
         return []
     before = errors(champion.outcome, champion.answer, champion.contract).mean()
-    words = f"outcomes exceed answers by {found.mean():.3g} on average, by {before:.3g} in the reference"
-    return [Finding("drift", "bias", None, words, float(found.mean()), float(before))]
+    return [Finding("drift", "bias", None, _means(group, champion.contract), float(found.mean()), float(before))]
+
+
+def _means(group: Cohort, contract: Contract) -> str:
+    outcome, answer = group.outcome, group.answer
+    match contract.target.task:
+        case "regression":
+            return f"outcomes are {outcome.mean():.4g} on average, the answers were {answer[:, 0].mean():.4g}"
+        case "binary":
+            name = contract.target.classes[-1]
+            return f'{outcome.mean():.1%} of the outcomes are "{name}", the answers expected {answer[:, 1].mean():.1%}'
+        case "multiclass":
+            right = (answer.argmax(axis=1) == outcome).mean()
+            return f"{right:.1%} of the answers are right, they themselves expected {answer.max(axis=1).mean():.1%}"

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ml.monitoring.finding import Finding
     from ml.monitoring.window import Window
 
+    Decided = dict[str, tuple[float, bool]]  # column → its index, and whether it has a ticket
+
 MAX_ROWS = 10_000  # rows of either side in the report; Evidently's cost grows with them
 
 
@@ -53,15 +55,21 @@ def _sample(frame: pd.DataFrame) -> pd.DataFrame:
     return frame if len(frame) <= MAX_ROWS else frame.sample(MAX_ROWS, random_state=0)
 
 
-def write_report(folder: Path, window: Window, champion: Champion, findings: Sequence[Finding]) -> list[str]:
-    """Run Evidently's presets and write the files; returns the columns that had to be left out."""
+def write_report(
+    folder: Path, window: Window, champion: Champion, findings: Sequence[Finding], psi: dict[str, float]
+) -> list[str]:
+    """Run Evidently's presets and write the files; returns the columns that had to be left out.
+
+    `psi` says how far each column moved; a column that is not in it was not tested.
+    """
     contract = champion.contract
     current, before, empty = tables(window, champion)
     levels = [c.name for c in contract.columns if isinstance(c, Categorical | Boolean)]
     levels += [contract.added(PREDICTION), contract.target.name] if contract.is_classification else []
     levels = [name for name in levels if name in current]
     current, before = _texts(current, levels), _texts(before, levels)
-    decided = {f.column: f.limit for f in findings if f.room == "drift" and f.column and f.severity == "ticket"}
+    tickets = {f.column for f in findings if f.room == "drift" and f.column and f.severity == "ticket"}
+    decided = {name: (moved, name in tickets) for name, moved in psi.items()}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Evidently's and its libraries' own
         if list(current):
@@ -74,9 +82,7 @@ def _texts(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     return frame.assign(**{name: frame[name].map(str, na_action="ignore") for name in names})
 
 
-def _drift(
-    folder: Path, current: pd.DataFrame, before: pd.DataFrame, levels: list[str], decided: dict[str, float]
-) -> None:
+def _drift(folder: Path, current: pd.DataFrame, before: pd.DataFrame, levels: list[str], decided: Decided) -> None:
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset, DataSummaryPreset
 
@@ -92,17 +98,17 @@ def _drift(
     run.save_json(str(folder / "report.json"))
 
 
-def _decided(name: str, decided: dict[str, float]) -> Any:
-    """Evidently's custom drift test that gives the column's probability and the decision already taken."""
+def _decided(name: str, decided: Decided) -> Any:
+    """Evidently's custom drift test that gives the column's stability index and the decision already taken."""
     from evidently.legacy.calculations.stattests import StatTest, register_stattest
     from evidently.legacy.core import ColumnType
 
     test = StatTest(
         name=f"calibrated: {name}",
-        display_name="calibrated, Holm-corrected p_value",
+        display_name="PSI, calibrated ticket" if name in decided else "not tested",
         allowed_feature_types=[ColumnType.Numerical, ColumnType.Categorical],
     )
-    register_stattest(test, lambda _reference, _current, _kind, _threshold: (decided.get(name, 1.0), name in decided))
+    register_stattest(test, lambda _reference, _current, _kind, _threshold: decided.get(name, (0.0, False)))
     return test
 
 

@@ -7,6 +7,9 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from ml.monitoring.look import span
+from ml.monitoring.verdict import DO
+
 COLOR = {"ok": "green", "insufficient": "yellow", "broken": "red", "drift": "yellow", "decay": "red"}
 
 
@@ -16,14 +19,14 @@ def table(shown: dict[str, Any]) -> Table:
     made = Table(title=f"{escape(shown['model'])}, version {escape(shown['version'])}: {word}", show_header=False)
     made.add_column(no_wrap=True)
     made.add_column(overflow="fold")
-    made.add_row("window", shown["window"])
+    made.add_row("window", f"{span(shown)} UTC")
     made.add_row("rows", f"{shown['rows']:,}{_versions(shown)}")
     made.add_row("outcomes", _outcomes(shown["performance"]))
     if shown["estimate"]:
         made.add_row("estimate", _estimate(shown["estimate"]))
-    for words in shown["evidence"] or ["nothing wants action"]:
-        made.add_row("evidence", escape(words))
-    made.add_row("action", f"[bold]{shown['action']}[/]")
+    for place, words in enumerate(shown["evidence"] or ["all checks passed"]):
+        made.add_row("" if place else "why", escape(words))
+    made.add_row("action", f"[bold]{shown['action']}[/]: {escape(DO[shown['action']])}")
     return made
 
 
@@ -44,4 +47,4 @@ def _outcomes(numbers: dict[str, Any]) -> str:
 
 def _estimate(guess: dict[str, Any]) -> str:
     text = f"{guess['metric']} {guess['value']:.3f} ({guess['low']:.3f} to {guess['high']:.3f}), no outcomes used"
-    return text if guess["truth"] is None else f"{text}\nit was {guess['truth']:.3f}"
+    return text if guess["truth"] is None else f"{text}\n{guess['truth']:.3f} by the outcomes that have come"

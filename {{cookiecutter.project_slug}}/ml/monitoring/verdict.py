@@ -33,6 +33,14 @@ ACTION: dict[Word, Action] = {
     "decay": "retrain",
     "drift": "investigate",
 }
+DO: dict[Action, str] = {
+    "nothing": "all is well",
+    "wait": "too few rows to judge; the next window may have enough",
+    "quarantine": "mend the source of the data; these rows are not trained on (`serving/quarantine.json`)",
+    "retrain": "`make retrain`; the gate decides whether the new model is better",
+    "investigate": "find out why the data moved; retrain when outcomes get worse",
+    "call": "nobody asks for predictions: is the service up, can its clients reach it?",
+}
 _ORDER: tuple[tuple[Room, Word], ...] = (
     ("volume", "insufficient"),
     ("quality", "broken"),
