@@ -24,6 +24,7 @@ from ml.serving.predict import Predict
 from ml.serving.rows import RefusedError, refusal
 from ml.serving.service import Service
 from ml.serving.settings import Settings
+from ml.serving.tracing import Traced, asked_for
 
 HERE = Path(__file__).parent
 PAGES = {"/": "page.html", "/docs": "docs.html"}
@@ -40,20 +41,23 @@ def create_app(settings: Settings) -> Gate:
         UserError: there is no sound bundle, or the journal cannot be opened.
     """
     service = Service(settings)
+    predict = Predict(service)
+    traced = Traced(predict, service.served.bundle.lineage.get("name") or "ml") if asked_for() else None
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         service.open()
         yield
         service.close()
+        if traced is not None:
+            traced.close()
 
     app = FastAPI(title="Predictions", docs_url=None, redoc_url=None, lifespan=lifespan)
-    predict = Predict(service)
     _routes(app, service)
     add_routes(app, service, predict)
     _errors(app)
     describe(app, service)
-    return Gate(app, predict, service)
+    return Gate(app, traced or predict, service)
 
 
 def _routes(app: FastAPI, service: Service) -> None:

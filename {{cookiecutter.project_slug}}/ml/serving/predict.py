@@ -67,6 +67,7 @@ class Predict:
             await send_refusal(send, refused)
             return
         self.count(answered, time.perf_counter() - began)
+        scope["answered"] = answered  # for whoever traces
         await send_json(send, 200, answered.body, service.draining)
 
     async def answer_counted(self, body: bytes) -> Answered:
