@@ -12,11 +12,13 @@ from contextlib import contextmanager
 import uvicorn
 
 from ml.serving.app import create_app
+from ml.serving.listener import begin_none
 from ml.serving.logs import use_json_lines
 from ml.serving.service import Service
 from ml.serving.settings import Settings
 
 DRAIN_SECONDS = 0.5  # between readiness going and the port closing: a balancer's chance to look elsewhere
+BEGUN_SECONDS = 0.1  # then for connections that clients have begun to open: a round trip, and their acceptance
 OPEN_SECONDS = 0.5  # and between that and closing idle connections: what is on its way gets an answer
 LAST_ANSWERS_SECONDS = 30  # what was accepted has this long to be answered
 
@@ -38,7 +40,10 @@ class Server(uvicorn.Server):
         self._when_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept no more, then let the connections that are open get their answers before uvicorn closes them."""
+        """Accept the last, then let the connections that are open get their answers before uvicorn closes them."""
+        for listener in sockets or []:
+            begin_none(listener)
+        await asyncio.sleep(BEGUN_SECONDS)
         for server in self.servers:
             server.close()
         until = asyncio.get_running_loop().time() + OPEN_SECONDS

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import json
 import os
 import random
 import shutil
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
@@ -23,7 +25,7 @@ import pytest
 from ml.serving.bundle import load_bundle
 from ml.serving.journal import Journal
 from tests.serving.conftest import CLASSIFICATION, Start, point, sample_rows, seal
-from tests.serving.load import Load
+from tests.serving.load import Load, answer, request
 
 ROWS = sample_rows(CLASSIFICATION, 50)
 KILLS = 30
@@ -94,8 +96,8 @@ def test_a_hundred_swaps_drop_nothing_and_every_answer_is_its_models(start: Star
     assert load.refused == []
     assert load.broken == 0
     assert {a["model_version"] for a in load.answers} == {"1", "2", "3"}
-    for sent, answer in zip(load.sent, load.answers, strict=True):
-        given, right = answer["probabilities"], models[answer["model_version"]][sent]
+    for sent, answered in zip(load.sent, load.answers, strict=True):
+        given, right = answered["probabilities"], models[answered["model_version"]][sent]
         assert all(np.float32(given[name]) == np.float32(right[name]) for name in right)
     assert grown[-1] - grown[4] < 50e6
     metrics = httpx2.get(f"{server.url}/metrics").text
@@ -126,6 +128,40 @@ def test_stopped_under_load_it_answers_what_it_accepted(start: Start) -> None:
     assert load.refused == []
     assert 503 in ready  # readiness went while the port still answered
     assert Journal().count() == len(load.answers)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="closing a listener resets what it has not accepted")
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_stopped_while_clients_connect_it_resets_none(start: Start, workers: str) -> None:
+    server = start("--workers", workers)
+    host, port = server.url.removeprefix("http://").split(":")
+    answered: list[str] = []
+    refused: list[int] = []
+
+    async def client(number: int) -> None:
+        while True:
+            try:
+                reader, writer = await asyncio.open_connection(host, int(port))
+            except ConnectionRefusedError:
+                refused.append(number)
+                return
+            writer.write(request(ROWS[number]))
+            answered.append(json.loads((await answer(reader))[2])["prediction_id"])  # fails when it is reset
+            writer.close()
+
+    async def run() -> None:
+        clients = [asyncio.create_task(client(number)) for number in range(48)]
+        await asyncio.sleep(0.5)
+        server.process.terminate()
+        await asyncio.gather(*clients)
+
+    asyncio.run(run())
+    server.process.wait(30)
+    assert server.process.returncode == 0
+    assert len(answered) > 100
+    assert len(refused) == 48
+    assert sorted(p.prediction_id for p in Journal().predictions()) == sorted(answered)
 
 
 def _half_written(folder: Path) -> None:
