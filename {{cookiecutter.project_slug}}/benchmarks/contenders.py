@@ -24,7 +24,7 @@ BATCH = 1000  # rows
 BATCH_CONNECTIONS = 4
 
 OURS, BARE = "this service", "bare ASGI app"
-SKLEARN = ("scikit-learn>=1.8,<2", "pandas>=2.3,<3.1", "skops>=0.13,<1")
+SKLEARN = ("scikit-learn>=1.9,<2", "pandas>=2.3,<3.1", "skops>=0.13,<1")
 UVICORN = "--workers 2 --no-access-log --log-level warning --loop uvloop --http httptools"
 
 CONTENDERS = (

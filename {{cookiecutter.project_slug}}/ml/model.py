@@ -68,6 +68,7 @@ def search_space(contract: Contract, params: Train) -> dict[str, Any]:
 
 def _columns(contract: Contract, numbers: Any) -> Any:
     from sklearn.compose import ColumnTransformer
+    from sklearn.model_selection import KFold
     from sklearn.preprocessing import OneHotEncoder, TargetEncoder
 
     made = features(contract)
@@ -77,7 +78,9 @@ def _columns(contract: Contract, numbers: Any) -> Any:
     one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
     blocks = [("numbers", numbers, numeric), ("levels", one_hot, few)]
     if many:
-        blocks.append(("many_levels", TargetEncoder(random_state=0), many))
+        folds = KFold(5, shuffle=True, random_state=0)
+        kind = "continuous" if contract.target.task == "regression" else contract.target.task  # counts are no classes
+        blocks.append(("many_levels", TargetEncoder(target_type=kind, cv=folds), many))
     return ColumnTransformer([block for block in blocks if block[2]])
 
 
@@ -132,6 +135,7 @@ def settle(model: Any) -> Any:
                 setattr(step, name, getattr(step, name).astype(np.float32).astype(np.float64))
         if hasattr(step, "encodings_"):
             step.encodings_ = [e.astype(np.float32).astype(np.float64) for e in step.encodings_]
+            step.target_mean_ = np.float32(step.target_mean_).astype(np.float64)
         for trees in getattr(step, "_predictors", []):  # histogram gradient boosting
             for tree in trees:
                 tree.nodes["num_threshold"] = _floor32(tree.nodes["num_threshold"])

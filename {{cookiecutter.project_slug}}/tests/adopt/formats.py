@@ -79,5 +79,6 @@ def parquet(n: int = 300) -> Table:
 
 TABLES: tuple[Callable[[], Table], ...] = (
     tables.prices, tables.german, tables.gaps, tables.codes, tables.booleans, tables.moments, tables.identifiers,
-    tables.cities, tables.reviews, tables.headers, tables.own_names, tables.wide, tabs, pipes, utf16, headless, parquet,
+    tables.cities, tables.reviews, tables.headers, tables.own_names, tables.shops, tables.wide, tabs, pipes, utf16,
+    headless, parquet,
 )  # fmt: skip

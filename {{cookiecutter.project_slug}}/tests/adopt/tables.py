@@ -247,6 +247,16 @@ def headers(n: int = 200) -> Table:
     return Table("headers.csv", as_csv(frame), {"target": "y y"})
 
 
+def shops(n: int = 2500) -> Table:
+    """A hundred shops, each in many rows; three classes that follow them; levels that only few rows have."""
+    rng = drawn("shops")
+    shop = rng.integers(0, 100, n)
+    size = np.where(rng.random(n) < 0.8, np.array(["S", "M", "L"])[shop % 3], rng.choice(["S", "M", "L"], n))
+    name = np.where(rng.random(n) < 0.01, [f"pop-up {i}" for i in range(n)], [f"shop no. {k}" for k in shop])
+    return Table("shops.csv", as_csv(pd.DataFrame({"shop": name, "temp": rng.normal(15, 5, n).round(1), "size": size})),
+                 {"target": "size"})  # fmt: skip
+
+
 def own_names(n: int = 300) -> Table:
     """Columns called as the project calls its own: answers, ids, versions, tables' parts; the target `prediction`."""
     rng = drawn("own names")

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ml.contract import Contract, Target
+from ml.contract import Categorical, Contract, Target
 from ml.encode import Encoder
 from ml.errors import UserError
 from ml.frame import encode_frame, target_codes
+from ml.model import ONE_HOT_LEVELS
 from ml.params import Params, Search
 from ml.pipeline.export import difference, edge_rows, onnx_answers, parity, refuse_difference, to_onnx
 from ml.pipeline.metrics import answers, score
@@ -60,6 +61,29 @@ def test_every_model_learns_and_keeps_parity(
     assert report["largest_difference"] <= 1e-5
     assert report["labels_flipped"] == 0
     refuse_difference(report, expected, found, difference(expected, found, asked), str)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_many_levels_are_encoded_by_their_target_and_repeatably(
+    task: str, contract: Contract, params: Params, make_frame: Make
+) -> None:
+    asked, frame = of_task(task, contract, make_frame(1500))
+    levels = tuple(f"shop {i}" for i in range(ONE_HOT_LEVELS + 20))
+    shop = Categorical(name="shop", kind="categorical", levels=levels, missing=True, unseen="pool")
+    asked = asked.model_copy(update={"columns": (shop,)})
+    order = np.lexsort((np.random.default_rng(0).random(1500), target_codes(frame, asked))).argsort()
+    if task == "regression":
+        frame["left"] = frame["left"].round()  # whole numbers: scikit-learn would guess classes
+    frame["shop"] = np.array(levels)[order * len(levels) // len(order)]  # neighbors in the target share a shop
+    encoder = Encoder(asked)
+    x, y = encode_frame(frame, encoder), target_codes(frame, asked)
+    model, again = (fit(x[:1000], y[:1000], asked, params.train).models["model"] for _ in range(2))
+    metric = "r2" if task == "regression" else "balanced_accuracy"
+    assert score(y[1000:], answers(model, x[1000:], asked), asked)[metric] > 0.8
+    np.testing.assert_array_equal(answers(model, x, asked), answers(again, x, asked))
+    tried = np.concatenate([x[1000:], edge_rows(x[1000:], encoder.features)])
+    found = onnx_answers(to_onnx(model, asked), tried)
+    assert parity(answers(model, tried, asked), found, asked, 1e-5)["largest_difference"] <= 1e-5
 
 
 def test_thresholds_between_neighbouring_floats_split_alike(contract: Contract, params: Params) -> None:
