@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import stats
 
 from ml.encode import Encoder
 from ml.frame import encode_frame
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
     Estimator = Callable[[Floats], float]
 
 CHUNKS = 16  # parts of the reference on which the estimate is compared with the truth
+GROUPS = 8  # of the reference's rows, for the jackknife of a regression's estimate
 MIN_ROWS = 500  # of the reference; with fewer nothing is estimated
-REACH = 2.0  # root mean square errors either side of the estimate
+REACH = 2.0  # standard errors either side of the estimate: 95 % of windows
 
 
 @dataclass(frozen=True)
@@ -55,33 +57,18 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What is learnt from the reference, once: the estimator, its usual error on `part` rows, the metric there."""
+    """What is learnt from the reference, once: the estimator, how far it reaches either side, the metric there."""
 
     metric: str
     estimator: Estimator
-    error: float
-    part: float
+    reach: Estimator
     reference: float
 
 
 @lru_cache(maxsize=2)
 def fitted(champion: Champion) -> Fitted:
     """Fit the estimator on the champion's reference and measure how far it is from the truth there."""
-    inputs: Floats
-    outcome: NDArray[Any]
-    if champion.contract.is_classification:
-        metric = champion.metric if champion.metric in EXPECTED else "accuracy"
-        inputs, outcome, fit = champion.answer, champion.outcome.astype(np.int64), _confidence(metric)
-    else:
-        encoded = encode_frame(champion.reference, Encoder(champion.contract))
-        metric, inputs, outcome, fit = "mae", encoded.astype(np.float64), champion.outcome, _direct_loss(champion)
-    return Fitted(
-        metric=metric,
-        estimator=fit(inputs, outcome, np.arange(len(outcome))),
-        error=_usual_error(metric, fit, inputs, outcome, champion.answer),
-        part=len(outcome) / CHUNKS,
-        reference=measure(metric, outcome, champion.answer),
-    )
+    return _confidence(champion) if champion.contract.is_classification else _direct_loss(champion)
 
 
 def estimate(window: Window, champion: Champion) -> Estimate | None:
@@ -95,9 +82,7 @@ def estimate(window: Window, champion: Champion) -> Estimate | None:
         rows = window.mine[window.places]
         inputs = encode_frame(window.sample[rows], Encoder(champion.contract)).astype(np.float64)
     known = window.mine & ~np.isnan(window.outcome)
-    value = made.estimator(inputs)
-    # more for a smaller window, never less for a larger one: what is wrong with the estimator does not average out
-    reach = REACH * made.error * float(np.sqrt(max(1.0, made.part / max(len(inputs), 1))))
+    value, reach = made.estimator(inputs), made.reach(inputs)
     truth = _truth(made.metric, window.outcome[known], window.answer[known])
     return Estimate(made.metric, value, value - reach, value + reach, made.reference, truth)
 
@@ -107,23 +92,33 @@ def _truth(metric: str, outcome: Floats, answer: Floats) -> float | None:
     return None if np.isnan(value) else value
 
 
-def _usual_error(metric: str, fit: Any, before: Floats, outcome: Any, answer: Floats) -> float:
-    """Root mean square of estimate minus truth on parts of the reference that the estimator was not fitted on."""
-    halves = np.arange(len(outcome)) % 2
+def _confidence(champion: Champion) -> Fitted:
+    metric = champion.metric if champion.metric in EXPECTED else "accuracy"
+    answer, outcome = champion.answer, champion.outcome.astype(np.int64)
+
+    def fit(rows: NDArray[np.int64]) -> Estimator:
+        calibrate = calibration(answer[rows], outcome[rows])
+        return lambda new: EXPECTED[metric](new, calibrate(new))
+
     wrong = []
-    for half in (0, 1):
-        estimator, rest = fit(before, outcome, np.flatnonzero(halves == half)), np.flatnonzero(halves != half)
+    for mine, rest in _halves(len(outcome)):
+        estimator = fit(mine)
         parts = np.array_split(rest, CHUNKS // 2)
-        wrong += [estimator(before[rows]) - measure(metric, outcome[rows], answer[rows]) for rows in parts]
-    return float(np.sqrt(np.nanmean(np.square(wrong))))
+        wrong += [estimator(answer[rows]) - measure(metric, outcome[rows], answer[rows]) for rows in parts]
+    error, part = float(np.sqrt(np.nanmean(np.square(wrong)))), len(outcome) / CHUNKS
+    return Fitted(
+        metric=metric,
+        estimator=fit(np.arange(len(outcome))),
+        # more for a smaller window, never less for a larger one: what is wrong with the estimator does not average out
+        reach=lambda new: REACH * error * float(np.sqrt(max(1.0, part / max(len(new), 1)))),
+        reference=measure(metric, outcome, answer),
+    )
 
 
-def _confidence(metric: str) -> Any:
-    def fit(before: Floats, outcome: Any, rows: NDArray[np.int64]) -> Estimator:
-        calibrate = calibration(before[rows], outcome[rows])
-        return lambda answer: EXPECTED[metric](answer, calibrate(answer))
-
-    return fit
+def _halves(rows: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Rows to fit on and rows to judge by, twice."""
+    even, odd = np.arange(0, rows, 2), np.arange(1, rows, 2)
+    return [(even, odd), (odd, even)]
 
 
 def calibration(answer: Floats, outcome: NDArray[np.int64]) -> Callable[[Floats], Floats]:
@@ -180,18 +175,47 @@ EXPECTED: dict[str, Callable[[Floats, Floats], float]] = {
 }
 
 
-def _direct_loss(champion: Champion) -> Any:
-    """A boosted model of the absolute error, by the encoded row."""
+def _direct_loss(champion: Champion) -> Fitted:
+    """Boosted models of the absolute error by the encoded row, each fitted without one group of the reference.
 
-    def fit(before: Floats, outcome: Any, rows: NDArray[np.int64]) -> Estimator:
-        from sklearn.ensemble import HistGradientBoostingRegressor
+    The interval adds three variances: of the window's errors around what is expected of its rows; of the estimator, by
+    the jackknife over the groups, at the window's own rows (Tukey 1958); and what is wrong on parts of the reference
+    that are shifted on purpose, namely sorted by the champion's answer. The first and the last are measured in
+    units of the expected error, which grows and shrinks with a shift.
+    """
+    x = encode_frame(champion.reference, Encoder(champion.contract)).astype(np.float64)
+    size = np.abs(champion.outcome - champion.answer[:, 0])
+    group = np.arange(len(size)) % GROUPS
+    models = [_loss_model(x[group != g], size[group != g]) for g in range(GROUPS)]
+    said = np.empty(len(size))
+    for g, model in enumerate(models):
+        said[group == g] = model(x[group == g])
+    noise = float(((size - said) ** 2).mean() / (said**2).mean())
+    parts = np.array_split(np.argsort(champion.answer[:, 0]), CHUNKS)
+    wrong = float(np.mean([_beyond_chance(size[part], said[part], noise) for part in parts]))
 
-        size = np.abs(outcome[rows] - champion.answer[rows, 0])
-        model = HistGradientBoostingRegressor(random_state=0, max_iter=100, min_samples_leaf=20)
-        model.fit(before[rows], size)
-        return lambda x: float(model.predict(x).mean())
+    def means(new: Floats) -> Floats:
+        return np.array([model(new).mean() for model in models])
 
-    return fit
+    def reach(new: Floats) -> float:
+        each, expected = means(new), models[0](new)
+        own = (GROUPS - 1) * each.var() + max(wrong, 0.0) * each.mean() ** 2
+        reach = stats.t.ppf(0.975, GROUPS - 1)
+        return float(reach * np.sqrt(noise * (expected**2).mean() / len(new) + own))
+
+    return Fitted("mae", lambda new: float(means(new).mean()), reach, float(size.mean()))
+
+
+def _beyond_chance(size: Floats, said: Floats, noise: float) -> float:
+    """Squared error of the mean beyond what the rows' own noise gives it, in units of the expected mean."""
+    return float(((said - size).mean() ** 2 - noise * (said**2).mean() / len(size)) / said.mean() ** 2)
+
+
+def _loss_model(x: Floats, size: Floats) -> Callable[[Floats], Floats]:
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    model = HistGradientBoostingRegressor(random_state=0, early_stopping=True, min_samples_leaf=20).fit(x, size)
+    return lambda new: np.maximum(model.predict(new), 1e-12)
 
 
 def told(found: Estimate, settings: Monitor) -> list[Finding]:

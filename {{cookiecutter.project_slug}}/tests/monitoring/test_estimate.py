@@ -93,33 +93,71 @@ def test_few_labels_judge_nothing(world: World, champion: Champion) -> None:
     assert found == []
 
 
-def houses(rows: int, seed: int, noise: float = 1.0) -> pd.DataFrame:
-    """A regression whose errors grow with x."""
+HOUSES = Contract.model_validate(
+    {
+        "target": {"name": "price", "task": "regression"},
+        "columns": [{"name": name, "kind": "numeric"} for name in ("x", "z")],
+    }
+)
+
+
+def houses(rows: int, seed: int, noise: float = 1.0, tilt: tuple[float, float] = (0.0, 0.0)) -> pd.DataFrame:
+    """A regression whose errors grow with x; a tilt draws other rows of the same meaning."""
     rng = np.random.default_rng(seed)
-    x = rng.uniform(0, 10, rows)
-    return pd.DataFrame({"x": x, "price": 3 * x + noise * (0.2 + x / 5) * rng.standard_normal(rows)})
+    x, z = rng.uniform(0, 10, 12 * rows), rng.standard_normal(12 * rows)
+    weight = np.exp(tilt[0] * (x - 5) / 3 + tilt[1] * z)
+    kept = rng.choice(12 * rows, rows, replace=False, p=weight / weight.sum())
+    x, z = x[kept], z[kept]
+    return pd.DataFrame({"x": x, "z": z, "price": 3 * x + 2 * z + noise * (0.2 + x / 5) * rng.standard_normal(rows)})
+
+
+def valued(params: Params, seed: int) -> tuple[Any, Champion]:
+    """A model of the houses and its released reference."""
+    encoder, train, held = Encoder(HOUSES), houses(4000, 1), houses(4000, seed)
+    model = make_model(HOUSES, params.train).fit(encode_frame(train, encoder), train["price"].to_numpy())
+    made = reference(held, answers(model, encode_frame(held, encoder), HOUSES), HOUSES)
+    about: dict[str, Any] = {"metric": "r2", "importance": {"x": 1.0}}
+    released = {"name": "houses", "version": "1", "released_at": "2026-09-01T00:00:00+00:00"}
+    return model, champion_of(about, released, HOUSES, made)
+
+
+def seen(model: Any, frame: pd.DataFrame) -> Any:
+    answer = answers(model, encode_frame(frame, Encoder(HOUSES)), HOUSES)
+    return _window(frame, answer, frame["price"].to_numpy())
 
 
 @pytest.mark.slow
-def test_the_size_of_a_regressions_errors_is_estimated(params: Params) -> None:
-    contract = Contract.model_validate(
-        {"target": {"name": "price", "task": "regression"}, "columns": [{"name": "x", "kind": "numeric"}]}
-    )
-    encoder, train, held = Encoder(contract), houses(4000, 1), houses(4000, 2)
-    model = make_model(contract, params.train).fit(encode_frame(train, encoder), train["price"].to_numpy())
-    made = reference(held, answers(model, encode_frame(held, encoder), contract), contract)
-    about: dict[str, Any] = {"metric": "r2", "importance": {"x": 1.0}}
-    released = {"name": "houses", "version": "1", "released_at": "2026-09-01T00:00:00+00:00"}
-    champion = champion_of(about, released, contract, made)
-    fresh = houses(3000, 3)
-    fresh = fresh[fresh["x"] > 7].reset_index(drop=True)  # the inputs moved to where errors are large
-    answer = answers(model, encode_frame(fresh, encoder), contract)
-    found = estimate(_window(fresh, answer, fresh["price"].to_numpy()), champion)
-    assert found is not None
-    assert found.metric == "mae"
-    assert found.truth is not None
-    assert found.value > 1.4 * found.reference
-    assert found.low <= found.truth <= found.high
+def test_sixty_chunks_of_shifted_houses_lie_in_the_interval(params: Params) -> None:
+    held, wrong, guessed, wide = [], [], [], []
+    for start in (100, 200, 300):  # one reference is one draw: its error is common to all its chunks
+        model, champion = valued(params, start)
+        for chunk in range(20):
+            tilt = tuple(np.random.default_rng(start + chunk).uniform(-1, 1, 2))
+            found = estimate(seen(model, houses(1000, start + chunk + 1, tilt=tilt)), champion)
+            assert found is not None
+            assert found.truth is not None
+            held.append(found.low <= found.truth <= found.high)
+            wrong.append(found.value - found.truth)
+            guessed.append(found.reference - found.truth)
+            wide.append((found.high - found.value) / found.value)
+    assert np.mean(held) >= 0.93  # 95 % stated, 60 chunks
+    assert np.std(wrong) < 0.5 * np.std(guessed)  # it sees what the shift does to the errors
+    assert np.mean(wide) < 0.25
+
+
+@pytest.mark.slow
+def test_another_price_of_the_same_houses_deceives_the_estimate_and_not_the_labels(params: Params) -> None:
+    model, champion = valued(params, 100)
+    caught = []
+    for number in range(3):
+        window = seen(model, houses(1000, 400 + number, noise=3.0))
+        found = estimate(window, champion)
+        assert found is not None
+        assert found.truth is not None
+        assert found.high < found.truth
+        decay = performance(cohort(window), champion, params.monitor)[1]
+        caught.append("decay" in {finding.what for finding in decay})
+    assert any(caught)
 
 
 def _window(frame: pd.DataFrame, answer: np.ndarray, outcome: np.ndarray) -> Any:
@@ -133,7 +171,7 @@ def _window(frame: pd.DataFrame, answer: np.ndarray, outcome: np.ndarray) -> Any
         span=MONTH,
         columns={},
         versions=Counter({"1": n}),
-        sample=frame[["x"]],
+        sample=frame[["x", "z"]],
         places=np.arange(n),
         mine=np.ones(n, dtype=bool),
         answer=answer,
