@@ -42,10 +42,11 @@ class Feature:
 
 def features(contract: Contract) -> list[Feature]:
     """The matrix's columns, in order."""
-    return [feature for column in contract.columns for feature in _features(column)]
+    return [feature for column in contract.columns for feature in features_of(column)]
 
 
-def _features(column: Column) -> list[Feature]:
+def features_of(column: Column) -> list[Feature]:
+    """The matrix's columns of one column of the contract; none where it is only carried along."""
     match column:
         case Categorical():
             return [Feature(column.name, column.name, len(column.levels))]
@@ -67,8 +68,8 @@ class Encoder:
 
     def __init__(self, contract: Contract) -> None:
         self.features = features(contract)
-        self._columns = [c for c in contract.columns if _features(c)]
-        self._row = [(c.name, _scalar(c), len(_features(c)) == 1) for c in self._columns]
+        self._columns = [c for c in contract.columns if features_of(c)]
+        self._row = [(c.name, _scalar(c), len(features_of(c)) == 1) for c in self._columns]
 
     def rows(self, rows: Sequence[Mapping[str, Any]]) -> Matrix:
         """Encode JSON-like rows (numbers, booleans, texts, ISO 8601 moments; None or absent: missing) → (n, k)."""
@@ -102,7 +103,7 @@ class Encoder:
         matrix = np.empty((n, len(self.features)), dtype=np.float32)
         at = 0
         for column in self._columns:
-            width = len(_features(column))
+            width = len(features_of(column))
             matrix[:, at : at + width] = _block(column, columns[column.name])
             at += width
         return matrix

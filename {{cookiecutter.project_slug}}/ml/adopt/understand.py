@@ -16,6 +16,7 @@ from ml.adopt.found import Found
 from ml.adopt.infer import infer, source_missing
 from ml.adopt.target import FoundTarget, infer_target
 from ml.contract import Contract, Datetime, Dropped, NumberFormat, Source, Task
+from ml.encode import features_of
 from ml.errors import UserError
 from ml.pipeline.ingest import type_texts
 from ml.raw.values import Texts, numbers, texts_of
@@ -108,7 +109,7 @@ def _contract(
     path: str, source: Source, request: Request, target: FoundTarget, found: list[Found], rows: int
 ) -> Contract:
     columns = tuple(f.column for f in found if f.column)
-    if not columns:
+    if not any(features_of(column) for column in columns):
         raise UserError(f"{path}: no column is left to predict from", "give a table with more columns")
     identifier = request.id or _clear_id(found, rows)
     blanks = [*target.blanks, *(text for f in found for text in f.blanks)]

@@ -21,7 +21,7 @@ from ml.encode import Encoder, Feature
 from ml.errors import UserError
 from ml.frame import encode_frame, read_table, rows_of_frame
 from ml.params import load_params
-from ml.pipeline.converters import target_encoder, target_encoder_shape
+from ml.pipeline.converters import one_hot, one_hot_shape, target_encoder, target_encoder_shape
 from ml.pipeline.evaluate import METRICS, REPORTS
 from ml.pipeline.metrics import answers
 from ml.pipeline.split import TEST
@@ -45,7 +45,7 @@ def to_onnx(model: Any, contract: Contract) -> bytes:
     """The fitted pipeline as ONNX: x (n, k) float32 → `probabilities` (n, classes) or `value` (n, 1), float32."""
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
-    from sklearn.preprocessing import TargetEncoder
+    from sklearn.preprocessing import OneHotEncoder, TargetEncoder
 
     width = len(Encoder(contract).features)
     options = {id(model): {"zipmap": False}} if contract.is_classification else None
@@ -57,8 +57,8 @@ def to_onnx(model: Any, contract: Contract) -> bytes:
             initial_types=types,
             target_opset=OPSET,
             options=options,
-            custom_conversion_functions={TargetEncoder: target_encoder},
-            custom_shape_calculators={TargetEncoder: target_encoder_shape},
+            custom_conversion_functions={OneHotEncoder: one_hot, TargetEncoder: target_encoder},
+            custom_shape_calculators={OneHotEncoder: one_hot_shape, TargetEncoder: target_encoder_shape},
         )
     graph = made.graph
     wanted, name = (graph.output[-1], "probabilities" if contract.is_classification else "value")

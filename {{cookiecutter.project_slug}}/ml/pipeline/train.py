@@ -99,6 +99,11 @@ def main() -> None:
     if contract.time:
         frame = frame.sort_values(contract.time, kind="stable", na_position="first")
     x, y = encode_frame(frame, Encoder(contract)), target_codes(frame, contract)
+    if not x.shape[1]:
+        raise UserError(
+            "contract.yaml: none of its columns is a feature",
+            "give a text its `buckets` or a datetime its `parts`, or adopt a table with more columns",
+        )
     print(f"train: {params.model} on {len(y)} rows, {x.shape[1]} features", flush=True)
     fitted = fit(x, y, contract, params)
     for name, model in fitted.models.items():

@@ -153,6 +153,8 @@ def test_too_few_rows(folder: Path) -> None:
 def test_nothing_left_to_predict_from(folder: Path) -> None:
     data = "\n".join(["id,y", *(f"row{i},{i % 2}" for i in range(60))])
     assert "no column is left" in _refused(data.encode())
+    notes = "\n".join(["note,y", *(f"was {i},{i % 2}" for i in range(60))])  # too short to learn words from
+    assert "no column is left" in _refused(notes.encode())
 
 
 def test_a_disk_that_refuses_is_told(folder: Path) -> None:
