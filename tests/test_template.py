@@ -41,7 +41,8 @@ def files_of(project: Path) -> list[Path]:
 
 def test_unrendered_files_parse(tracked: list[Path]) -> None:
     for path in tracked:
-        parse(path)
+        if path.suffix != ".png":
+            parse(path)
     assert {p.suffix for p in tracked} >= {".py", ".toml", ".yaml", ".yml", ".json"}
 
 
