@@ -99,7 +99,7 @@ def ours(folder: Path, columns: int) -> None:
     engine = Journal(f"sqlite:///{folder}/journal.db").engine
     window = read_window(engine, Span(0.0, 1e12), contract, champion.profiles, "1")
     quality(window, champion, settings.max_faulty)
-    drift(window, champion, shifts(window, champion), settings)
+    drift(window, champion, shifts(window, champion, settings.min_rows), settings)
     end(len(window))
 
 

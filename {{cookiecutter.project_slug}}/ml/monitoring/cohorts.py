@@ -38,10 +38,8 @@ class Late:
 def late_cohorts(engine: sql.Engine, champion: Champion, settings: Monitor, reports: Path, span: Span) -> Late:
     """Judge the cohorts of the champion's former windows that gained outcomes since they were judged."""
     late = Late()
-    for shown in stored.verdicts(reports)[-WINDOWS:]:
+    for shown in _former(reports, champion, span)[-WINDOWS:]:
         old = Span(shown["start"], shown["end"])
-        if old.end > span.start or shown["version"] != champion.version or shown["verdict"] == "broken":
-            continue
         counts = label_counts(engine, old)
         if vars(counts) == shown["labels"]:
             continue
@@ -50,6 +48,15 @@ def late_cohorts(engine: sql.Engine, champion: Champion, settings: Monitor, repo
         late.findings += [_dated(finding, old) for finding in found]
         _settle(shown, numbers, vars(counts), reports / old.name / "verdict.json")
     return late
+
+
+def _former(reports: Path, champion: Champion, span: Span) -> list[dict[str, Any]]:
+    """The champion's sound windows that ended before this one began; later ones share rows with it."""
+    return [
+        shown
+        for shown in stored.verdicts(reports)
+        if shown["end"] <= span.start and shown["version"] == champion.version and shown["verdict"] != "broken"
+    ]
 
 
 def _dated(finding: Finding, old: Span) -> Finding:

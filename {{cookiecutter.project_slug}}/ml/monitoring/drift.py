@@ -56,12 +56,12 @@ def fallen(shifts: Sequence[Shift], false_alarm: float, min_psi: float) -> list[
     return np.split(holm(p, weight, SPENT * false_alarm), ends, axis=-1)
 
 
-def shifts(window: Window, champion: Champion) -> dict[str, Shift]:
-    """The tests of every watched column that the window holds rows of."""
+def shifts(window: Window, champion: Champion, min_rows: int) -> dict[str, Shift]:
+    """The tests of every watched column of which the window holds enough: the champion's answers may be few in it."""
     return {
         name: shift(champion.profiles[name], column.tally)
         for name, column in window.columns.items()
-        if column.tally is not None and column.tally.rows + column.tally.missing > 0
+        if column.tally is not None and column.tally.rows + column.tally.missing >= min_rows
     }
 
 

@@ -133,7 +133,7 @@ def examined(window: Window, champion: Champion, settings: Monitor) -> tuple[dic
     bad = quality(window, champion, settings.max_faulty)
     if bad:
         return shown, bad
-    moved = shifts(window, champion)
+    moved = shifts(window, champion, settings.min_rows)
     shown["columns"] = {
         name: {"psi": round(float(made.psi), 4), "p": float(made.p.min())} for name, made in moved.items()
     }

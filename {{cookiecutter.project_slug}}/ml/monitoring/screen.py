@@ -21,7 +21,7 @@ def table(shown: dict[str, Any]) -> Table:
     made.add_column(overflow="fold")
     made.add_row("window", f"{span(shown)} UTC")
     made.add_row("rows", f"{shown['rows']:,}{_versions(shown)}")
-    made.add_row("outcomes", _outcomes(shown["performance"]))
+    made.add_row("outcomes", _outcomes(shown["performance"]) + _odd(shown["labels"]))
     if shown["estimate"]:
         made.add_row("estimate", _estimate(shown["estimate"]))
     for place, words in enumerate(shown["evidence"] or ["all checks passed"]):
@@ -43,6 +43,12 @@ def _outcomes(numbers: dict[str, Any]) -> str:
     if "value" not in numbers:
         return f"{came}: too few for an interval"
     return f"{came}\n{numbers['metric']} {numbers['value']:.3f}, {numbers['reference']:.3f} in the reference"
+
+
+def _odd(labels: dict[str, int]) -> str:
+    told = {"repeated": "sent again", "corrected": "corrected later", "unknown": "for predictions that nobody made"}
+    odd = [f"{labels[name]:,} {words}" for name, words in told.items() if labels[name]]
+    return "\n" + ", ".join(odd) if odd else ""
 
 
 def _estimate(guess: dict[str, Any]) -> str:

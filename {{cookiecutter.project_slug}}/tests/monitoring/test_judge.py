@@ -61,6 +61,28 @@ def test_late_outcomes_judge_the_week_they_belong_to(world: World, champion: Cha
 
 
 @pytest.mark.slow
+def test_a_schedule_of_overlapping_windows_does_not_hide_a_former_one(world: World, champion: Champion) -> None:
+    frame = customers(600, 72, concept=0.9)
+    ids = record(world, frame, week(2).start, week(2).end)
+    engine, settings = world.journal.engine, world.params.monitor
+    shown = judge(engine, champion, week(2), settings)
+    for hour in range(20):  # since then, every hour a window of a week
+        folder = REPORTS / f"overlapping--{hour}"
+        folder.mkdir()
+        (folder / "verdict.json").write_text(json.dumps(shown | {"end": week(2).end + 3600 * (hour + 1)}))
+    world.journal.add_labels(zip(ids, frame["left"], strict=True), at=NOW)
+    assert judged(world, champion, week(1), customers(600, 73))["verdict"] == "decay"
+
+
+@pytest.mark.slow
+def test_too_few_answers_of_a_new_champion_are_not_tested(world: World, champion: Champion) -> None:
+    record(world, customers(600, 74), week(1).start, week(1).end, version="2")
+    shown = judged(world, champion, week(1), customers(20, 75, charge=200))
+    assert "charge" in shown["columns"]
+    assert "prediction" not in shown["columns"]
+
+
+@pytest.mark.slow
 def test_a_broken_week_is_quarantined_once_and_not_tested_for_drift(world: World, champion: Champion) -> None:
     frame = customers(600, 64)
     shown = judged(world, champion, week(2), frame.assign(charge=frame["charge"] * 100))
