@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,8 @@ def label_file(path: Path) -> None:
     contract = load_contract()
     labels = list(_checked(_read(path), contract, path))
     try:
-        recorded, unknown = Journal().add_labels(labels)
+        with closing(Journal()) as journal:
+            recorded, unknown = journal.add_labels(labels)
     except JournalError as error:
         raise UserError(f"{path}: not recorded: {error}", f"ml label {path}") from None
     print(f"{path}: {recorded} labels recorded" + (f", {unknown} of them of unknown predictions" if unknown else ""))
