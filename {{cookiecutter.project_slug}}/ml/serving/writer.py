@@ -1,8 +1,12 @@
 """Group commit: many requests wait for one sync to disk.
 
-What the event loop read in one turn is committed together. A small group on a quick disk is committed right there,
-in the loop: handing it to a thread and back costs more than the sync. A large group, a slow disk or a database
-server gets a thread, so that nobody else waits; what comes meanwhile gathers and goes together.
+What the event loop read in one turn is committed together, and where a moment ago more came together, their callers
+get a moment to come again: clients that wait for their answers would otherwise split into ever smaller groups. A
+single caller never waits.
+
+A small group on a quick disk is committed right there, in the loop: handing it to a thread and back costs more than
+the sync. A large group, a slow disk or a database server gets a thread, so that nobody else waits; what comes
+meanwhile gathers and goes together.
 """
 
 from __future__ import annotations
@@ -17,6 +21,8 @@ from ml.serving.journal import Entry, Journal, JournalError
 
 QUICK_SECONDS = 0.002  # a commit that took longer sends the next one to the thread
 QUICK_ROWS = 256  # so does a larger group
+GATHER_SECONDS = 0.001  # a group waits so long at most to become as large as the last one
+RECENT_SECONDS = 0.02  # and only while requests come at all
 
 Waiter = asyncio.Future[None]
 Append = Callable[[Sequence[Entry]], bool | None]
@@ -40,6 +46,9 @@ class Writer:
         self._entries: list[Entry] = []
         self._waiters: list[Waiter] = []
         self._busy = False
+        self._expected = 1  # requests of the last group
+        self._last = 0.0  # when it was committed
+        self._timer: asyncio.TimerHandle | None = None
         self._quick = journal.is_file
         self._work: SimpleQueue[tuple[list[Entry], list[Waiter]] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
@@ -57,13 +66,25 @@ class Writer:
         self._entries.extend(entries)
         self._waiters.append(waiter)
         if not self._busy:
-            self._busy = True
-            self._loop.call_soon(self._start)  # at the end of this turn of the loop: what came together goes together
+            self._gather()
         await waiter
 
+    def _gather(self) -> None:
+        """Start a commit if as many wait as last time, or else in a moment."""
+        if len(self._waiters) >= self._expected or self._loop.time() - self._last > RECENT_SECONDS:
+            self._busy = True
+            self._loop.call_soon(self._start)  # at the end of this turn of the loop: what came together goes together
+        elif self._timer is None:
+            self._timer = self._loop.call_later(GATHER_SECONDS, self._start)
+
     def _start(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._busy = True
         entries, waiters = self._entries, self._waiters
         self._entries, self._waiters = [], []
+        self._expected = len(waiters)
         if self._quick and len(entries) <= QUICK_ROWS:
             done = self._commit(entries, self._journal.append_soon)
             if done is not None:
@@ -98,9 +119,10 @@ class Writer:
                 waiter.set_exception(error)
         if error is None:
             self._observe(rows, seconds)
-        self._busy = bool(self._entries)
-        if self._busy:
-            self._start()
+        self._last = self._loop.time()
+        self._busy = False
+        if self._waiters:
+            self._gather()
 
     def close(self) -> None:
         """Wait for the last commit and end the thread."""
