@@ -73,6 +73,7 @@ def running(contender: Contender, python: str, port: int) -> Iterator[subprocess
         "DO_NOT_TRACK": "1",
         "BENTOML_DO_NOT_TRACK": "True",
     }
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # a start with a warm cache is measured
     if contender.form == "v2":
         _write_mlserver(WORK / f"mlserver-{port}", port)
     places = {"python": python, "bin": Path(python).parent, "port": port, "work": WORK, "peers": HERE / "peers"}

@@ -102,6 +102,7 @@ def run(
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here asks who the client is
         backlog=4096,
         timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
     )
