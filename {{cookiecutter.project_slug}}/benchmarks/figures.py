@@ -15,7 +15,7 @@ def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
     def median(name: str, rows: int, connections: int, key: str = "requests_per_second") -> float:
         found = [r[key] for r in runs if (r["server"], r["rows"], r["connections"]) == (name, rows, connections)]
-        return statistics.median(found)
+        return statistics.median(value for value in found if value is not None)  # None: nothing answered
 
     peers = sorted({r["server"] for r in runs} - {OURS, BARE})
 
