@@ -123,7 +123,8 @@ def _supervise(host: str, port: int, workers: int, announce: str) -> int:
         process.terminate()
     for process in running:
         process.join()
-    return max(abs(process.exitcode or 0) for process in running)
+    ended = [process.exitcode or 0 for process in running]
+    return max((abs(code) for code in ended if code != -signal.SIGTERM), default=0)  # that one had not begun yet
 
 
 def _forget(pid: int | None) -> None:

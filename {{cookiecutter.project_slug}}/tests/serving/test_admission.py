@@ -154,29 +154,32 @@ class Pressure:
                 await asyncio.sleep(0.3)  # an impatient client: Retry-After asks for a second
         writer.close()
 
-    async def of(self, clients: int) -> tuple[float, list[float]]:
-        """Batches answered for each second of the server's processor time, and seconds to each refusal."""
+    async def of(self, clients: int) -> tuple[int, float, list[float]]:
+        """Batches answered in two seconds, seconds of the server's processor time, seconds to each refusal."""
         self.done, self.refused = [], []
         before = self.processor()
-        await asyncio.gather(*(self.client(time.perf_counter() + 3) for _ in range(clients)))
+        await asyncio.gather(*(self.client(time.perf_counter() + 2) for _ in range(clients)))
         after = self.processor()
-        return len(self.done) / (after.user + after.system - before.user - before.system), self.refused
+        return len(self.done), after.user + after.system - before.user - before.system, self.refused
 
 
 def not_kept(pressure: Pressure) -> str:
-    """What an overload of three and of ten times spoils, empty where nothing."""
+    """What an overload of three and of ten times spoils, empty where nothing; rounds take turns, and are added up."""
+    crowds = {1: 8, 3: 24, 10: 80}
 
-    async def run() -> list[tuple[float, list[float]]]:
+    async def run() -> list[dict[int, tuple[int, float, list[float]]]]:
         await pressure.of(4)
-        return [await pressure.of(n) for n in (8, 24, 80)]
+        return [{times: await pressure.of(clients) for times, clients in crowds.items()} for _ in range(4)]
 
-    (peak, _), *over = asyncio.run(run())
+    rounds = asyncio.run(run())
+    goodput = {times: sum(r[times][0] for r in rounds) / sum(r[times][1] for r in rounds) for times in crowds}
     said = []
-    for times, (goodput, refused) in zip((3, 10), over, strict=True):
+    for times in (3, 10):
+        refused = sorted(seconds for r in rounds for seconds in r[times][2])
         assert len(refused) > 20  # there was an overload
-        typical = sorted(refused)[len(refused) // 2]
-        if goodput <= 0.9 * peak or typical >= 0.05:
-            said.append(f"x{times}: goodput {goodput:.1f} of {peak:.1f}, refused in {typical:.3f} s")
+        typical = refused[len(refused) // 2]
+        if goodput[times] <= 0.9 * goodput[1] or typical >= 0.05:
+            said.append(f"x{times}: goodput {goodput[times]:.1f} of {goodput[1]:.1f}, refused in {typical:.3f} s")
     return ", ".join(said)
 
 

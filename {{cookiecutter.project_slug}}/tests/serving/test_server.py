@@ -28,6 +28,15 @@ def test_it_answers_and_ends_with_status_0(start: Start, row: Row) -> None:
 
 
 @pytest.mark.slow
+def test_stopping_while_workers_begin_is_an_orderly_end(start: Start) -> None:
+    server = start("--workers", "2", ready=False)
+    assert server.process.stderr is not None
+    assert server.process.stderr.readline().startswith("serving ")  # told when the workers are made, not ready
+    server.stop()
+    assert server.process.returncode == 0
+
+
+@pytest.mark.slow
 def test_workers_share_port_journal_and_metrics(start: Start, row: Row) -> None:
     server = start("--workers", "2")
     ids = {httpx2.post(f"{server.url}/predict", json=row).json()["prediction_id"] for _ in range(40)}
