@@ -29,6 +29,7 @@ print(json.dumps({
     "inputs": [i.dataset.digest for r in runs for i in r.inputs.dataset_inputs],
 }))
 """
+REAL_TABLES = Path(os.environ.get("REAL_TABLES", demo.TEMPLATE.parent / "shared" / "data"))  # not shipped here
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ class Project:
 def identity(home: dict[str, str]) -> dict[str, str]:
     """An environment in which git knows who commits, and nothing of this machine's settings."""
     who = {f"GIT_{who}_{what}": "someone@localhost" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    return home | who | {"COLUMNS": "200"}
+    return home | who | {"COLUMNS": "200", "REAL_TABLES": str(REAL_TABLES)}
 
 
 def born(folder: Path, env: dict[str, str], **answers: str) -> Project:
@@ -170,5 +171,4 @@ def block(document: Path, number: int) -> list[str]:
 
 def real_table(name: str) -> Path | None:
     """A real table that this repository does not ship, where the machine has it."""
-    folder = Path(os.environ.get("REAL_TABLES", demo.TEMPLATE.parent / "shared" / "data"))
-    return folder / name if (folder / name).is_file() else None
+    return REAL_TABLES / name if (REAL_TABLES / name).is_file() else None

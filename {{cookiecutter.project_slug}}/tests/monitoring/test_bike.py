@@ -1,7 +1,6 @@
 """A real series: the hours of 2011 as reference, its own held-back weeks quiet, the growth of 2012 found.
 
-Reads bike_sharing_hourly.csv (UCI Bike Sharing; Fanaee-T, Gama 2013) from SHARED_DATA, or from ../shared/data beside
-the template's repository.
+Reads bike_sharing_hourly.csv (UCI Bike Sharing; Fanaee-T, Gama 2013) from the folder that REAL_TABLES names.
 """
 
 from __future__ import annotations
@@ -31,8 +30,7 @@ from ml.pipeline.metrics import answers
 from ml.serving.journal import Entry, Journal
 
 NAME = "bike_sharing_hourly.csv"
-FOLDERS = [Path(os.environ.get("SHARED_DATA", "")), Path(__file__).parents[4] / "shared" / "data"]
-FILE = next((folder / NAME for folder in FOLDERS if (folder / NAME).is_file()), None)
+FILE = Path(os.environ.get("REAL_TABLES", "")) / NAME
 HELD_BACK = 6  # every sixth week of 2011 is held back
 COLUMNS = ["hr", "weekday", "holiday", "workingday", "weathersit", "temp", "atemp", "hum", "windspeed"]
 
@@ -47,7 +45,6 @@ def contract_of(frame: pd.DataFrame) -> Contract:
 
 
 def hours() -> pd.DataFrame:
-    assert FILE is not None
     frame = pd.read_csv(FILE)
     at = pd.to_datetime(frame["dteday"], format="%m/%d/%Y") + pd.to_timedelta(frame["hr"], unit="h")
     return frame.assign(at=at.astype("datetime64[us]"), season=frame["season"].astype(str), cnt=frame["cnt"] * 1.0)
@@ -91,7 +88,7 @@ def weeks(frame: pd.DataFrame) -> pd.Series:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(FILE is None, reason=f"{NAME} is not here: set SHARED_DATA to its folder")
+@pytest.mark.skipif(not FILE.is_file(), reason=f"{NAME} is not here: name its folder in REAL_TABLES")
 def test_the_first_years_own_weeks_are_quiet_and_the_second_years_growth_is_found(
     params: Params, tmp_path: Path
 ) -> None:
