@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import repeat
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,10 @@ class Encoder:
         matrix = np.empty((len(rows), len(self.features)), dtype=np.float32)
         at = 0
         for column, (name, encode, _) in zip(self._columns, self._row, strict=True):
-            values = [row.get(name) for row in rows]
+            try:
+                values = list(map(itemgetter(name), rows))
+            except KeyError:  # absent from some rows
+                values = [row.get(name) for row in rows]
             if isinstance(column, Datetime | Text):  # as requests carry them, not as tables do
                 block = np.array([encode(value) for value in values], dtype=np.float32).reshape(len(rows), -1)
             else:
@@ -137,13 +141,7 @@ def _block(column: Column, values: Values) -> NDArray[Any]:
         case Text(buckets=buckets):
             return np.array([_hashed(v, buckets) for v in values], dtype=np.float32).reshape(len(values), buckets)
         case Numeric() | Integer() | Boolean():
-            return np.asarray([NAN if v is None else v for v in values] if _is_object(values) else values, np.float64)[
-                :, None
-            ]
-
-
-def _is_object(values: Values) -> bool:
-    return not isinstance(values, np.ndarray) or values.dtype == object
+            return np.asarray(values, np.float64)[:, None]  # None becomes NaN
 
 
 def parse_moment(value: str) -> datetime:
