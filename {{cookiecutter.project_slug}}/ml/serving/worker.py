@@ -14,6 +14,7 @@ import uvicorn
 from ml.serving.app import create_app
 from ml.serving.listener import begin_none
 from ml.serving.logs import use_json_lines
+from ml.serving.protocol import Protocol
 from ml.serving.service import Service
 from ml.serving.settings import Settings
 
@@ -96,7 +97,7 @@ def run(
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=Protocol,
         ws="none",
         lifespan="on",
         log_config=None,
