@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
+_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
@@ -18,6 +19,9 @@ class Metrics:
     """One process's counters, in a registry of their own."""
 
     def __init__(self) -> None:
+        if _FOLDER in os.environ:
+            pid = os.getpid()  # asked for again and again otherwise, in case of a fork; workers are spawned
+            values.ValueClass = values.MultiProcessValue(lambda: pid)  # type: ignore[no-untyped-call]
         registry = self._registry = CollectorRegistry()
         self._serving: str | None = None
         self._answered: dict[tuple[str, str], Counter] = {}
@@ -78,7 +82,7 @@ class Metrics:
 
     def page(self) -> bytes:
         """All workers' numbers in Prometheus' text format."""
-        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        if _FOLDER not in os.environ:
             return generate_latest(self._registry)
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
