@@ -63,7 +63,8 @@ def frame_of(rows: int, columns: int, seed: int) -> Any:
 def fill(folder: Path, rows: int, columns: int) -> None:
     """Write the journal and the reference."""
     from ml.frame import rows_of_frame
-    from ml.serving.journal import Entry, Journal
+    from ml.serving.entry import Entry
+    from ml.serving.journal import Journal
 
     journal, contract = Journal(f"sqlite:///{folder}/journal.db"), contract_of(columns)
     frame_of(REFERENCE_ROWS, columns, 1).to_parquet(folder / "reference.parquet")

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ml.errors import UserError
-from ml.serving.journal import Journal, JournalError, Prediction
+from ml.serving.entry import Prediction
+from ml.serving.journal import Journal, JournalError
 
 ROWS = 20_000  # of one piece of an export
 REMOVED_AT_ONCE = 500  # the server waits for its turn while they go

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ml.release.gate import Decision
-    from ml.serving.journal import Prediction
+    from ml.serving.entry import Prediction
 
 RAW = Path("data/raw")
 JOURNAL_PART = "journal.parquet"

@@ -11,6 +11,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,10 +20,11 @@ import pyarrow.json
 import sqlalchemy as sql
 
 from ml.contract import Boolean, Categorical, Contract, Datetime, Text
-from ml.serving.journal import LABELS, PREDICTIONS
+from ml.serving.entry import Outcomes, ids_of
+from ml.serving.journal import LABELS, PREDICTIONS, latest_outcomes, pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
@@ -83,15 +85,11 @@ class Chunk:
 SHADOW = "shadow"  # answers that nobody got: the same requests a second time
 
 
-def _rows(span: Span, features: bool = True) -> sql.Select[Any]:
-    later = LABELS.alias()
-    latest = sql.select(sql.func.max(later.c.id)).where(later.c.prediction_id == PREDICTIONS.c.prediction_id)
-    joined = PREDICTIONS.outerjoin(LABELS, LABELS.c.id == latest.scalar_subquery())
-    made, label = PREDICTIONS.c, LABELS.c
-    read = made.features if features else sql.literal("{}")
-    columns = (made.at, made.version, read, made.prediction, made.probabilities)
-    found = sql.select(*columns, label.outcome, label.at - made.at).select_from(joined)
-    return found.where(*_inside(span)).order_by(made.prediction_id)  # ids begin with their time
+def _entries(span: Span, features: bool = True) -> sql.Select[Any]:
+    made = PREDICTIONS.c
+    read = made.features if features else sql.literal(None).label("features")
+    columns = (made.prediction_id, made.at, made.version, read, made.prediction, made.probabilities, made.rows)
+    return sql.select(*columns).where(*_inside(span)).order_by(made.prediction_id)  # ids begin with their time
 
 
 def _inside(span: Span) -> tuple[sql.ColumnElement[bool], ...]:
@@ -102,10 +100,10 @@ def _inside(span: Span) -> tuple[sql.ColumnElement[bool], ...]:
 def label_counts(engine: sql.Engine, span: Span) -> Labels:
     """Outcomes of the span's predictions, and those received in the span for ids that nobody predicted."""
     counts = (sql.func.count().label("sent"), sql.func.count(LABELS.c.outcome.distinct()).label("kinds"))
-    mine = sql.select(*counts).join(PREDICTIONS, PREDICTIONS.c.prediction_id == LABELS.c.prediction_id)
+    mine = sql.select(*counts).join(PREDICTIONS, PREDICTIONS.c.prediction_id == LABELS.c.entry_id)
     each = mine.where(*_inside(span)).group_by(LABELS.c.prediction_id).subquery()
     total = sql.select(sql.func.count(), sql.func.sum(each.c.sent), sql.func.sum(each.c.kinds)).select_from(each)
-    known = sql.exists().where(PREDICTIONS.c.prediction_id == LABELS.c.prediction_id)
+    known = sql.exists().where(PREDICTIONS.c.prediction_id == LABELS.c.entry_id)
     received = (LABELS.c.at >= span.start, LABELS.c.at < span.end)
     with engine.connect() as connection:
         matched, sent, kinds = (int(n or 0) for n in connection.execute(total).one())
@@ -115,9 +113,11 @@ def label_counts(engine: sql.Engine, span: Span) -> Labels:
 
 def latest_rows(engine: sql.Engine, rows: int, until: float) -> float:
     """The moment from which on the journal holds so many rows (or all there are) before `until`."""
-    newest = sql.select(PREDICTIONS.c.at).where(*_inside(Span(0.0, until))).order_by(PREDICTIONS.c.prediction_id.desc())
+    made = PREDICTIONS.c
+    newest = sql.select(made.at, made.rows).where(*_inside(Span(0.0, until))).order_by(made.prediction_id.desc())
     with engine.connect() as connection:
-        return min(connection.scalars(newest.limit(rows)), default=until)
+        piece = next(pieces(connection.execute(newest.limit(rows)), rows), [])
+        return min((at for at, _ in piece), default=until)
 
 
 def outcomes(
@@ -137,45 +137,50 @@ def chunks(
 ) -> Iterator[Chunk]:
     """The span's rows, `size` at a time, oldest first; without `features` all of these are missing."""
     schema, probability = features_schema(contract), _probability_schema(contract)
-    codes = {json.dumps(name): i for i, name in enumerate(contract.target.classes)}
-    for rows in _ahead(_fetched(engine, _rows(span, features), size)):
-        # five times as fast as zip(*rows), which makes an iterator for each row
-        columns = (tuple(row[i] for row in rows) for i in range(len(rows[0])))
-        at, version, texts, prediction, probabilities, outcome, lag = columns
-        table, mistyped = _features(texts, schema)
-        predicted = _codes(prediction, codes, contract)
+    codes = {name: i for i, name in enumerate(contract.target.classes)}
+    for entries, labels in _ahead(_fetched(engine, _entries(span, features), size)):
+        # five times as fast as zip(*entries), which makes an iterator for each entry
+        columns = (tuple(entry[i] for entry in entries) for i in range(len(entries[0])))
+        entry_ids, at, version, texts, prediction, probabilities, rows = columns
+        moments = np.repeat(np.array(at, dtype=np.float64), rows)
+        table, mistyped = _features(texts, schema) if features else (_no_features(schema, len(moments)), Counter())
+        predicted = _codes(_items(prediction), codes, contract)
+        outcome, lag = _outcomes(entry_ids, rows, labels, moments, codes, contract)
         yield Chunk(
             table=table,
-            at=np.array(at, dtype=np.float64),
-            version=np.array(version, dtype=object),
-            answer=_answer(probabilities, probability) if probability else predicted[:, None],
+            at=moments,
+            version=np.repeat(np.array(version, dtype=object), rows),
+            answer=_answer(probabilities, rows, probability) if probability else predicted[:, None],
             prediction=predicted,
-            outcome=_codes(outcome, codes, contract),
-            lag=np.array(lag, dtype=np.float64),
+            outcome=outcome,
+            lag=lag,
             mistyped=mistyped,
         )
 
 
-def _fetched(engine: sql.Engine, query: sql.Select[Any], size: int) -> Iterator[Sequence[tuple[Any, ...]]]:
-    """Rows `size` at a time, never all of them in memory.
+Fetched = tuple[list[tuple[Any, ...]], Outcomes]
+
+
+def _fetched(engine: sql.Engine, query: sql.Select[Any], size: int) -> Iterator[Fetched]:
+    """Entries of `size` answers at a time with their latest labels, never all of them in memory.
 
     sqlite's cursor streams by itself and its own tuples take half the time of SQLAlchemy's rows.
     """
     own = engine.dialect.name == "sqlite"
-    with engine.connect().execution_options(stream_results=not own) as connection:
-        result = connection.execute(query)
-        fetch: Any = result.cursor.fetchmany if own and result.cursor is not None else result.fetchmany
-        while rows := fetch(size):
-            yield rows
+    with engine.connect() as connection:
+        found = connection.execution_options(yield_per=None if own else 100).execute(query)
+        cursor: Any = found.cursor if own else found
+        for entries in pieces(cursor, size):
+            yield entries, latest_outcomes(connection, entries[0][0], entries[-1][0])
 
 
-def _ahead(parts: Iterator[Sequence[tuple[Any, ...]]]) -> Iterator[Sequence[tuple[Any, ...]]]:
+def _ahead(parts: Iterator[Fetched]) -> Iterator[Fetched]:
     """The same parts, the next one read while the last one is worked on (the driver frees the interpreter)."""
     with ThreadPoolExecutor(1) as reader:
         coming = reader.submit(next, parts, None)
-        while (rows := coming.result()) is not None:
+        while (part := coming.result()) is not None:
             coming = reader.submit(next, parts, None)
-            yield rows
+            yield part
 
 
 def features_schema(contract: Contract) -> pa.Schema:
@@ -204,20 +209,40 @@ def _features(texts: tuple[str, ...], schema: pa.Schema) -> tuple[pa.Table, Coun
 
 
 def _read(texts: tuple[str, ...], schema: pa.Schema) -> pa.Table:
-    options = pa.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
-    data = "\n".join(texts).encode()
-    reading = pa.json.ReadOptions(block_size=max(1 << 22, len(max(texts, key=len)) * 8))
+    """JSON objects, and arrays of them, as one table."""
+    options = pa.json.ParseOptions(
+        explicit_schema=pa.schema([("rows", pa.list_(pa.struct(list(schema))))]), unexpected_field_behavior="ignore"
+    )
+    lines = [f'{{"rows":[{_inner(text)}]}}' for text in texts]
+    data = "\n".join(lines).encode()
+    reading = pa.json.ReadOptions(block_size=max(1 << 22, len(max(lines, key=len)) * 8))
     table = pa.json.read_json(io.BytesIO(data), parse_options=options, read_options=reading)
-    if len(table) != len(texts):
+    parts = [part.flatten() for part in table.column("rows").chunks]
+    if len(table) != len(texts) or any(part.null_count for part in parts):
         raise pa.ArrowInvalid("a row is not one JSON object")
-    return table.select(schema.names)
+    return pa.Table.from_batches([pa.RecordBatch.from_struct_array(part) for part in parts], schema)
+
+
+def _inner(text: str) -> str:
+    """An array's items, or the single item that it is."""
+    return text[1:-1] if text.startswith("[") else text
+
+
+def _items(texts: tuple[str, ...]) -> list[Any]:
+    """Single JSON values and arrays of them as one list."""
+    items: list[Any] = json.loads(f"[{','.join(map(_inner, texts))}]")
+    return items
+
+
+def _no_features(schema: pa.Schema, rows: int) -> pa.Table:
+    return pa.table([pa.nulls(rows, field.type) for field in schema], schema=schema)
 
 
 _FITS: dict[pa.DataType, tuple[type, ...]] = {pa.string(): (str,), pa.bool_(): (bool,), pa.float64(): (int, float)}
 
 
 def _read_one_by_one(texts: tuple[str, ...], schema: pa.Schema) -> tuple[pa.Table, Counter[str]]:
-    rows = [json.loads(text) for text in texts]
+    rows = _items(texts)
     mistyped: Counter[str] = Counter()
     columns = {}
     for field in schema:
@@ -234,20 +259,38 @@ def _fits(value: Any, kind: pa.DataType) -> bool:
     return isinstance(value, _FITS[kind]) and (kind == pa.bool_() or not isinstance(value, bool))
 
 
-def _answer(texts: tuple[str | None, ...], schema: pa.Schema) -> NDArray[np.float64]:
-    table = _read(tuple(text or "{}" for text in texts), schema)
+def _answer(texts: tuple[str | None, ...], rows: tuple[int, ...], schema: pa.Schema) -> NDArray[np.float64]:
+    absent = (",".join(["{}"] * n) for n in rows)
+    table = _read(tuple(f"[{one}]" if text is None else text for text, one in zip(texts, absent, strict=True)), schema)
     return np.stack([column.to_numpy() for column in table.columns], axis=1)
 
 
-def _codes(texts: tuple[str | None, ...], codes: dict[str, int], contract: Contract) -> NDArray[np.float64]:
+def _outcomes(
+    entry_ids: tuple[str, ...],
+    rows: tuple[int, ...],
+    labels: Outcomes,
+    at: NDArray[np.float64],
+    codes: dict[str, int],
+    contract: Contract,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Of each row its outcome (n,), and the seconds from its answer to it (n,); NaN where none has come."""
+    none = np.full(len(at), np.nan)
+    if not labels:
+        return none, none
+    ids = chain.from_iterable(map(ids_of, entry_ids, rows))
+    came = [(i, *label) for i, p in enumerate(ids) if (label := labels.get(p)) is not None]
+    if not came:
+        return none, none
+    places, texts, moments = zip(*came, strict=True)
+    outcome, lag = none.copy(), none.copy()
+    outcome[list(places)] = _codes(_items(texts), codes, contract)
+    lag[list(places)] = np.array(moments) - at[list(places)]
+    return outcome, lag
+
+
+def _codes(values: list[Any], codes: dict[str, int], contract: Contract) -> NDArray[np.float64]:
+    """Class codes or numbers; NaN for what is neither."""
     if contract.is_classification:
-        known = {text: codes.get(json.dumps(json.loads(text)), np.nan) for text in set(texts) if text is not None}
-        return np.array([np.nan if text is None else known[text] for text in texts], dtype=np.float64)
-    return np.array([np.nan if text is None else _number(text) for text in texts], dtype=np.float64)
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return np.nan
+        return np.array([codes.get(v, np.nan) if isinstance(v, str) else np.nan for v in values], dtype=np.float64)
+    numbers = [v if isinstance(v, int | float) else np.nan for v in values]
+    return np.array(numbers, dtype=np.float64)

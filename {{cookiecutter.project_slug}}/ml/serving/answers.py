@@ -6,17 +6,26 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from itertools import repeat
+from itertools import chain
 from typing import NamedTuple
 
-from pydantic_core import to_json
+import orjson
 
 from ml.contract import Contract
 from ml.serving.bundle import Bundle
-from ml.serving.journal import Entry
+from ml.serving.entry import LARGEST, Entry, ids_of
 from ml.serving.rows import Row, Rows
+
+Given = list[str | None] | None  # the rows' own ids; None: the contract has no id column
+
+
+class Answer(NamedTuple):
+    """A model's answer to a request's rows: the journal's entries, and each row's answer as JSON."""
+
+    entries: list[Entry]
+    texts: list[str]
 
 
 class Answered(NamedTuple):
@@ -43,41 +52,60 @@ class Served:
         # nine digits tell every float32 from its neighbor
         self._shares = "{" + ",".join(f"{name.replace('%', '%%')}:%.9g" for name in self._classes) + "}"
 
-    def entries(self, rows: Sequence[Row], role: str = "champion") -> list[Entry]:
-        """Answer valid rows.
+    def answer(self, requests: Sequence[Sequence[Row]], role: str = "champion") -> list[Answer]:
+        """Answer the valid rows of some requests, all in one run of the model.
 
         Raises:
-            ArithmeticError: the model's answer is no finite number.
+            ArithmeticError: an answer of the model is no finite number.
         """
-        answers: list[list[float]] = self.bundle.answer(self.bundle.encoder.rows(rows)).tolist()
-        if not math.isfinite(sum(map(sum, answers))):
+        given = [self._given_ids(rows) for rows in requests]
+        every = requests[0] if len(requests) == 1 else list(chain.from_iterable(requests))
+        values: list[list[float]] = self.bundle.answer(self.bundle.encoder.rows(every)).tolist() if every else []
+        if not math.isfinite(sum(map(sum, values))):
             raise ArithmeticError(f"version {self.bundle.version} answers a number that is not finite")
-        at, given = time.time(), self._given_ids(rows)
-        features = [to_json(row).decode() for row in rows]
-        predictions, shares = self._in_words(answers)
-        version = self.bundle.version
-        # whole columns at once: a function for each row would cost as much as the model
-        columns = (repeat(at), repeat(version), repeat(role), given, features, predictions, shares)
-        return list(map(Entry, new_ids(at, len(rows)), *columns))
+        made, begin = [], 0
+        for rows, ids in zip(requests, given, strict=True):
+            made.append(self._answer(rows, ids, values[begin : begin + len(rows)], role))
+            begin += len(rows)
+        return made
 
-    def _given_ids(self, rows: Sequence[Row]) -> Iterable[str | None]:
+    def _answer(self, rows: Sequence[Row], given: Given, values: list[list[float]], role: str) -> Answer:
+        if not rows:
+            return Answer([], [])
+        if len(rows) > LARGEST:
+            parts = [slice(i, i + LARGEST) for i in range(0, len(rows), LARGEST)]
+            some = [self._answer(rows[p], given and given[p], values[p], role) for p in parts]
+            return Answer([e for part in some for e in part.entries], [t for part in some for t in part.texts])
+        at, version = time.time(), self.bundle.version
+        predictions, shares = self._in_words(values)
+        if len(rows) == 1:
+            row_id, features = given[0] if given else None, orjson.dumps(rows[0]).decode()
+            prediction, probabilities = predictions[0], shares[0] if shares else None
+        else:
+            row_id, features = orjson.dumps(given).decode() if given else None, orjson.dumps(rows).decode()
+            prediction, probabilities = _array(predictions), _array(shares) if shares else None
+        entry = Entry(new_id(at), at, version, role, row_id, features, prediction, probabilities, len(rows))
+        head = f'","model_version":{_quoted(version)},"prediction":'
+        ids = ids_of(entry.prediction_id, entry.rows)
+        if shares is None:
+            texts = [f'{{"prediction_id":"{i}{head}{p}}}' for i, p in zip(ids, predictions, strict=True)]
+        else:
+            words = zip(ids, predictions, shares, strict=True)
+            texts = [f'{{"prediction_id":"{i}{head}{p},"probabilities":{s}}}' for i, p, s in words]
+        return Answer([entry], texts)
+
+    def _given_ids(self, rows: Sequence[Row]) -> Given:
         """The rows' own ids, taken out of them: they are no features."""
         if self._id is None:
-            return repeat(None)
+            return None
         return [None if (row_id := row.pop(self._id, None)) is None else str(row_id) for row in rows]
 
-    def _in_words(self, answers: list[list[float]]) -> tuple[list[str], Iterable[str | None]]:
+    def _in_words(self, values: list[list[float]]) -> tuple[list[str], list[str] | None]:
         """Predictions and probabilities as the journal and the answer have them."""
         if not self._classes:
-            return [f"{values[0]:.9g}" for values in answers], repeat(None)
-        likeliest = [self._classes[values.index(max(values))] for values in answers]
-        return likeliest, [self._shares % tuple(values) for values in answers]
-
-    def body(self, entries: Sequence[Entry], single: bool) -> bytes:
-        """The answer's JSON, of the request's shape: one object, or an array."""
-        if single:
-            return _answer(entries[0]).encode()
-        return ("[" + ",".join(map(_answer, entries)) + "]").encode()
+            return [f"{value[0]:.9g}" for value in values], None
+        likeliest = [self._classes[shares.index(max(shares))] for shares in values]
+        return likeliest, [self._shares % tuple(shares) for shares in values]
 
     def ids(self, rows: Sequence[Row]) -> list[str]:
         """What a canary's share sticks to: the rows' ids; a row without one gets a random one."""
@@ -85,10 +113,13 @@ class Served:
         return [os.urandom(8).hex() if row_id is None else str(row_id) for row_id in given]
 
 
-def _answer(entry: Entry) -> str:
-    shares = "" if entry.probabilities is None else f',"probabilities":{entry.probabilities}'
-    head = f'{{"prediction_id":"{entry.prediction_id}","model_version":{_quoted(entry.version)}'
-    return f'{head},"prediction":{entry.prediction}{shares}}}'
+def _array(items: list[str]) -> str:
+    return f"[{','.join(items)}]"
+
+
+def body_of(texts: list[str], single: bool) -> bytes:
+    """The answer's JSON, of the request's shape: one object, or an array."""
+    return texts[0].encode() if single else _array(texts).encode()
 
 
 @lru_cache(maxsize=8)
@@ -96,10 +127,9 @@ def _quoted(version: str) -> str:
     return json.dumps(version)
 
 
-def new_ids(at: float, n: int) -> list[str]:
-    """Prediction ids: 48 bits of milliseconds, so that they sort by time, then 80 random ones that nobody guesses."""
-    stamp, random = f"{int(at * 1000):012x}", os.urandom(10 * n).hex()
-    return [stamp + random[i : i + 20] for i in range(0, 20 * n, 20)]
+def new_id(at: float) -> str:
+    """An entry's id: 48 bits of milliseconds, so that ids sort by time, then 80 random ones that nobody guesses."""
+    return f"{int(at * 1000):012x}{os.urandom(10).hex()}"
 
 
 def target_schema(contract: Contract) -> dict[str, object]:

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from queue import Full, Queue
 from typing import Literal
 
-from ml.serving.answers import Served
-from ml.serving.journal import Entry, Journal, JournalError
+from ml.serving.answers import Answer, Served
+from ml.serving.entry import Entry
+from ml.serving.journal import Journal, JournalError
 from ml.serving.metrics import Metrics
 from ml.serving.rows import Row
 
@@ -53,29 +54,29 @@ class Challenger:
             self._thread = threading.Thread(target=self._score, args=(journal,), name="shadow", daemon=True)
             self._thread.start()
 
-    def answer(self, champion: Served, rows: Sequence[Row]) -> list[Entry]:
-        """Both models' entries for a request, in its order. The challenger answers the canary's share.
+    def answer(self, champion: Served, requests: Sequence[Sequence[Row]]) -> list[Answer]:
+        """Both models' answers to some requests. The challenger answers the canary's share.
 
         The share is sticky: rows with the same id go the same way, whatever worker they reach.
         """
         served = self.served
         if not self._is_canary or served is None or served.bundle.contract != champion.bundle.contract:
-            return champion.entries(rows)
-        ids = champion.ids(rows)
-        chosen = [i for i, row_id in enumerate(ids) if bucket(row_id) < self._share]
-        if not chosen:
-            return champion.entries(rows)
-        answers = self._canary(served, [rows[i] for i in chosen])
-        if answers is None:
-            return champion.entries(rows)
-        rest = [i for i in range(len(rows)) if i not in set(chosen)]
-        others = champion.entries([rows[i] for i in rest]) if rest else []
-        merged = dict(zip(chosen, answers, strict=True)) | dict(zip(rest, others, strict=True))
-        return [merged[i] for i in range(len(rows))]
+            return champion.answer(requests)
+        return [self._shared(champion, served, rows) for rows in requests]
 
-    def _canary(self, served: Served, rows: Sequence[Row]) -> list[Entry] | None:
+    def _shared(self, champion: Served, served: Served, rows: Sequence[Row]) -> Answer:
+        chosen = {i for i, row_id in enumerate(champion.ids(rows)) if bucket(row_id) < self._share}
+        rest = [i for i in range(len(rows)) if i not in chosen]
+        canary = self._canary(served, [rows[i] for i in sorted(chosen)]) if chosen else None
+        if canary is None:
+            return champion.answer([rows])[0]
+        others = champion.answer([[rows[i] for i in rest]])[0]
+        texts = dict(zip(sorted(chosen), canary.texts, strict=True)) | dict(zip(rest, others.texts, strict=True))
+        return Answer([*others.entries, *canary.entries], [texts[i] for i in range(len(rows))])
+
+    def _canary(self, served: Served, rows: Sequence[Row]) -> Answer | None:
         try:
-            return served.entries([dict(row) for row in rows], "canary")
+            return served.answer([[dict(row) for row in rows]], "canary")[0]
         except Exception as error:  # whatever it is, the champion answers
             self._failed(error)
             return None
@@ -95,9 +96,9 @@ class Challenger:
                 continue
             rows, entries = copy
             try:
-                scored = served.entries([dict(row) for row in rows], "shadow")
-                journal.append([_beside(s, e) for s, e in zip(scored, entries, strict=True)])
-                self._metrics.answered(served.bundle.version, "shadow", len(scored))
+                (scored,) = served.answer([[dict(row) for row in rows]], "shadow")
+                journal.append([_beside(s, e) for s, e in zip(scored.entries, entries, strict=True)])
+                self._metrics.answered(served.bundle.version, "shadow", len(rows))
             except (Exception, JournalError) as error:  # nobody waits for it
                 self._failed(error)
         journal.close()

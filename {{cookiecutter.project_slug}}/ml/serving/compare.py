@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from ml.errors import UserError
 from ml.serving.bundle import CHAMPION, load_bundle
 from ml.serving.challenger import SHADOW
-from ml.serving.journal import Journal, Prediction
+from ml.serving.entry import Prediction
+from ml.serving.journal import Journal
 
 RELEASES = CHAMPION.with_name("releases")
 CHALLENGER = CHAMPION.with_name("challenger")

@@ -2,7 +2,8 @@
 
 Reads and writes: the database that JOURNAL_URL names (default sqlite:///serving/journal.db; PostgreSQL:
 postgresql+psycopg://user@host/db). Nothing is ever updated: of several labels of one prediction the latest holds.
-Monitoring, retraining and comparing read it through `predictions` and `labelled`.
+A request is one row (`ml.serving.entry`). Retraining and comparing read the answers through `predictions` and
+`labelled`, monitoring in bulk (`ml.monitoring.reading`).
 """
 
 from __future__ import annotations
@@ -13,18 +14,17 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from ml.errors import UserError
+from ml.serving.entry import Entry, Outcomes, Prediction, place_of, predictions_of
 from ml.serving.turn import Turn, lock_file
 
 DEFAULT_URL = "sqlite:///serving/journal.db"
-_BLOCK = 250  # rows of one statement for large groups
+_PIECE = 1000  # answers that are read at a time
 _LOG_BYTES = 5_000_000  # sqlite starts the log over at 1,000 pages of 4 kB; the rest is room for a large request
 
 _META = sa.MetaData()
@@ -39,12 +39,14 @@ PREDICTIONS = sa.Table(
     sa.Column("features", sa.Text, nullable=False),  # JSON object
     sa.Column("prediction", sa.Text, nullable=False),  # JSON text or number
     sa.Column("probabilities", sa.Text),  # JSON object, classification only
+    sa.Column("rows", sa.Integer, nullable=False),  # more than one: the four columns above hold JSON arrays
 )
 LABELS = sa.Table(
     "labels",
     _META,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("prediction_id", sa.Text, nullable=False, index=True),
+    sa.Column("prediction_id", sa.Text, nullable=False),
+    sa.Column("entry_id", sa.Text, nullable=False, index=True),  # predictions.prediction_id of the row that holds it
     sa.Column("outcome", sa.Text, nullable=False),  # JSON text or number
     sa.Column("at", sa.Double, nullable=False),  # unix seconds
 )
@@ -52,35 +54,6 @@ LABELS = sa.Table(
 
 class JournalError(Exception):
     """The journal cannot be written or read now: disk full, database away. Nothing was recorded."""
-
-
-class Entry(NamedTuple):
-    """One row of `predictions` as it is stored (JSON as text)."""
-
-    prediction_id: str
-    at: float
-    version: str
-    role: str
-    row_id: str | None
-    features: str
-    prediction: str
-    probabilities: str | None
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One answer, read back; with `outcome` and `labelled_at` where a label has come."""
-
-    prediction_id: str
-    at: float  # unix seconds
-    version: str
-    role: str
-    row_id: str | None
-    features: dict[str, Any]
-    prediction: Any  # class name, or a number
-    probabilities: dict[str, float] | None
-    outcome: Any = None  # class name, or a number
-    labelled_at: float | None = None  # unix seconds
 
 
 def journal_url() -> str:
@@ -114,14 +87,14 @@ class Journal:
         dialect = self.engine.dialect
         self.is_file = dialect.name == "sqlite"
         self._insert = str(sa.insert(PREDICTIONS).compile(dialect=dialect))
-        head, _, values = self._insert.partition("VALUES ")
-        self._insert_block = f"{head}VALUES {', '.join([values] * _BLOCK)}"  # sqlite only
         self._connection: Any = None
+        self._log: int | None = None  # sqlite's write-ahead log
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Make entries durable, all or none; a `JournalError` says that none is, a later call may succeed."""
         with self._turn:
             self._insert_or_raise(entries)
+        self._sync()
 
     def append_soon(self, entries: Sequence[Entry]) -> bool:
         """`append`, unless another writer is at it for longer than a millisecond: then False, and nothing is done."""
@@ -131,7 +104,18 @@ class Journal:
             self._insert_or_raise(entries)
         finally:
             self._turn.leave()
+        self._sync()
         return True
+
+    def _sync(self) -> None:
+        """Put what was committed on disk, when the turn is another writer's already: their syncs overlap."""
+        if self._log is None:
+            return
+        try:
+            _sync_file(self._log)
+        except OSError as error:
+            self._drop()
+            raise JournalError(f"journal: {_first_line(error)}") from error
 
     def _insert_or_raise(self, entries: Sequence[Entry]) -> None:
         try:
@@ -145,13 +129,10 @@ class Journal:
         if self.is_file and len(entries) == 1:
             connection.execute(self._insert, entries[0])  # a statement alone is a transaction
             return
-        cursor, done = connection.cursor(), 0
+        cursor = connection.cursor()
         if self.is_file:
             cursor.execute("BEGIN IMMEDIATE")
-            # row by row the driver would give up the interpreter's lock a thousand times, and queue for it again
-            for done in range(_BLOCK, len(entries) + 1, _BLOCK):
-                cursor.execute(self._insert_block, tuple(chain.from_iterable(entries[done - _BLOCK : done])))
-        cursor.executemany(self._insert, entries[done:])
+        cursor.executemany(self._insert, entries)
         connection.commit()
 
     def _open(self) -> Any:
@@ -159,13 +140,18 @@ class Journal:
         if self._connection is None:
             self._connection = self.engine.raw_connection()
             if self.is_file:
-                self._connection.driver_connection.isolation_level = None  # transactions begin where we say
+                driver = self._connection.driver_connection
+                driver.isolation_level = None  # transactions begin where we say
+                self._log = _log_of(driver)
         return self._connection.driver_connection
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
+        log, self._log = self._log, None
         if connection is not None:
             connection.invalidate()
+        if log is not None:
+            os.close(log)
 
     def make_room(self) -> None:
         """Let sqlite's log take its usual size now: a sync that also grows a file costs ten times more."""
@@ -185,18 +171,21 @@ class Journal:
         Returns:
             (labels recorded, those whose prediction is not in this journal).
         """
-        listed = list(labels)
-        now = time.time() if at is None else at
-        rows = [{"prediction_id": p, "outcome": json.dumps(o, ensure_ascii=False), "at": now} for p, o in listed]
-        if not rows:
+        now, listed = time.time() if at is None else at, list(labels)
+        if not listed:
             return 0, 0
+        places = [place_of(prediction_id) for prediction_id, _ in listed]
+        rows = [
+            {"prediction_id": p, "entry_id": entry, "outcome": json.dumps(o, ensure_ascii=False), "at": now}
+            for (p, o), (entry, _) in zip(listed, places, strict=True)
+        ]
         try:
             with self._turn, self.engine.begin() as connection:
                 connection.execute(sa.insert(LABELS), rows)
-                known = _known(connection, sorted({p for p, _ in listed}))
+                known = _known(connection, sorted({entry for entry, _ in places}))
         except SQLAlchemyError as error:
             raise JournalError(f"journal: {_first_line(error)}") from error
-        return len(listed), sum(p not in known for p, _ in listed)
+        return len(rows), sum(place >= known.get(entry, 0) for entry, place in places)
 
     def predictions(
         self, since: float = 0.0, until: float = float("inf"), role: str | None = "champion"
@@ -205,36 +194,46 @@ class Journal:
 
         `role` None: of every role (champion, canary, shadow).
         """
-        query = _with_latest_label().where(PREDICTIONS.c.at >= since).order_by(PREDICTIONS.c.prediction_id)
+        query = sa.select(PREDICTIONS).where(PREDICTIONS.c.at >= since).order_by(PREDICTIONS.c.prediction_id)
         if until != float("inf"):
             query = query.where(PREDICTIONS.c.at < until)
         if role is not None:
             query = query.where(PREDICTIONS.c.role == role)
         with self.engine.connect() as connection:
-            for row in connection.execution_options(yield_per=1000).execute(query):
-                yield _prediction(row)
+            found = connection.execution_options(yield_per=100).execute(query)
+            for entries in pieces(found, _PIECE):
+                outcomes = latest_outcomes(connection, entries[0].prediction_id, entries[-1].prediction_id)
+                for entry in entries:
+                    yield from predictions_of(entry, outcomes)
 
     def labelled(self, since: float = 0.0, until: float = float("inf")) -> Iterator[Prediction]:
         """The champion's answers that have a label."""
         return (p for p in self.predictions(since, until) if p.labelled_at is not None)
 
     def remove(self, before: float, at_most: int) -> int:
-        """Remove the oldest answers from before a moment (unix seconds), and their labels; returns how many."""
-        old = sa.select(PREDICTIONS.c.prediction_id).where(PREDICTIONS.c.at < before).limit(at_most)
+        """Remove the oldest answers from before a moment (unix seconds), and their labels; returns how many.
+
+        Args:
+            before: the moment.
+            at_most: answers, or as many more as their last request has.
+        """
+        made = PREDICTIONS.c
+        old = sa.select(made.prediction_id, made.rows).where(made.at < before).order_by(made.prediction_id)
         try:
             with self._turn, self.engine.begin() as connection:
-                ids = list(connection.scalars(old.order_by(PREDICTIONS.c.prediction_id)))
-                for some in (ids[i : i + 500] for i in range(0, len(ids), 500)):
-                    connection.execute(sa.delete(LABELS).where(LABELS.c.prediction_id.in_(some)))
-                    connection.execute(sa.delete(PREDICTIONS).where(PREDICTIONS.c.prediction_id.in_(some)))
+                found = next(pieces(connection.execute(old.limit(at_most)), at_most), [])
+                for some in (found[i : i + 500] for i in range(0, len(found), 500)):
+                    ids = [entry.prediction_id for entry in some]
+                    connection.execute(sa.delete(LABELS).where(LABELS.c.entry_id.in_(ids)))
+                    connection.execute(sa.delete(PREDICTIONS).where(made.prediction_id.in_(ids)))
         except SQLAlchemyError as error:
             raise JournalError(f"journal: {_first_line(error)}") from error
-        return len(ids)
+        return sum(entry.rows for entry in found)
 
     def count(self) -> int:
         """Number of answers in the journal."""
         with self.engine.connect() as connection:
-            return int(connection.scalar(sa.select(sa.func.count()).select_from(PREDICTIONS)) or 0)
+            return int(connection.scalar(sa.select(sa.func.sum(PREDICTIONS.c.rows))) or 0)
 
     def close(self) -> None:
         """Close the connections; a later call opens them again."""
@@ -242,34 +241,34 @@ class Journal:
         self.engine.dispose()
 
 
-def _with_latest_label() -> sa.Select[Any]:
-    latest = sa.select(sa.func.max(LABELS.c.id).label("id")).group_by(LABELS.c.prediction_id).subquery()
-    labels = sa.select(LABELS).join(latest, LABELS.c.id == latest.c.id).subquery()
-    joined = PREDICTIONS.outerjoin(labels, PREDICTIONS.c.prediction_id == labels.c.prediction_id)
-    return sa.select(PREDICTIONS, labels.c.outcome, labels.c.at.label("labelled_at")).select_from(joined)
+def pieces(entries: Iterable[Any], rows: int) -> Iterator[list[Any]]:
+    """Entries (with `rows` as their last value) in lists that hold so many answers or some more, the last one fewer."""
+    piece: list[Any] = []
+    held = 0
+    for entry in entries:
+        piece.append(entry)
+        held += entry[-1]
+        if held >= rows:
+            yield piece
+            piece, held = [], 0
+    if piece:
+        yield piece
 
 
-def _prediction(row: Any) -> Prediction:
-    return Prediction(
-        prediction_id=row.prediction_id,
-        at=row.at,
-        version=row.version,
-        role=row.role,
-        row_id=row.row_id,
-        features=json.loads(row.features),
-        prediction=json.loads(row.prediction),
-        probabilities=None if row.probabilities is None else json.loads(row.probabilities),
-        outcome=None if row.outcome is None else json.loads(row.outcome),
-        labelled_at=row.labelled_at,
-    )
+def latest_outcomes(connection: sa.Connection, first: str, last: str) -> Outcomes:
+    """The latest label of each prediction of the entries from `first` to `last`."""
+    label = LABELS.c
+    query = sa.select(label.prediction_id, label.outcome, label.at).where(label.entry_id.between(first, last))
+    return {row[0]: (row[1], row[2]) for row in connection.execute(query.order_by(label.id))}
 
 
-def _known(connection: sa.Connection, ids: list[str]) -> set[str]:
-    known: set[str] = set()
+def _known(connection: sa.Connection, ids: list[str]) -> dict[str, int]:
+    """Of entries by these ids, how many rows they hold."""
+    known: dict[str, int] = {}
     for start in range(0, len(ids), 500):  # sqlite bounds the variables of a statement
         some = ids[start : start + 500]
-        query = sa.select(PREDICTIONS.c.prediction_id).where(PREDICTIONS.c.prediction_id.in_(some))
-        known.update(connection.scalars(query))
+        query = sa.select(PREDICTIONS.c.prediction_id, PREDICTIONS.c.rows)
+        known.update((row[0], row[1]) for row in connection.execute(query.where(PREDICTIONS.c.prediction_id.in_(some))))
     return known
 
 
@@ -284,6 +283,24 @@ def _engine(url: sa.URL) -> sa.Engine:
         connection.execute("PRAGMA synchronous=FULL")  # a commit is on disk before it returns
 
     return engine
+
+
+def _log_of(connection: sqlite3.Connection) -> int | None:
+    """The log of sqlite, opened to be synced by us; this connection's commits no longer wait for the disk themselves.
+
+    With synchronous=NORMAL sqlite syncs the log before it copies it into the database and when it starts it over,
+    never at a commit. None: a database in memory.
+    """
+    _, _, path = connection.execute("PRAGMA database_list").fetchone()
+    if not path:
+        return None
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # the log is there from the first look on
+    return os.open(f"{path}-wal", os.O_RDWR | os.O_CLOEXEC)
+
+
+def _sync_file(file: int) -> None:
+    getattr(os, "fdatasync", os.fsync)(file)  # macOS has no fdatasync
 
 
 def _without_password(url: str) -> str:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from ml.serving.journal import Entry
+from ml.serving.entry import Entry, first_ids
 
 
 class JsonLines(logging.Formatter):
@@ -39,8 +39,8 @@ def log_answer(entries: Sequence[Entry], seconds: float) -> None:
     line = {
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "event": "answered",
-        "prediction_ids": [entry.prediction_id for entry in entries[:20]],
-        "rows": len(entries),
+        "prediction_ids": first_ids(entries),
+        "rows": sum(entry.rows for entry in entries),
         "versions": sorted({entry.version for entry in entries}),
         "milliseconds": round(seconds * 1000, 3),
     }

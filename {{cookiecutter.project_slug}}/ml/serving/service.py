@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Coroutine
 from typing import Any
 
@@ -57,6 +58,8 @@ class Service:
             link = self.settings.bundle.with_name("challenger")
             self._start(follow(link, None, self._use_challenger, self.metrics.bundle_failures.inc))
             self.challenger.open(self.settings.journal)
+        gc.collect()
+        gc.freeze()  # what is there now stays: looking through it again would be a sixth of a large request
 
     def _start(self, forever: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(forever))

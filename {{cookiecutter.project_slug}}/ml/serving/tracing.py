@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ml.errors import UserError
+from ml.serving.entry import first_ids
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 PACKAGES = "opentelemetry-sdk opentelemetry-exporter-otlp-proto-http"
-IDS = 20  # prediction ids that a span names at most
 
 
 def asked_for() -> str | None:
@@ -85,8 +85,8 @@ class Traced:
 def _attributes(answered: Answered) -> dict[str, Any]:
     entries = answered.entries
     return {
-        "ml.rows": len(entries),
-        "ml.prediction_ids": [entry.prediction_id for entry in entries[:IDS]],
+        "ml.rows": sum(entry.rows for entry in entries),
+        "ml.prediction_ids": first_ids(entries),
         "ml.model_versions": sorted({entry.version for entry in entries}),
     }
 

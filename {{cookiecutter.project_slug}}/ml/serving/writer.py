@@ -1,8 +1,8 @@
 """Group commit: many requests wait for one sync to disk.
 
-What the event loop read in one turn is committed together, and where a moment ago more came together, their callers
-get a moment to come again: clients that wait for their answers would otherwise split into ever smaller groups. A
-single caller never waits.
+What came together is committed together, and where a moment ago more came together, their callers get a moment to
+come again: clients that wait for their answers would otherwise split into ever smaller groups. A single caller never
+waits.
 
 A small group on a quick disk is committed right there, in the loop: handing it to a thread and back costs more than
 the sync. A large group, a slow disk or a database server gets a thread, so that nobody else waits; what comes
@@ -17,7 +17,8 @@ import time
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
-from ml.serving.journal import Entry, Journal, JournalError
+from ml.serving.entry import Entry
+from ml.serving.journal import Journal, JournalError
 
 QUICK_SECONDS = 0.002  # a commit that took longer sends the next one to the thread
 QUICK_ROWS = 256  # so does a larger group
@@ -44,13 +45,14 @@ class Writer:
         self._observe = observe
         self._loop = asyncio.get_running_loop()
         self._entries: list[Entry] = []
+        self._rows = 0  # of these entries
         self._waiters: list[Waiter] = []
         self._busy = False
         self._expected = 1  # requests of the last group
         self._last = 0.0  # when it was committed
         self._timer: asyncio.TimerHandle | None = None
         self._quick = journal.is_file
-        self._work: SimpleQueue[tuple[list[Entry], list[Waiter]] | None] = SimpleQueue()
+        self._work: SimpleQueue[tuple[list[Entry], int, list[Waiter]] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -60,20 +62,29 @@ class Writer:
         Raises:
             JournalError: they are not, and will not be.
         """
-        if len(self._entries) >= self._max_waiting:
-            raise JournalError(f"journal: {len(self._entries)} rows are waiting to be written")
         waiter = self._loop.create_future()
-        self._entries.extend(entries)
-        self._waiters.append(waiter)
-        if not self._busy:
-            self._gather()
+        self.put(entries, waiter)
+        self._loop.call_soon(self.gather)  # at the end of this turn of the loop: what came together goes together
         await waiter
 
-    def _gather(self) -> None:
-        """Start a commit if as many wait as last time, or else in a moment."""
+    def put(self, entries: Sequence[Entry], waiter: Waiter) -> None:
+        """Leave entries for the next group; `waiter` is told when they are on disk, or why they will not be.
+
+        Raises:
+            JournalError: too much waits already.
+        """
+        if self._rows >= self._max_waiting:
+            raise JournalError(f"journal: {self._rows} rows are waiting to be written")
+        self._entries.extend(entries)
+        self._rows += sum(entry.rows for entry in entries)
+        self._waiters.append(waiter)
+
+    def gather(self) -> None:
+        """Commit at once if as many wait as last time, or else in a moment."""
+        if self._busy or not self._waiters:
+            return
         if len(self._waiters) >= self._expected or self._loop.time() - self._last > RECENT_SECONDS:
-            self._busy = True
-            self._loop.call_soon(self._start)  # at the end of this turn of the loop: what came together goes together
+            self._start()
         elif self._timer is None:
             self._timer = self._loop.call_later(GATHER_SECONDS, self._start)
 
@@ -82,15 +93,15 @@ class Writer:
             self._timer.cancel()
             self._timer = None
         self._busy = True
-        entries, waiters = self._entries, self._waiters
-        self._entries, self._waiters = [], []
+        entries, rows, waiters = self._entries, self._rows, self._waiters
+        self._entries, self._rows, self._waiters = [], 0, []
         self._expected = len(waiters)
-        if self._quick and len(entries) <= QUICK_ROWS:
+        if self._quick and rows <= QUICK_ROWS:
             done = self._commit(entries, self._journal.append_soon)
             if done is not None:
-                self._done(waiters, len(entries), *done)
+                self._done(waiters, rows, *done)
                 return
-        self._work.put((entries, waiters))
+        self._work.put((entries, rows, waiters))
 
     def _commit(self, entries: list[Entry], append: Append) -> tuple[float, JournalError | None] | None:
         began = time.perf_counter()
@@ -103,10 +114,10 @@ class Writer:
 
     def _run(self) -> None:
         while (group := self._work.get()) is not None:
-            entries, waiters = group
+            entries, rows, waiters = group
             done = self._commit(entries, self._journal.append)
             assert done is not None  # noqa: S101  # `append` waits its turn
-            self._loop.call_soon_threadsafe(self._done, waiters, len(entries), *done)
+            self._loop.call_soon_threadsafe(self._done, waiters, rows, *done)
 
     def _done(self, waiters: list[Waiter], rows: int, seconds: float, error: JournalError | None) -> None:
         self._quick = self._journal.is_file and seconds < QUICK_SECONDS * max(1, rows / QUICK_ROWS)
@@ -121,8 +132,7 @@ class Writer:
             self._observe(rows, seconds)
         self._last = self._loop.time()
         self._busy = False
-        if self._waiters:
-            self._gather()
+        self.gather()
 
     def close(self) -> None:
         """Wait for the last commit and end the thread."""

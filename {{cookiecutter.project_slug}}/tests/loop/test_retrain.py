@@ -15,7 +15,8 @@ from ml.loop.retrain import labelled_part, retrain
 from ml.monitoring import quarantine
 from ml.monitoring.reading import Span
 from ml.release.lineage import data_version
-from ml.serving.journal import Entry, Journal, Prediction
+from ml.serving.entry import Entry, Prediction
+from ml.serving.journal import Journal
 from tests.conftest import commit
 
 Make = Callable[..., pd.DataFrame]

@@ -19,7 +19,8 @@ from ml.monitoring.champion import Champion, load_champion
 from ml.params import Params, load_params
 from ml.pipeline.evaluate import reference
 from ml.pipeline.metrics import answers, score
-from ml.serving.journal import Entry, Journal
+from ml.serving.entry import Entry
+from ml.serving.journal import Journal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -27,7 +27,8 @@ from ml.monitoring.window import read_window
 from ml.params import Params
 from ml.pipeline.evaluate import reference
 from ml.pipeline.metrics import answers
-from ml.serving.journal import Entry, Journal
+from ml.serving.entry import Entry
+from ml.serving.journal import Journal
 
 NAME = "bike_sharing_hourly.csv"
 FILE = Path(os.environ.get("REAL_TABLES", "")) / NAME

@@ -7,9 +7,9 @@ import json
 import numpy as np
 
 from ml.monitoring.champion import Champion
-from ml.monitoring.reading import Labels, Span
+from ml.monitoring.reading import Labels, Span, latest_rows
 from ml.monitoring.window import Window, read_window
-from ml.serving.journal import Entry
+from ml.serving.entry import Entry
 from tests.monitoring.conftest import DAY, NOW, World, customers, record
 
 SPAN = Span(NOW - 30 * DAY, NOW)
@@ -60,6 +60,56 @@ def test_a_row_of_another_contract_is_counted_not_fatal(world: World, champion: 
     assert {name: c.mistyped for name, c in window.columns.items() if c.mistyped} == {"charge": 1, "paperless": 1}
     assert np.isnan(window.sample["charge"].iloc[-1])
     assert np.isnan(window.prediction[-1])
+
+
+def test_rows_of_one_request_are_read_like_requests_of_one_row(world: World, champion: Champion) -> None:
+    ids = record(world, customers(60, 5), labelled=0.5)
+    alone = read(world, champion)
+    journal = world.journal
+    journaled = list(journal.predictions())
+    assert journal.remove(NOW, 60) == 60
+    for begin in range(0, 60, 20):
+        some = journaled[begin : begin + 20]
+        features, answers, shares = (
+            json.dumps([getattr(p, name) for p in some]) for name in ("features", "prediction", "probabilities")
+        )
+        entry_id = f"{begin:032x}"
+        journal.append([Entry(entry_id, some[0].at, "3", "champion", None, features, answers, shares, 20)])
+        labelled = [(f"{entry_id}-{i}", p.outcome) for i, p in enumerate(some) if p.outcome is not None]
+        journal.add_labels(labelled, at=NOW)
+    together = read(world, champion)
+    assert len(ids) == len(together) == len(alone) == 60
+    assert together.sample.equals(alone.sample)
+    for name in ("answer", "prediction", "outcome"):
+        np.testing.assert_array_equal(getattr(together, name), getattr(alone, name))
+    assert together.labels == alone.labels == Labels(matched=30)
+    assert np.isfinite(together.lag).sum() == 30
+
+
+def test_a_row_of_another_contract_among_others_of_its_request(world: World, champion: Champion) -> None:
+    good = {"charge": 12.5, "tenure": 3, "plan": "pro", "paperless": True}
+    features = json.dumps([good, {**good, "charge": "12,5"}, good])
+    world.journal.append(
+        [Entry("9" * 32, NOW - 1, "3", "champion", None, features, '["no", "perhaps", "yes"]', None, 3)]
+    )
+    window = read(world, champion)
+    assert len(window) == 3
+    assert window.columns["charge"].mistyped == 1
+    np.testing.assert_array_equal(window.prediction, [0, np.nan, 1])
+
+
+def test_the_latest_rows_are_counted_in_requests_of_many(world: World) -> None:
+    for i in range(4):
+        at = NOW - 100 + 10 * i
+        world.journal.append([Entry(f"{i:032x}", at, "3", "champion", None, "[{},{}]", '["no","no"]', None, 2)])
+    engine = world.journal.engine
+    assert [latest_rows(engine, rows, NOW) for rows in (1, 2, 3, 8, 99)] == [
+        NOW - 70,
+        NOW - 70,
+        NOW - 80,
+        NOW - 100,
+        NOW - 100,
+    ]
 
 
 def test_an_empty_span_is_a_window_of_no_rows(world: World, champion: Champion) -> None:

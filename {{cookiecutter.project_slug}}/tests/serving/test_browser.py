@@ -14,7 +14,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-from ml.serving.journal import Journal, Prediction
+from ml.serving.entry import Prediction
+from ml.serving.journal import Journal
 from tests.serving.conftest import CLASSIFICATION, Start
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")

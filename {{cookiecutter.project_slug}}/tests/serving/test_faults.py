@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import json
 import os
@@ -21,6 +22,7 @@ import httpx2
 import numpy as np
 import psutil
 import pytest
+from starlette.testclient import TestClient
 
 from ml.serving.bundle import load_bundle
 from ml.serving.journal import Journal
@@ -231,6 +233,27 @@ def test_a_full_disk_is_told_and_recovered_from(start: Start, small_disk: Path, 
     assert after.status_code == 200
     assert Journal(url).count() == acknowledged + 1
     assert f"ml_journal_rows_total {float(acknowledged + 1)}" in httpx2.get(f"{server.url}/metrics").text
+
+
+def test_an_answer_whose_sync_fails_is_not_given(
+    client: TestClient, row: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    sync = os.fdatasync
+
+    def failing(file: int) -> None:
+        synced.append(file)
+        if len(synced) == 2:
+            raise OSError(errno.EIO, "Input/output error")
+        sync(file)
+
+    monkeypatch.setattr(os, "fdatasync", failing)
+    answers = [client.post("/predict", json=row) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 503, 200]
+    assert "Input/output error" in answers[1].json()["detail"][0]["msg"]
+    assert len(synced) == 3  # one for each answer
+    kept = {p.prediction_id for p in Journal().predictions()}
+    assert {answers[i].json()["prediction_id"] for i in (0, 2)} <= kept
 
 
 def test_another_writer_keeps_nobody_but_writers_waiting(start: Start, row: dict[str, Any]) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from ml.contract import Target, contract_json
 from ml.errors import UserError
-from ml.serving.journal import Entry, Journal
+from ml.serving.entry import Entry
+from ml.serving.journal import Journal
 from ml.serving.labels import label_file, outcome_of
 from tests.serving.conftest import REGRESSION
 

@@ -16,7 +16,8 @@ from ml import scoring
 from ml.archive import export, prune
 from ml.errors import UserError
 from ml.frame import frame_of_rows
-from ml.serving.journal import Entry, Journal
+from ml.serving.entry import Entry
+from ml.serving.journal import Journal
 from tests.serving.conftest import CLASSIFICATION, REGRESSION, sample_rows
 
 ROWS = sample_rows(CLASSIFICATION, 300)

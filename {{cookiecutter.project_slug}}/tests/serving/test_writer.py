@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ml.serving.journal import Entry, Journal, JournalError
+from ml.serving.entry import Entry
+from ml.serving.journal import Journal, JournalError
 from ml.serving.writer import Writer
 
 
