@@ -13,6 +13,9 @@ import socket
 import struct
 from contextlib import suppress
 
+DRAIN_SECONDS = 0.5  # between readiness going and the port closing: a balancer's chance to look elsewhere
+BEGUN_SECONDS = 0.1  # then for connections that clients have begun to open: a round trip, and their acceptance
+
 SO_ATTACH_FILTER = 26  # of Linux; the socket module does not name it
 NO_NEW_CONNECTIONS = (  # classic BPF over the TCP header: code, jump if true, jump if false, operand
     (0x30, 0, 0, 13),  # load the byte of flags

@@ -7,19 +7,14 @@ SIGTERM or Ctrl-C: readiness goes first, what was accepted is answered, then the
 from __future__ import annotations
 
 import ipaddress
-import multiprocessing
 import os
 import signal
 import socket
 import sys
 import tempfile
-import time
-from multiprocessing.process import BaseProcess
 
 from ml.errors import UserError
 from ml.serving.settings import Settings, load_settings
-
-RESTART_SECONDS = 0.5  # before a worker that ended is started again
 
 
 def serve(host: str = "127.0.0.1", port: int | None = None, workers: int = 1) -> None:
@@ -38,11 +33,14 @@ def serve(host: str = "127.0.0.1", port: int | None = None, workers: int = 1) ->
         run(settings, listener, lambda: _announce(announcement))
         return
     from ml.serving.bundle import load_bundle
+    from ml.serving.supervisor import Supervisor
 
     load_bundle(settings.bundle)  # what is wrong with it is told once and here, not by each worker
     with tempfile.TemporaryDirectory(prefix="ml-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        status = _supervise(host, listener.getsockname()[1], workers, announcement)
+        supervisor = Supervisor(listener, workers, _worker_process)
+        _announce(announcement)
+        status = supervisor.run()
     sys.exit(status)
 
 
@@ -59,26 +57,16 @@ def _check_address(host: str, settings: Settings) -> None:
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    """A bound socket, not listening yet. A port that another service listens on is refused."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    """A bound socket, not listening yet."""
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        if port:
-            with socket.socket(family, socket.SOCK_STREAM) as probe:  # SO_REUSEPORT would share it without a word
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind((host, port))
-        return shared_socket(host, port)
+        bound.bind((host, port))
     except OSError as error:
+        bound.close()
         raise UserError(
             f"--port {port} of {host}: {error.strerror}", "stop the other service, or `ml serve --port 0`"
         ) from None
-
-
-def shared_socket(host: str, port: int) -> socket.socket:
-    """A bound socket of the worker's own: the kernel spreads connections over the workers that listen."""
-    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    bound.bind((host, port))
     return bound
 
 
@@ -97,45 +85,8 @@ def _announce(text: str) -> None:
     Console(stderr=True, soft_wrap=True).print(text, highlight=False)
 
 
-def _supervise(host: str, port: int, workers: int, announce: str) -> int:
-    """Keep the workers running until a signal; returns the exit status."""
-    context = multiprocessing.get_context("spawn")
-    stopping: list[int] = []
-    for sig in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(sig, lambda number, _frame: stopping.append(number))
-
-    def start() -> BaseProcess:
-        process = context.Process(target=_worker_process, args=(host, port))
-        process.start()
-        return process
-
-    running = [start() for _ in range(workers)]
-    _announce(announce)
-    while not stopping:
-        time.sleep(0.1)
-        for i, process in enumerate(running):
-            if process.exitcode is not None and not stopping:
-                print(f"worker {process.pid} ended with {process.exitcode}: starting another", file=sys.stderr)
-                _forget(process.pid)
-                time.sleep(RESTART_SECONDS)
-                running[i] = start()
-    for process in running:
-        process.terminate()
-    for process in running:
-        process.join()
-    ended = [process.exitcode or 0 for process in running]
-    return max((abs(code) for code in ended if code != -signal.SIGTERM), default=0)  # that one had not begun yet
-
-
-def _forget(pid: int | None) -> None:
-    from prometheus_client.multiprocess import mark_process_dead
-
-    if pid is not None:
-        mark_process_dead(pid)  # type: ignore[no-untyped-call]
-
-
-def _worker_process(host: str, port: int) -> None:
+def _worker_process(pipe: socket.socket) -> None:
     from ml.serving.worker import run
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the parent tells its workers
-    run(load_settings(), shared_socket(host, port), supervisor=os.getppid())
+    run(load_settings(), pipe=pipe)

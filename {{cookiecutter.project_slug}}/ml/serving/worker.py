@@ -3,54 +3,102 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import uvicorn
 
 from ml.serving.app import create_app
-from ml.serving.listener import begin_none
+from ml.serving.listener import BEGUN_SECONDS, DRAIN_SECONDS, begin_none
 from ml.serving.logs import use_json_lines
 from ml.serving.protocol import Protocol
 from ml.serving.service import Service
 from ml.serving.settings import Settings
+from ml.serving.supervisor import DRAINING, READY
 
-DRAIN_SECONDS = 0.5  # between readiness going and the port closing: a balancer's chance to look elsewhere
-BEGUN_SECONDS = 0.1  # then for connections that clients have begun to open: a round trip, and their acceptance
-OPEN_SECONDS = 0.5  # and between that and closing idle connections: what is on its way gets an answer
+OPEN_SECONDS = 0.5  # between the port's closing and that of idle connections: what is on its way gets an answer
 LAST_ANSWERS_SECONDS = 30  # what was accepted has this long to be answered
+HANDED = 64  # connections that are taken from the supervisor at once
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server that says when it listens and drains before it closes the port."""
+    """uvicorn's server that says when it is ready, may be handed its connections, and drains before it ends.
+
+    Args:
+        config: uvicorn's.
+        service: what it serves.
+        started: called when it is ready.
+        pipe: to the supervisor that hands over connections; None: the server accepts them itself.
+    """
 
     def __init__(
-        self, config: uvicorn.Config, service: Service, started: Callable[[], None], supervisor: int | None
+        self, config: uvicorn.Config, service: Service, started: Callable[[], None], pipe: socket.socket | None
     ) -> None:
         super().__init__(config)
         self._service = service
         self._when_started = started
-        self._supervisor = supervisor
+        self._pipe = pipe
+        self._no_more = asyncio.Event()  # connections from the supervisor
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, then tell."""
+        """Listen, or say to the supervisor that connections may come."""
         await super().startup(sockets)
+        if self._pipe is not None:
+            self._pipe.setblocking(False)
+            asyncio.get_running_loop().add_reader(self._pipe, self._take, self._pipe)
+            self._pipe.send(READY)
         self._when_started()
 
+    def _take(self, pipe: socket.socket) -> None:
+        """Take what the supervisor has handed over."""
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                said, files, _, _ = socket.recv_fds(pipe, HANDED, HANDED)
+                for file in files:
+                    connection = socket.socket(fileno=file)
+                    connection.setblocking(False)
+                    task = loop.create_task(self._connect(connection))
+                    self.server_state.tasks.add(task)
+                    task.add_done_callback(self.server_state.tasks.discard)
+                if not said:
+                    break
+        except BlockingIOError:
+            return
+        loop.remove_reader(pipe)
+        self._no_more.set()
+        if not self._service.draining:  # the supervisor is gone: nobody else would ever stop this worker
+            self._drain()
+
+    async def _connect(self, connection: socket.socket) -> None:
+        await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
+
+    def _protocol(self) -> asyncio.Protocol:
+        return Protocol(self.config, self.server_state, self.lifespan.state)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept the last, then let the connections that are open get their answers before uvicorn closes them."""
+        """Take the last connections, then let those that are open get their answers before uvicorn closes them."""
         for listener in sockets or []:
             begin_none(listener)
         await asyncio.sleep(BEGUN_SECONDS)
         for server in self.servers:
             server.close()
+        if self._pipe is not None:
+            await self._last_handed(self._pipe)
         until = asyncio.get_running_loop().time() + OPEN_SECONDS
         while self.server_state.connections and asyncio.get_running_loop().time() < until:
             await asyncio.sleep(0.02)
         await super().shutdown(sockets)
+
+    async def _last_handed(self, pipe: socket.socket) -> None:
+        """Wait until the supervisor hands over no more; one that goes on is told to ask the other workers."""
+        try:
+            await asyncio.wait_for(self._no_more.wait(), DRAIN_SECONDS)
+        except TimeoutError:
+            pipe.shutdown(socket.SHUT_RD)
+            self._take(pipe)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -61,33 +109,29 @@ class Server(uvicorn.Server):
                 loop.add_signal_handler(sig, self._drain)
         yield
 
-    async def on_tick(self, counter: int) -> bool:
-        """End with the supervisor, however it ended: nobody else would ever stop this worker."""
-        if self._supervisor is not None and os.getppid() != self._supervisor:
-            self._supervisor = None
-            self._drain()
-        return await super().on_tick(counter)
-
     def _drain(self) -> None:
         if self._service.draining:  # a second signal does not wait
             self.should_exit = True
         self._service.draining = True
+        if self._pipe is not None:
+            with suppress(OSError):  # a supervisor that is gone
+                self._pipe.send(DRAINING)
         asyncio.get_running_loop().call_later(DRAIN_SECONDS, setattr, self, "should_exit", True)
 
 
 def run(
     settings: Settings,
-    listener: socket.socket,
+    listener: socket.socket | None = None,
     started: Callable[[], None] = lambda: None,
-    supervisor: int | None = None,
+    pipe: socket.socket | None = None,
 ) -> None:
-    """Answer on a bound socket until SIGTERM or SIGINT.
+    """Answer until SIGTERM or SIGINT.
 
     Args:
         settings: what the server was told.
-        listener: a bound socket.
-        started: called when it listens.
-        supervisor: process id of the parent, where this process has to end with it.
+        listener: a bound socket, where this process accepts connections itself.
+        started: called when it is ready.
+        pipe: to the supervisor that hands over connections, and with which this process ends.
 
     Raises:
         UserError: there is no sound bundle, or the journal cannot be opened.
@@ -107,4 +151,4 @@ def run(
         backlog=4096,
         timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
     )
-    Server(config, app.service, started, supervisor).run(sockets=[listener])
+    Server(config, app.service, started, pipe).run(sockets=[] if listener is None else [listener])

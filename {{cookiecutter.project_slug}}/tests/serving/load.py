@@ -15,7 +15,8 @@ Head = dict[str, str]
 class Load:
     """Requests sent without a pause until `stop`, over connections that are opened anew where one breaks.
 
-    A connection that the server asks to close is not opened again: a balancer would have gone elsewhere by then.
+    A connection that the server asks to close is opened again only if `reconnect` says so: where the whole server ends
+    a balancer would have gone elsewhere by then.
 
     `answers` holds every 200's JSON, `refused` every other status, `broken` counts connections that ended while an
     answer was due (on a fresh connection that has not been idle, so it is the server's doing).
@@ -24,6 +25,7 @@ class Load:
     url: str
     rows: list[dict[str, Any]]
     connections: int = 16
+    reconnect: bool = False
     answers: list[dict[str, Any]] = field(default_factory=list)
     sent: list[int] = field(default_factory=list)  # which row each of `answers` was asked with
     refused: list[int] = field(default_factory=list)
@@ -43,7 +45,8 @@ class Load:
                 continue
             try:
                 await self._requests(reader, writer, number)
-                return
+                if not self.reconnect:
+                    return
             except (OSError, asyncio.IncompleteReadError):
                 self.broken += 1
             finally:

@@ -133,6 +133,36 @@ def test_stopped_under_load_it_answers_what_it_accepted(start: Start) -> None:
 
 
 @pytest.mark.slow
+def test_a_worker_that_is_stopped_alone_answers_what_it_accepted(start: Start) -> None:
+    server = start("--workers", "2")
+
+    async def stop(load: Load) -> None:
+        while len(load.answers) < 200:
+            await asyncio.sleep(0.05)
+        children = psutil.Process(server.process.pid).children()
+        worker = next(p for p in children if "--multiprocessing-fork" in p.cmdline())
+        worker.terminate()
+        while worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE:
+            await asyncio.sleep(0.05)
+        answered = len(load.answers)
+        while len(load.answers) < answered + 100:
+            await asyncio.sleep(0.05)
+
+    load = Load(server.url, ROWS, 16, reconnect=True)
+
+    async def both() -> None:
+        running = asyncio.create_task(load.run())
+        await asyncio.wait_for(stop(load), 60)
+        load.stopped = True
+        await running
+
+    asyncio.run(both())
+    assert load.broken == 0
+    assert load.refused == []
+    assert Journal().count() == len(load.answers)
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="closing a listener resets what it has not accepted")
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_stopped_while_clients_connect_it_resets_none(start: Start, workers: str) -> None:

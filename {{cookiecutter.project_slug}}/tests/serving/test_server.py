@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import psutil
 import pytest
 
 from ml.serving.journal import Journal
-from tests.serving.conftest import Start
+from tests.serving.conftest import Running, Start
 
 Row = dict[str, Any]
 
@@ -47,12 +49,40 @@ def test_workers_share_port_journal_and_metrics(start: Start, row: Row) -> None:
     assert {p.prediction_id for p in Journal().predictions()} == ids
 
 
+def workers_of(server: Running) -> list[psutil.Process]:
+    return [p for p in psutil.Process(server.process.pid).children() if "--multiprocessing-fork" in p.cmdline()]
+
+
+def held(server: Running) -> list[int]:
+    """Connections of each worker."""
+    port = int(server.url.rsplit(":", 1)[1])
+    return [sum(c.laddr.port == port for c in p.net_connections("tcp")) for p in workers_of(server)]
+
+
+@pytest.mark.slow
+def test_connections_are_dealt_out_in_turn(start: Start, row: Row) -> None:
+    server = start("--workers", "2")
+    clients: list[httpx2.Client] = []
+
+    def connect(n: int) -> list[int]:
+        for _ in range(n):
+            clients.append(httpx2.Client(base_url=server.url))
+            assert clients[-1].post("/predict", json=row).status_code == 200
+        return held(server)
+
+    until = time.monotonic() + 10
+    while min(before := connect(1)) == 0 and time.monotonic() < until:  # one worker is ready before the other
+        time.sleep(0.1)
+    after = connect(10)
+    for client in clients:
+        client.close()
+    assert [a - b for a, b in zip(after, before, strict=True)] == [5, 5]
+
+
 @pytest.mark.slow
 def test_a_worker_that_ends_is_replaced(start: Start, row: Row) -> None:
-    import psutil
-
     server = start("--workers", "2")
-    children = [p for p in psutil.Process(server.process.pid).children() if "--multiprocessing-fork" in p.cmdline()]
+    children = workers_of(server)
     children[0].kill()
     children[0].wait()
     for _ in range(50):
@@ -87,7 +117,7 @@ def test_it_refuses_to_start_and_says_why(
 
 def test_a_taken_port_is_refused(start: Start) -> None:
     with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # even one that would share it
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # even where another would share it
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         server = start("--port", str(taken.getsockname()[1]), ready=False)
