@@ -51,6 +51,7 @@ class Answering:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._asked: list[Asked] = []
+        self._answered_one = False  # in this turn of the loop
         self._threads = ThreadPoolExecutor(LARGE_THREADS, thread_name_prefix="large")
         self._large = 0
 
@@ -78,6 +79,12 @@ class Answering:
 
     async def _together(self, body: bytes, trial: bool) -> Answered:
         loop = asyncio.get_running_loop()
+        if not self._asked and not self._answered_one and self._writer.alone():
+            self._answered_one = True
+            loop.call_soon(self._turn_is_over)
+            return await self._at_once(body, trial)
+        if self._answered_one:
+            self._writer.not_alone()
         asked = Asked(body, trial, loop.create_future())
         if not self._asked:
             loop.call_soon(self._answer_asked)  # at the end of this turn
@@ -85,6 +92,16 @@ class Answering:
         await asked.durable
         assert asked.answered is not None  # noqa: S101  # set before it becomes durable
         return asked.answered
+
+    async def _at_once(self, body: bytes, trial: bool) -> Answered:
+        """The answer to who comes alone, without waiting for the end of the turn."""
+        answered = self._answer_alone(self._service.served, body, trial)
+        if not self._writer.write_now(answered.entries):
+            await self._writer.write(answered.entries)
+        return answered
+
+    def _turn_is_over(self) -> None:
+        self._answered_one = False
 
     def _answer_asked(self) -> None:
         asked, self._asked = self._asked, []
@@ -143,11 +160,11 @@ class Answering:
         self._large += 1
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, self._answer_large, self._service.served, body, trial)
+            return await loop.run_in_executor(self._threads, self._answer_alone, self._service.served, body, trial)
         finally:
             self._large -= 1
 
-    def _answer_large(self, served: Served, body: bytes, trial: bool) -> Answered:
+    def _answer_alone(self, served: Served, body: bytes, trial: bool) -> Answered:
         rows, single = served.rows.parse(body)
         answers = self._model(served, [rows], trial)
         if isinstance(answers, RefusedError):

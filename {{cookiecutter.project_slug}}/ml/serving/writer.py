@@ -67,6 +67,29 @@ class Writer:
         self._loop.call_soon(self.gather)  # at the end of this turn of the loop: what came together goes together
         await waiter
 
+    def alone(self) -> bool:
+        """Whether the last one who came was alone, and nobody waits: the next one need not be gathered."""
+        return self._expected == 1 and self._quick and not self._busy and not self._waiters
+
+    def not_alone(self) -> None:
+        """Somebody came together with one who was committed alone: next time they are gathered."""
+        self._expected = max(2, self._expected)
+
+    def write_now(self, entries: Sequence[Entry]) -> bool:
+        """Write before returning; False, and nothing is done, where another process is at it for long.
+
+        Raises:
+            JournalError: the entries are not on disk, and will not be.
+        """
+        rows = sum(entry.rows for entry in entries)
+        done = self._commit(entries, self._journal.append_soon)
+        if done is None:
+            return False
+        self._committed(rows, *done)
+        if done[1] is not None:
+            raise done[1]
+        return True
+
     def put(self, entries: Sequence[Entry], waiter: Waiter) -> None:
         """Leave entries for the next group; `waiter` is told when they are on disk, or why they will not be.
 
@@ -103,7 +126,7 @@ class Writer:
                 return
         self._work.put((entries, rows, waiters))
 
-    def _commit(self, entries: list[Entry], append: Append) -> tuple[float, JournalError | None] | None:
+    def _commit(self, entries: Sequence[Entry], append: Append) -> tuple[float, JournalError | None] | None:
         began = time.perf_counter()
         try:
             if append(entries) is False:
@@ -120,7 +143,6 @@ class Writer:
             self._loop.call_soon_threadsafe(self._done, waiters, rows, *done)
 
     def _done(self, waiters: list[Waiter], rows: int, seconds: float, error: JournalError | None) -> None:
-        self._quick = self._journal.is_file and seconds < QUICK_SECONDS * max(1, rows / QUICK_ROWS)
         for waiter in waiters:
             if waiter.done():  # its request was cancelled
                 continue
@@ -128,11 +150,15 @@ class Writer:
                 waiter.set_result(None)
             else:
                 waiter.set_exception(error)
-        if error is None:
-            self._observe(rows, seconds)
-        self._last = self._loop.time()
+        self._committed(rows, seconds, error)
         self._busy = False
         self.gather()
+
+    def _committed(self, rows: int, seconds: float, error: JournalError | None) -> None:
+        self._quick = self._journal.is_file and seconds < QUICK_SECONDS * max(1, rows / QUICK_ROWS)
+        self._last = self._loop.time()
+        if error is None:
+            self._loop.call_soon(self._observe, rows, seconds)  # answers go out first
 
     def close(self) -> None:
         """Wait for the last commit and end the thread."""

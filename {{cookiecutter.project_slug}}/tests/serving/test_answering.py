@@ -1,4 +1,4 @@
-"""Requests that come in one turn of the event loop: answered together, refused apart."""
+"""Requests that come in one turn of the event loop: answered together, refused apart; who is alone is not kept."""
 
 from __future__ import annotations
 
@@ -41,18 +41,21 @@ def linear(project: Path) -> Path:
     return folder
 
 
-def together(settings: Settings, bodies: list[bytes], trial: bool = False) -> tuple[Said, int]:
-    """What was said to bodies that came in one turn, and how many runs of the model it took."""
+def together(settings: Settings, bodies: list[bytes], trial: bool = False) -> tuple[Said, list[int]]:
+    """What was said to bodies that came in one turn, and the rows of each run of the model.
 
-    async def run() -> tuple[Said, int]:
+    With `trial` the second one is one.
+    """
+
+    async def run() -> tuple[Said, list[int]]:
         service = Service(settings)
         runs = counted(service)
         service.open()
         answering = Answering(service)
-        asked: list[Awaitable[Answered]] = [answering.answer(body, trial and i == 0) for i, body in enumerate(bodies)]
+        asked: list[Awaitable[Answered]] = [answering.answer(body, trial and i == 1) for i, body in enumerate(bodies)]
         said = await asyncio.gather(*asked, return_exceptions=True)
         service.close()
-        return said, len(runs)
+        return said, runs
 
     return asyncio.run(run())
 
@@ -75,11 +78,11 @@ def values(said: Said) -> list[Any]:
     return [json.loads(one.body) if isinstance(one, Answered) else type(one) for one in said]
 
 
-def test_one_run_of_the_model_answers_all_and_each_as_if_alone(settings: Settings) -> None:
+def test_one_run_of_the_model_answers_all_but_the_first_and_each_as_if_alone(settings: Settings) -> None:
     rows = sample_rows(CLASSIFICATION, 9)
     bodies = [json.dumps(row).encode() for row in rows[:5]] + [json.dumps(rows[5:]).encode()]
     said, runs = together(settings, bodies)
-    assert runs == 1
+    assert runs == [1, 8]  # nobody could know that the first one has company
     got = values(said)
     flat = [*got[:5], *got[5]]
     bundle = Service(settings).served.bundle
@@ -95,7 +98,7 @@ def test_a_bad_body_spoils_no_other(settings: Settings) -> None:
     said, runs = together(settings, [rows[0], b"{", rows[1], b"[1]", rows[2]])
     assert [isinstance(one, Answered) for one in said] == [True, False, True, False, True]
     assert [one.status for one in said if isinstance(one, RefusedError)] == [422, 422]
-    assert runs == 1
+    assert runs == [1, 2]
 
 
 def test_a_row_that_the_model_fails_at_spoils_no_other(settings: Settings, linear: Path) -> None:
@@ -104,7 +107,7 @@ def test_a_row_that_the_model_fails_at_spoils_no_other(settings: Settings, linea
     said, runs = together(fragile, [json.dumps(row).encode() for row in rows])
     assert [one.status for one in said if isinstance(one, RefusedError)] == [500]
     assert [isinstance(one, Answered) for one in said] == [True, False, True]
-    assert runs == 4  # once together, then each alone
+    assert runs == [1, 2, 1, 1]  # once together, then each alone
     assert [p.features["a"] for p in Journal(settings.journal).predictions()] in ([1.0, 2.0], [2.0, 1.0])
 
 
@@ -112,7 +115,7 @@ def test_a_trial_is_kept_apart_from_those_it_came_with(settings: Settings) -> No
     rows = [{**row, "customer id": f"c{i}"} for i, row in enumerate(sample_rows(CLASSIFICATION, 3))]
     together(settings, [json.dumps(row).encode() for row in rows], trial=True)
     roles = {p.row_id: p.role for p in Journal(settings.journal).predictions(role=None)}
-    assert roles == {"c0": "trial", "c1": "champion", "c2": "champion"}
+    assert roles == {"c0": "champion", "c1": "trial", "c2": "champion"}
 
 
 def test_what_was_given_up_before_its_turn_is_not_answered(settings: Settings) -> None:
@@ -120,12 +123,40 @@ def test_what_was_given_up_before_its_turn_is_not_answered(settings: Settings) -
         service = Service(settings)
         service.open()
         answering = Answering(service)
-        bodies = [json.dumps(row).encode() for row in sample_rows(CLASSIFICATION, 2)]
-        first, second = (asyncio.ensure_future(answering.answer(body)) for body in bodies)
+        bodies = [json.dumps(row).encode() for row in sample_rows(CLASSIFICATION, 3)]
+        first, second, third = (asyncio.ensure_future(answering.answer(body)) for body in bodies)
         await asyncio.sleep(0)
-        first.cancel()
-        await second
+        second.cancel()
+        await asyncio.gather(first, third)
         service.close()
 
     asyncio.run(run())
-    assert Journal(settings.journal).count() == 1
+    assert Journal(settings.journal).count() == 2
+
+
+@pytest.mark.parametrize("callers", [1, 8])
+def test_callers_that_come_again_are_answered_together_and_one_alone_at_once(settings: Settings, callers: int) -> None:
+    bodies = [json.dumps(row).encode() for row in sample_rows(CLASSIFICATION, callers)]
+
+    async def run() -> tuple[list[int], list[bool]]:
+        service = Service(settings)
+        runs = counted(service)
+        turns: list[bool] = []
+        service.open()
+        answering = Answering(service)
+
+        async def caller(body: bytes) -> None:
+            for _ in range(30):
+                waiting = asyncio.ensure_future(answering.answer(body))
+                await asyncio.sleep(0)
+                turns.append(waiting.done())
+                await waiting
+
+        await asyncio.gather(*map(caller, bodies))
+        service.close()
+        return runs, turns
+
+    runs, at_once = asyncio.run(run())
+    assert sum(runs) == 30 * callers == Journal(settings.journal).count()
+    assert sum(runs) / len(runs) == pytest.approx(callers, rel=0.2)
+    assert all(at_once) if callers == 1 else sum(at_once) < 30
