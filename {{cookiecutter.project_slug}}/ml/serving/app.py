@@ -24,7 +24,7 @@ from ml.serving.predict import Predict
 from ml.serving.rows import RefusedError, refusal
 from ml.serving.service import Service
 from ml.serving.settings import Settings
-from ml.serving.tracing import Traced, asked_for
+from ml.serving.tracing import Tracing, asked_for
 
 HERE = Path(__file__).parent
 PAGES = {"/": "page.html", "/docs": "docs.html"}
@@ -42,22 +42,22 @@ def create_app(settings: Settings) -> Gate:
     """
     service = Service(settings)
     predict = Predict(service)
-    traced = Traced(predict, service.served.bundle.lineage.get("name") or "ml") if asked_for() else None
+    tracing = Tracing(service.served.bundle.lineage.get("name") or "ml") if asked_for() else None
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         service.open()
         yield
         service.close()
-        if traced is not None:
-            traced.close()
+        if tracing is not None:
+            tracing.close()
 
     app = FastAPI(title="Predictions", docs_url=None, redoc_url=None, lifespan=lifespan)
     _routes(app, service)
     add_routes(app, service, predict)
     _errors(app)
     describe(app, service)
-    return Gate(app, traced or predict, service)
+    return Gate(app, predict, service, tracing)
 
 
 def _routes(app: FastAPI, service: Service) -> None:

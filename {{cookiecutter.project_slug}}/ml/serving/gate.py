@@ -18,8 +18,10 @@ from ml.serving.rows import RefusedError, refusal
 if TYPE_CHECKING:
     from ml.serving.admission import Task
     from ml.serving.service import Service
+    from ml.serving.tracing import Tracing
 
 PAGES = ("/", "/docs")  # hold nothing; what they show they ask for with a key
+INFER = "/v2/models/{name}/infer"
 OPEN = ("/health/", "/v2/health/")  # probes carry no key
 
 
@@ -30,12 +32,14 @@ class Gate:
         app: everything but predictions.
         predict: `POST /predict`.
         service: what both share.
+        tracing: puts spans around both ways to a prediction; None: nobody asked for it.
     """
 
-    def __init__(self, app: ASGIApp, predict: ASGIApp, service: Service) -> None:
+    def __init__(self, app: ASGIApp, predict: ASGIApp, service: Service, tracing: Tracing | None = None) -> None:
         self.app = app
         self.service = service
-        self._predict = predict
+        self._predict = predict if tracing is None else tracing.of(predict, "/predict")
+        self._infer = self._admitted if tracing is None else tracing.of(self._admitted, INFER)
         self._keys = service.settings.keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,7 +56,7 @@ class Gate:
             elif path == "/predict":
                 await self._predict(scope, receive, send)
             elif path.startswith("/v2/"):
-                await self._admitted(scope, receive, send)
+                await self._infer(scope, receive, send)
             else:
                 await self._limited(scope, receive, send)
         except RefusedError as refused:

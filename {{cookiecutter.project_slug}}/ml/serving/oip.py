@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired
 
-from fastapi import FastAPI, Path
+from fastapi import FastAPI, Path, Request
 from fastapi.responses import JSONResponse
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict  # typing's own is not accepted by pydantic before Python 3.12
@@ -77,11 +77,12 @@ def add_routes(app: FastAPI, service: Service, predict: Predict) -> None:
 
     @app.post("/v2/models/{name}/infer")
     @app.post("/v2/models/{name}/versions/{version}/infer")
-    async def infer(name: Name, body: Infer, version: str | None = None) -> dict[str, Any]:
+    async def infer(request: Request, name: Name, body: Infer, version: str | None = None) -> dict[str, Any]:
         """Answer rows that are sent as columns."""
         _check(service, name, version)
         rows = _rows(body, service.settings.serve.max_rows)
         answered = await predict.answer_counted(json.dumps(rows).encode())
+        request.scope["answered"] = answered  # for whoever traces
         return {**({"id": body["id"]} if "id" in body else {}), **_outputs(service, json.loads(answered.body))}
 
 

@@ -1,8 +1,8 @@
-"""OpenTelemetry: a span for each `POST /predict` where the environment asks for traces; elsewhere its SDK stays out.
+"""OpenTelemetry: a span for each request for predictions where the environment asks for it; else its SDK stays out.
 
 Reads: OpenTelemetry's own variables: OTEL_EXPORTER_OTLP_ENDPOINT (or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) or
 OTEL_TRACES_EXPORTER (otlp, console, none) turn it on; OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER and the others hold.
-By hand and on this route only: instrumenting the whole application took two thirds of its requests a second.
+By hand and on the ways to a prediction only: instrumenting the whole application took two thirds of its requests.
 """
 
 from __future__ import annotations
@@ -33,19 +33,17 @@ def asked_for() -> str | None:
     return next((name for name in ENDPOINTS if os.environ.get(name)), None)
 
 
-class Traced:
-    """`POST /predict` with a span around each request.
+class Tracing:
+    """Spans around requests.
 
     Args:
-        predict: the route.
         name: the service's name, unless OTEL_SERVICE_NAME says another.
 
     Raises:
         UserError: OpenTelemetry is not installed, or the exporter is not one of those above.
     """
 
-    def __init__(self, predict: ASGIApp, name: str) -> None:
-        self._predict = predict
+    def __init__(self, name: str) -> None:
         try:
             from opentelemetry.trace import SpanKind, StatusCode
             from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -59,23 +57,27 @@ class Traced:
         self._kind, self._error = SpanKind.SERVER, StatusCode.ERROR
         self._parent = TraceContextTextMapPropagator().extract
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request within a span of its caller's trace."""
-        headers = {n.decode("latin-1"): v.decode("latin-1") for n, v in scope["headers"] if n.startswith(b"trace")}
-        begun = {"http.request.method": "POST", "http.route": "/predict"}
-        parent = self._parent(headers)
-        with self._tracer.start_as_current_span("POST /predict", parent, self._kind, begun) as span:
+    def of(self, app: ASGIApp, route: str) -> ASGIApp:
+        """An application for `POST` on a route, each request within a span of its caller's trace."""
+        begun = {"http.request.method": "POST", "http.route": route}
 
-            async def sending(message: Message) -> None:
-                if "status" in message:
-                    span.set_attribute("http.response.status_code", message["status"])
-                    if message["status"] >= 500:
-                        span.set_status(self._error)
-                await send(message)
+        async def traced(scope: Scope, receive: Receive, send: Send) -> None:
+            headers = {n.decode("latin-1"): v.decode("latin-1") for n, v in scope["headers"] if n.startswith(b"trace")}
+            parent = self._parent(headers)
+            with self._tracer.start_as_current_span(f"POST {route}", parent, self._kind, begun) as span:
 
-            await self._predict(scope, receive, sending)
-            if span.is_recording() and "answered" in scope:
-                span.set_attributes(_attributes(scope["answered"]))
+                async def sending(message: Message) -> None:
+                    if "status" in message:
+                        span.set_attribute("http.response.status_code", message["status"])
+                        if message["status"] >= 500:
+                            span.set_status(self._error)
+                    await send(message)
+
+                await app(scope, receive, sending)
+                if span.is_recording() and "answered" in scope:
+                    span.set_attributes(_attributes(scope["answered"]))
+
+        return traced
 
     def close(self) -> None:
         """Send what is left."""

@@ -115,6 +115,20 @@ def test_each_request_is_a_span_of_its_callers_trace(
     assert receiver.services() == {"churn"}
 
 
+def test_an_inference_is_a_span_too(start: Start, receiver: Receiver, row: Row) -> None:
+    server = start(env={"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url})
+    inputs = [{"name": name, "shape": [1], "datatype": "BYTES", "data": [value]} for name, value in row.items()]
+    inferred = httpx2.post(f"{server.url}/v2/models/churn/infer", json={"inputs": inputs}).json()
+    httpx2.post(f"{server.url}/v2/models/other/infer", json={"inputs": inputs})
+    server.stop()
+    first, second = receiver.spans()
+    common = {"http.request.method": "POST", "http.route": "/v2/models/{name}/infer"}
+    ids = inferred["outputs"][0]["data"]
+    answered = {"ml.model_versions": ["1"], "ml.rows": 1, "ml.prediction_ids": ids}
+    assert attributes(first) == {**common, "http.response.status_code": 200, **answered}
+    assert attributes(second) == {**common, "http.response.status_code": 404}
+
+
 def test_a_collector_that_is_away_keeps_nobody_waiting(start: Start, row: Row) -> None:
     env = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}", "OTEL_EXPORTER_OTLP_TIMEOUT": "1"}
     server = start(env=env)
