@@ -168,10 +168,23 @@ def _fetched(engine: sql.Engine, query: sql.Select[Any], size: int) -> Iterator[
     """
     own = engine.dialect.name == "sqlite"
     with engine.connect() as connection:
-        found = connection.execution_options(yield_per=None if own else 100).execute(query)
-        cursor: Any = found.cursor if own else found
-        for entries in pieces(cursor, size):
+        found = connection.execute(query, execution_options={} if own else {"yield_per": 100})
+        for entries in _parts(found.cursor if own else found, size):
             yield entries, latest_outcomes(connection, entries[0][0], entries[-1][0])
+
+
+def _parts(cursor: Any, size: int) -> Iterator[list[tuple[Any, ...]]]:
+    """Entries of `size` answers or some more; by the hundred, because one by one costs as much as sqlite itself."""
+    part: list[tuple[Any, ...]] = []
+    held = 0
+    while some := cursor.fetchmany(min(size, 100)):
+        part += some
+        held += sum([entry[-1] for entry in some])
+        if held >= size:
+            yield part
+            part, held = [], 0
+    if part:
+        yield part
 
 
 def _ahead(parts: Iterator[Fetched]) -> Iterator[Fetched]:
@@ -213,24 +226,25 @@ def _read(texts: tuple[str, ...], schema: pa.Schema) -> pa.Table:
     options = pa.json.ParseOptions(
         explicit_schema=pa.schema([("rows", pa.list_(pa.struct(list(schema))))]), unexpected_field_behavior="ignore"
     )
-    lines = [f'{{"rows":[{_inner(text)}]}}' for text in texts]
-    data = "\n".join(lines).encode()
-    reading = pa.json.ReadOptions(block_size=max(1 << 22, len(max(lines, key=len)) * 8))
-    table = pa.json.read_json(io.BytesIO(data), parse_options=options, read_options=reading)
+    data = f'{{"rows":{_array(texts)}}}'.encode()
+    # its blocks end between lines, and this is one line
+    table = pa.json.read_json(
+        io.BytesIO(data), parse_options=options, read_options=pa.json.ReadOptions(block_size=len(data) + 1)
+    )
     parts = [part.flatten() for part in table.column("rows").chunks]
-    if len(table) != len(texts) or any(part.null_count for part in parts):
+    if len(table) != 1 or any(part.null_count for part in parts):
         raise pa.ArrowInvalid("a row is not one JSON object")
     return pa.Table.from_batches([pa.RecordBatch.from_struct_array(part) for part in parts], schema)
 
 
-def _inner(text: str) -> str:
-    """An array's items, or the single item that it is."""
-    return text[1:-1] if text.startswith("[") else text
+def _array(texts: tuple[str, ...]) -> str:
+    """Single JSON values, and arrays of them, as one array."""
+    return f"[{','.join([text[1:-1] if text[0] == '[' else text for text in texts])}]"
 
 
 def _items(texts: tuple[str, ...]) -> list[Any]:
-    """Single JSON values and arrays of them as one list."""
-    items: list[Any] = json.loads(f"[{','.join(map(_inner, texts))}]")
+    """Single JSON values, and arrays of them, as one list."""
+    items: list[Any] = json.loads(_array(texts))
     return items
 
 
@@ -274,17 +288,13 @@ def _outcomes(
     contract: Contract,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Of each row its outcome (n,), and the seconds from its answer to it (n,); NaN where none has come."""
-    none = np.full(len(at), np.nan)
-    if not labels:
-        return none, none
-    ids = chain.from_iterable(map(ids_of, entry_ids, rows))
-    came = [(i, *label) for i, p in enumerate(ids) if (label := labels.get(p)) is not None]
-    if not came:
-        return none, none
-    places, texts, moments = zip(*came, strict=True)
-    outcome, lag = none.copy(), none.copy()
-    outcome[list(places)] = _codes(_items(texts), codes, contract)
-    lag[list(places)] = np.array(moments) - at[list(places)]
+    outcome, lag = np.full(len(at), np.nan), np.full(len(at), np.nan)
+    found = list(map(labels.get, chain.from_iterable(map(ids_of, entry_ids, rows)))) if labels else []
+    places = [i for i, label in enumerate(found) if label is not None]
+    if places:
+        came = [label for label in found if label is not None]
+        outcome[places] = _codes(_items(tuple(text for text, _ in came)), codes, contract)
+        lag[places] = np.array([moment for _, moment in came]) - at[places]
     return outcome, lag
 
 

@@ -200,7 +200,7 @@ class Journal:
         if role is not None:
             query = query.where(PREDICTIONS.c.role == role)
         with self.engine.connect() as connection:
-            found = connection.execution_options(yield_per=100).execute(query)
+            found = connection.execute(query, execution_options={"yield_per": 100})
             for entries in pieces(found, _PIECE):
                 outcomes = latest_outcomes(connection, entries[0].prediction_id, entries[-1].prediction_id)
                 for entry in entries:
@@ -259,7 +259,8 @@ def latest_outcomes(connection: sa.Connection, first: str, last: str) -> Outcome
     """The latest label of each prediction of the entries from `first` to `last`."""
     label = LABELS.c
     query = sa.select(label.prediction_id, label.outcome, label.at).where(label.entry_id.between(first, last))
-    return {row[0]: (row[1], row[2]) for row in connection.execute(query.order_by(label.id))}
+    cursor: Any = connection.execute(query.order_by(label.id)).cursor  # its tuples take half the time of SQLAlchemy's
+    return {prediction_id: (outcome, at) for prediction_id, outcome, at in cursor.fetchall()}
 
 
 def _known(connection: sa.Connection, ids: list[str]) -> dict[str, int]:
