@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from ml.errors import UserError
+from ml.serving.database import engine_of, first_line, log_of, sync, without_password
 from ml.serving.entry import Entry, Outcomes, Prediction, place_of, predictions_of
 from ml.serving.turn import Turn, lock_file
 
@@ -76,12 +77,12 @@ class Journal:
         try:
             parsed = sa.make_url(self.url)
             self._turn = Turn(lock_file(parsed))
-            self.engine = _engine(parsed)
+            self.engine = engine_of(parsed)
             with self._turn:
                 _META.create_all(self.engine)
         except (SQLAlchemyError, ImportError, OSError) as error:
             raise UserError(
-                f"JOURNAL_URL {_without_password(self.url)}: {_first_line(error)}",
+                f"JOURNAL_URL {without_password(self.url)}: {first_line(error)}",
                 "check JOURNAL_URL; unset, the journal is serving/journal.db",
             ) from None
         dialect = self.engine.dialect
@@ -112,17 +113,17 @@ class Journal:
         if self._log is None:
             return
         try:
-            _sync_file(self._log)
+            sync(self._log)
         except OSError as error:
             self._drop()
-            raise JournalError(f"journal: {_first_line(error)}") from error
+            raise JournalError(f"journal: {first_line(error)}") from error
 
     def _insert_or_raise(self, entries: Sequence[Entry]) -> None:
         try:
             self._insert_all(entries)
         except Exception as error:  # each driver has its own base class
             self._drop()
-            raise JournalError(f"journal: {_first_line(error)}") from error
+            raise JournalError(f"journal: {first_line(error)}") from error
 
     def _insert_all(self, entries: Sequence[Entry]) -> None:
         connection = self._open()
@@ -142,7 +143,7 @@ class Journal:
             if self.is_file:
                 driver = self._connection.driver_connection
                 driver.isolation_level = None  # transactions begin where we say
-                self._log = _log_of(driver)
+                self._log = log_of(driver)
         return self._connection.driver_connection
 
     def _drop(self) -> None:
@@ -184,7 +185,7 @@ class Journal:
                 connection.execute(sa.insert(LABELS), rows)
                 known = _known(connection, sorted({entry for entry, _ in places}))
         except SQLAlchemyError as error:
-            raise JournalError(f"journal: {_first_line(error)}") from error
+            raise JournalError(f"journal: {first_line(error)}") from error
         return len(rows), sum(place >= known.get(entry, 0) for entry, place in places)
 
     def predictions(
@@ -227,7 +228,7 @@ class Journal:
                     connection.execute(sa.delete(LABELS).where(LABELS.c.entry_id.in_(ids)))
                     connection.execute(sa.delete(PREDICTIONS).where(made.prediction_id.in_(ids)))
         except SQLAlchemyError as error:
-            raise JournalError(f"journal: {_first_line(error)}") from error
+            raise JournalError(f"journal: {first_line(error)}") from error
         return sum(entry.rows for entry in found)
 
     def count(self) -> int:
@@ -271,45 +272,3 @@ def _known(connection: sa.Connection, ids: list[str]) -> dict[str, int]:
         query = sa.select(PREDICTIONS.c.prediction_id, PREDICTIONS.c.rows)
         known.update((row[0], row[1]) for row in connection.execute(query.where(PREDICTIONS.c.prediction_id.in_(some))))
     return known
-
-
-def _engine(url: sa.URL) -> sa.Engine:
-    if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, paramstyle="format", pool_pre_ping=True)
-    engine = sa.create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
-
-    @sa.event.listens_for(engine, "connect")
-    def _durable(connection: Any, _record: Any) -> None:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")  # a commit is on disk before it returns
-
-    return engine
-
-
-def _log_of(connection: sqlite3.Connection) -> int | None:
-    """The log of sqlite, opened to be synced by us; this connection's commits no longer wait for the disk themselves.
-
-    With synchronous=NORMAL sqlite syncs the log before it copies it into the database and when it starts it over,
-    never at a commit. None: a database in memory.
-    """
-    _, _, path = connection.execute("PRAGMA database_list").fetchone()
-    if not path:
-        return None
-    connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # the log is there from the first look on
-    return os.open(f"{path}-wal", os.O_RDWR | os.O_CLOEXEC)
-
-
-def _sync_file(file: int) -> None:
-    getattr(os, "fdatasync", os.fsync)(file)  # macOS has no fdatasync
-
-
-def _without_password(url: str) -> str:
-    try:
-        return sa.make_url(url).render_as_string(hide_password=True)
-    except SQLAlchemyError:
-        return "(not an address)"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:300]
