@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ml.serving.service import Service
 
 LARGE_BODY = 32_000  # bytes from which parsing and answering would hold up the event loop for milliseconds
+TOGETHER = 64  # requests in one run of the model; more would hold up the event loop as long
 LARGE_THREADS = 1  # a second one would only wait for the interpreter that the first one holds
 LARGE_WAITING = 7  # large requests that wait for a thread at most
 
@@ -104,7 +105,9 @@ class Answering:
         self._answered_one = False
 
     def _answer_asked(self) -> None:
-        asked, self._asked = self._asked, []
+        asked, self._asked = self._asked[:TOGETHER], self._asked[TOGETHER:]
+        if self._asked:
+            asyncio.get_running_loop().call_soon(self._answer_asked)
         served, writer = self._service.served, self._writer
         valid = [one for one in asked if not one.durable.done() and self._is_valid(served, one)]
         for one, answer in zip(valid, self._answers(served, valid), strict=True):

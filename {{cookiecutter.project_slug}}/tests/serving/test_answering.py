@@ -15,7 +15,7 @@ from ml.encode import Encoder
 from ml.model import make_model
 from ml.params import load_params
 from ml.pipeline.export import onnx_answers, to_onnx, write_bundle
-from ml.serving.answering import Answering
+from ml.serving.answering import TOGETHER, Answering
 from ml.serving.answers import Answered
 from ml.serving.journal import Journal
 from ml.serving.rows import RefusedError
@@ -91,6 +91,14 @@ def test_one_run_of_the_model_answers_all_but_the_first_and_each_as_if_alone(set
         assert np.array_equal(np.array(list(answer["probabilities"].values()), np.float32), expected)
     kept = {p.prediction_id: p.features for p in Journal(settings.journal).predictions()}
     assert [kept[answer["prediction_id"]] for answer in flat] == rows
+
+
+def test_a_crowd_is_answered_in_parts(settings: Settings) -> None:
+    bodies = [json.dumps(row).encode() for row in sample_rows(CLASSIFICATION, 2 * TOGETHER + 10)]
+    said, runs = together(settings, bodies)
+    assert all(isinstance(one, Answered) for one in said)
+    assert runs == [1, TOGETHER, TOGETHER, 9]
+    assert Journal(settings.journal).count() == len(bodies)
 
 
 def test_a_bad_body_spoils_no_other(settings: Settings) -> None:
