@@ -1,6 +1,6 @@
 """uvicorn's HTTP protocol over a transport that sends an answer's head together with its body.
 
-Two writes are two system calls and two packets, for the client to read and for us to send: a tenth of a request.
+Two writes are two system calls and two packets, for us to send and for the client to read.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class Service:
             self._start(follow(link, None, self._use_challenger, self.metrics.bundle_failures.inc))
             self.challenger.open(self.settings.journal)
         gc.collect()
-        gc.freeze()  # what is there now stays: looking through it again would be a sixth of a large request
+        gc.freeze()  # what is there now stays: no need to look through it again and again
 
     def _start(self, forever: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(forever))

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from multiprocessing.context import SpawnContext
 
+from ml.errors import UserError
 from ml.serving.listener import BEGUN_SECONDS, DRAIN_SECONDS, begin_none
 
 RESTART_SECONDS = 0.5  # before a worker that ended is started again
@@ -112,9 +113,7 @@ class Supervisor:
         """Wait at most so long for connections and news of workers; see to what has come."""
         takers = self._takers()
         if takers and not self._listens:
-            self._listener.listen(4096)
-            self._listener.setblocking(False)
-            self._listens = True
+            self._listen()
         asked: list[socket.socket] = [worker.pipe for worker in self._workers if worker.said != GONE]
         if takers and not self._kept:
             asked.append(self._listener)
@@ -127,6 +126,18 @@ class Supervisor:
             self._hand_over(connection)
         if self._listener in found:
             self._accept()
+
+    def _listen(self) -> None:
+        try:
+            self._listener.listen(4096)
+        except OSError as error:  # a second server that began in the same moment could bind, but it cannot listen
+            for worker in self._workers:
+                worker.process.terminate()
+                worker.process.join()
+            port = self._listener.getsockname()[1]
+            raise UserError(f"--port {port}: {error.strerror}", "stop the other service") from None
+        self._listener.setblocking(False)
+        self._listens = True
 
     def _accept(self) -> None:
         for _ in range(AT_ONCE):

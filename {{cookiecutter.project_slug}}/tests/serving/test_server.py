@@ -127,6 +127,22 @@ def test_a_taken_port_is_refused(start: Start) -> None:
 
 
 @pytest.mark.slow
+def test_two_servers_that_begin_together_are_one_and_an_error(start: Start) -> None:
+    with socket.socket() as first:
+        first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        first.bind(("127.0.0.1", 0))
+        port = first.getsockname()[1]
+        server = start("--workers", "2", "--port", str(port), ready=False)
+        assert server.process.stderr is not None
+        assert server.process.stderr.readline().startswith("serving ")  # bound beside the first, which now listens
+        first.listen()
+        said = server.process.communicate(timeout=20)[1]
+    assert server.process.returncode == 2
+    assert f"--port {port}: Address already in use" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.slow
 def test_with_a_key_it_may_listen_everywhere(start: Start, row: Row) -> None:
     server = start("--host", "0.0.0.0", env={"ML_API_KEYS": "secret"})  # noqa: S104
     assert httpx2.post(f"{server.url}/predict", json=row).status_code == 401
