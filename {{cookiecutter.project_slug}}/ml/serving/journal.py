@@ -80,11 +80,17 @@ class Journal:
             self.engine = engine_of(parsed)
             with self._turn:
                 _META.create_all(self.engine)
+                columns = {column["name"] for column in sa.inspect(self.engine).get_columns(PREDICTIONS.name)}
         except (SQLAlchemyError, ImportError, OSError) as error:
             raise UserError(
                 f"JOURNAL_URL {without_password(self.url)}: {first_line(error)}",
                 "check JOURNAL_URL; unset, the journal is serving/journal.db",
             ) from None
+        if missing := set(PREDICTIONS.c.keys()) - columns:
+            raise UserError(
+                f"JOURNAL_URL {without_password(self.url)}: the journal is an earlier one's, without {sorted(missing)}",
+                "move it away, or name another in JOURNAL_URL",
+            )
         dialect = self.engine.dialect
         self.is_file = dialect.name == "sqlite"
         self._insert = str(sa.insert(PREDICTIONS).compile(dialect=dialect))

@@ -12,6 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from ml.archive import export, prune
+from ml.errors import UserError
 from ml.serving.challenger import SHADOW
 from ml.serving.entry import LARGEST, ids_of, place_of
 from ml.serving.journal import Journal
@@ -102,3 +103,11 @@ def test_every_row_is_counted(client: TestClient) -> None:
     assert 'ml_rows_total{role="champion",version="1"} 8.0' in page
     assert "ml_journal_rows_total 8.0" in page
     assert 'ml_requests_total{status="200"} 2.0' in page
+
+
+def test_a_journal_of_other_columns_is_refused(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "old.db") as connection:
+        connection.execute("CREATE TABLE predictions (prediction_id TEXT PRIMARY KEY, at DOUBLE)")
+    with pytest.raises(UserError, match=r"the journal is an earlier one's, without .*'rows'") as raised:
+        Journal(f"sqlite:///{tmp_path}/old.db")
+    assert "move it away" in raised.value.then
