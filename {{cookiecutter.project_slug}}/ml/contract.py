@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 CONTRACT = Path("contract.yaml")
 FLOAT32_MAX = 3.4e38  # the encoder's numbers are float32: what exceeds this cannot be told apart
+MAX_TEXT_LENGTH = 10_000  # characters of one text: some pages; longer ones are documents, not a table's cells
+MAX_LEVEL_LENGTH = 200  # characters of one category level: every level is stored in the contract and in reports
 
 Task = Literal["binary", "multiclass", "regression"]
 DatePart = Literal["days", "year", "month", "day", "weekday", "hour", "minute"]
