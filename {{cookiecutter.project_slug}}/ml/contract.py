@@ -197,19 +197,34 @@ def load_contract(path: Path = CONTRACT) -> Contract:
     """
     if not path.is_file():
         raise UserError(f"{path}: there is no contract yet", "make adopt DATA=your.csv TARGET=column")
-    text = path.read_text(encoding="utf-8")
-    return _checked(json.loads(text) if path.suffix == ".json" else _read_yaml(text, path), path)
+    return _checked(_read_json(path) if path.suffix == ".json" else read_yaml(path), path)
 
 
-def _read_yaml(text: str, path: Path) -> Any:
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # text that is not UTF-8 is a ValueError too
+        raise UserError(f"{path}: not valid JSON: {error}", f"`git checkout {path}`") from None
+
+
+def read_yaml(path: Path) -> Any:
+    """The values of a YAML file that people edit (contract.yaml, params.yaml).
+
+    Raises:
+        UserError: it is not UTF-8 text, not YAML, or holds a date that does not exist.
+    """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
+    mend = f"mend {path} and repeat the command"
     try:
-        return YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
+        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise UserError(f"{path}: line {line} is not UTF-8 text", f"save {path} as UTF-8") from None
+    except (YAMLError, ValueError, RecursionError) as error:
         where = " ".join(str(error).split())
-        raise UserError(f"{path}: not valid YAML: {where}", f"mend {path} and repeat the command") from None
+        raise UserError(f"{path}: not valid YAML: {where}", mend) from None
 
 
 def _checked(values: Any, path: Path) -> Contract:
@@ -222,8 +237,9 @@ def _checked(values: Any, path: Path) -> Contract:
 def _first_problem(error: ValidationError, values: Any) -> str:
     problem = error.errors(include_url=False)[0]
     loc = list(problem["loc"])
-    if len(loc) > 1 and loc[0] == "columns" and isinstance(loc[1], int):
-        name = values["columns"][loc[1]].get("name", loc[1])
+    column = values["columns"][loc[1]] if loc[0:1] == ["columns"] and len(loc) > 1 else None
+    if isinstance(column, dict):
+        name = column.get("name", loc[1])
         return f'column "{name}": {_dotted(loc[3:])}{problem["msg"]}{_given(problem["input"])}'
     return f"{_dotted(loc)}{problem['msg']}{_given(problem['input'])}"
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ml.contract import read_yaml
 from ml.errors import UserError
 
 PARAMS = Path("params.yaml")
@@ -17,7 +18,7 @@ Share = Field(ge=0, le=1)
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Validate(_Frozen):
@@ -121,17 +122,10 @@ def load_params(path: Path = PARAMS) -> Params:
     Raises:
         UserError: missing file, invalid YAML, an unknown or missing key, a value out of bounds; it names the key.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     if not path.is_file():
         raise UserError(f"{path}: no such file here ({Path.cwd()})", "cd to the project's folder")
     try:
-        values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}", f"mend {path}") from None
-    try:
-        return Params.model_validate(values)
+        return Params.model_validate(read_yaml(path))
     except ValidationError as error:
         raise UserError(f"{path}: {_problem(error)}", f"mend {path}, or `git diff {path}`") from None
 

@@ -48,6 +48,8 @@ def test_json_round_trip_is_the_identity(tmp_path: Path, contract: Contract) -> 
         ("target:", "time: age\ntarget:", ["time", "age", "not a datetime"]),
         ("target:", "targt:", ["target", "Field required"]),
         ("columns:", "columns: [", ["not valid YAML"]),
+        ("{name: age, kind: integer}", "3", ["columns.0", "3"]),
+        ("kind: integer", "kind: integer, min: 2026-99-99", ["not valid YAML", "month"]),
     ],
 )
 def test_a_mistake_names_file_and_place(tmp_path: Path, old: str, new: str, told: list[str]) -> None:
@@ -57,6 +59,22 @@ def test_a_mistake_names_file_and_place(tmp_path: Path, old: str, new: str, told
     for words in ["contract.yaml", *told]:
         assert words in error.value.what
     assert error.value.then
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_contract_in_another_encoding_is_refused(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "contract.yaml"
+    path.write_bytes(f"{TEXT}# größe\n".encode(encoding))
+    with pytest.raises(UserError, match=r"contract\.yaml: line \d is not UTF-8 text"):
+        load_contract(path)
+
+
+@pytest.mark.parametrize("data", [b"{", b"\xff", b"[]"])
+def test_a_broken_contract_of_a_bundle_is_refused(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "contract.json"
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"contract\.json"):
+        load_contract(path)
 
 
 def test_no_contract_says_how_to_make_one(tmp_path: Path) -> None:

@@ -27,6 +27,11 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> str:
         ("export:", "exprt:", ["exprt"]),
         ("seed: 7", "seed: seven", ["seed", "seven"]),
         ("split:", "split: [", ["not valid YAML"]),
+        ("penalty: 1.0", "penalty: .inf", ["train.linear.penalty", "finite", "inf"]),
+        ("canary_share: 0.1", "canary_share: .nan", ["serve.canary_share", "finite", "nan"]),
+        ("max_rows: 10000", "max_rows: -.inf", ["serve.max_rows", "finite", "-inf"]),
+        ("penalty: 1.0", "penalty: 1.0e+999", ["train.linear.penalty", "finite", "inf"]),
+        ("seed: 7", "seed: 2026-99-99", ["not valid YAML", "month"]),
     ],
 )
 def test_a_mistake_names_its_key(sound: str, tmp_path: Path, old: str, new: str, told: list[str]) -> None:
@@ -37,6 +42,13 @@ def test_a_mistake_names_its_key(sound: str, tmp_path: Path, old: str, new: str,
         load_params(path)
     for words in ["params.yaml", *told]:
         assert words in error.value.what
+
+
+def test_text_that_is_not_utf8_names_its_line(sound: str, tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes("# größe\n".encode("latin-1") + sound.encode())
+    with pytest.raises(UserError, match=r"params\.yaml: line 1 is not UTF-8 text"):
+        load_params(path)
 
 
 def test_settings_are_frozen(params: Params) -> None:

@@ -27,7 +27,7 @@ def sealed(text: str) -> str:
 
 def is_edited(path: Path = CONTRACT) -> bool:
     """Whether a person has changed the contract since adopt wrote it."""
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8", errors="replace")  # other bytes are an edit
     body, seal, rest = text.rpartition(SEAL)
     return not seal or rest.split(":")[0] != _hash(body)
 

@@ -17,15 +17,18 @@ from pathlib import Path
 from ml.adopt.header import is_data
 from ml.contract import Source
 from ml.errors import UserError
-from ml.raw.files import is_parquet, open_bytes
+from ml.raw.files import UNREADABLE, is_parquet, open_bytes, refuse_open_quote
 
 SEPARATORS = (",", ";", "\t", "|")
 HEAD_BYTES = 1 << 18
 CHUNK_BYTES = 1 << 22
 FIRST_LINE = "first"  # what NAMES says when the first line does hold the names
 AS_TABLE = "save the table as CSV or Parquet"
-FORMATS = {b"PK\x03\x04": "an Excel or zip file", b"\xd0\xcf\x11\xe0": "an old Excel file", b"%PDF": "a PDF",
-           b"ARROW1": "an Arrow file", b"SQLi": "an SQLite database", b"{": "JSON", b"<": "HTML or XML"}  # fmt: skip
+FORMATS = {
+    b"PK\x03\x04": "an Excel or zip file", b"\xd0\xcf\x11\xe0": "an old Excel file", b"%PDF": "a PDF",
+    b"ARROW1": "an Arrow file", b"SQLi": "an SQLite database", b"{": "JSON", b"<": "HTML or XML",
+    b"\xff\xfe\x00\x00": "UTF-32 text",
+}  # fmt: skip
 
 
 def sniff(path: Path, names: tuple[str, ...] = ()) -> Source:
@@ -43,7 +46,7 @@ def sniff(path: Path, names: tuple[str, ...] = ()) -> Source:
     head = _head(path)
     encoding = _encoding(path, head)
     lines = _lines(path, head.decode(encoding, errors="ignore").lstrip("\ufeff"))
-    separator = _separator(path, lines)
+    separator = _separator(path, lines, encoding)
     if names == (FIRST_LINE,):
         return Source(separator=separator, encoding=encoding)
     if not names:
@@ -71,7 +74,7 @@ def _head(path: Path) -> bytes:
     try:
         with open_bytes(path) as file:
             head = file.read(HEAD_BYTES)
-    except (OSError, EOFError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{path}: cannot be unpacked: {error}", "fetch it again") from None
     if not head.strip():
         raise UserError(f"{path}: it is empty", "give a file with a header and rows")
@@ -94,7 +97,7 @@ def _encoding(path: Path, head: bytes) -> str:
             decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return _single_byte(path)
-    except (OSError, EOFError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{path}: cannot be unpacked: {error}", "fetch it again") from None
     return "utf-8"
 
@@ -124,10 +127,11 @@ def _single_byte(path: Path) -> str:
     return "cp1252" if c1 else "latin-1"
 
 
-def _separator(path: Path, lines: list[str]) -> str:
+def _separator(path: Path, lines: list[str], encoding: str) -> str:
     scores = {separator: _fit(lines, separator) for separator in SEPARATORS}
     best = max(SEPARATORS, key=lambda separator: scores[separator])
     if scores[best][1] < 2:
+        refuse_open_quote(path, Source(separator=best, encoding=encoding))
         _refuse_preamble(path, lines)
         raise UserError(
             f"{path}: only one column, whichever of , ; tab | separates them",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from ml.contract import Source
 
 BLOCK_BYTES = 16 << 20  # one block of the CSV reader; a row longer than this is not a table's
+csv.field_size_limit(BLOCK_BYTES)  # the csv module's own limit of 128 KiB would be hit by long texts
+UNREADABLE = (pa.ArrowException, UnicodeError, OSError, EOFError, zlib.error, csv.Error)
 Watch = Callable[[BinaryIO, int, str], BinaryIO]  # an open file, its bytes, its name → the same file, watched
 MAX_RAGGED = 10_000  # rows of a wrong length after which reading stops: this is not a table
 
@@ -79,8 +82,8 @@ def read_texts(path: Path, source: Source, watch: Watch | None = None) -> pa.Tab
 
 def _read_parquet(path: Path) -> pa.Table:
     try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
+        table = pq.ParquetFile(path).read()  # `pq.read_table` fails at two columns of one name
+    except UNREADABLE as error:
         raise UserError(f"{path}: not a readable Parquet file: {error}", "write it again") from None
     return table.rename_columns(column_names(table.column_names))
 
@@ -103,11 +106,15 @@ def _read_csv(path: Path, source: Source, watch: Watch) -> pa.Table:
             file = watch(raw, path.stat().st_size, path.name)
             unpacked = gzip.GzipFile(fileobj=file) if is_packed(path) else file
             table = pacsv.read_csv(unpacked, **_options(source, len(names), ragged))
-    except (pa.ArrowException, UnicodeError, OSError, EOFError) as error:
+    except UNREADABLE as error:
+        refuse_open_quote(path, source)
         if not ragged:
-            raise UserError(f"{path}: not readable as {source.encoding} text: {error}", _mend(source)) from None
+            raise _unreadable(path, source, error) from None
     if ragged:
+        refuse_open_quote(path, source)
         raise _ragged(path, source, ragged)
+    if any(pc.any(pc.match_substring(column, "\n")).as_py() for column in table.columns):
+        refuse_open_quote(path, source)
     return _without_blank_rows(table.slice(0 if source.names else 1)).rename_columns(names)
 
 
@@ -127,16 +134,57 @@ def first_record(path: Path, source: Source) -> list[str]:
         with open_bytes(path) as file:
             text = io.TextIOWrapper(file, encoding=_codec(source.encoding), newline="")
             return next((cells for cells in csv.reader(text, delimiter=source.separator) if cells), [])
-    except (UnicodeError, csv.Error, OSError, EOFError) as error:
-        raise UserError(f"{path}: not readable as {source.encoding} text: {error}", _mend(source)) from None
+    except UNREADABLE as error:
+        raise _unreadable(path, source, error) from None
+
+
+def refuse_open_quote(path: Path, source: Source) -> None:
+    """Refuse a file in which a quote that is never closed makes one value of the lines below it.
+
+    A value of several lines is sound only if a separator or the end of the line follows its closing quote:
+    otherwise that quote was meant to open a later value.
+
+    Raises:
+        UserError: it names the line on which the record with the open quote starts.
+    """
+    try:
+        line = _line_of_open_quote(path, source)
+    except UNREADABLE as error:
+        raise _unreadable(path, source, error) from None
+    if line:
+        raise UserError(
+            f"{path}: line {line}: a quote opens here and is not closed, so that the lines below it"
+            " belong to one value",
+            f"close or remove the quote on line {line} (inside a quoted value a quote is written twice),"
+            " then repeat the command",
+        )
+
+
+def _line_of_open_quote(path: Path, source: Source) -> int | None:
+    with open_bytes(path) as file:
+        text = io.TextIOWrapper(file, encoding=_codec(source.encoding), newline="")
+        reader = csv.reader(text, delimiter=source.separator, strict=True)
+        while True:
+            start = reader.line_num + 1
+            try:
+                next(reader)
+            except StopIteration:
+                return None
+            except csv.Error as error:  # stray quotes within one line are read as they are
+                if reader.line_num > start or "unexpected end of data" in str(error):
+                    return start
 
 
 def _codec(encoding: str) -> str:
     return "utf-8-sig" if encoding == "utf-8" else encoding
 
 
-def _mend(source: Source) -> str:
-    return f"save it as UTF-8 with `{source.separator}` between the columns"
+def _unreadable(path: Path, source: Source, error: Exception) -> UserError:
+    said = " ".join(str(error).split())
+    return UserError(
+        f"{path}: not readable as {source.encoding} text: {said}",
+        f"save it as UTF-8 with `{source.separator}` between the columns",
+    )
 
 
 def _options(source: Source, width: int, ragged: list[pacsv.InvalidRow]) -> dict[str, Any]:

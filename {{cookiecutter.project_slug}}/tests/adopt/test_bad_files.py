@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import io
 import re
+import tempfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ml.adopt.adopt import adopt
+from ml.adopt.parts import read
+from ml.adopt.understand import Request, understand
+from ml.contract import Source
 from ml.errors import UserError
+from ml.raw.files import read_texts
 
 ROWS = [f"{i},{i * 7 % 11},{'yes' if i % 3 else 'no'}" for i in range(60)]
 SOUND = "\n".join(["a,b,y", *ROWS]) + "\n"
@@ -56,6 +67,8 @@ def _lines(*changed: tuple[int, str]) -> bytes:
         (bytes(range(256)) * 400, "no text"),
         (b"x" * 300_000, "no line ends"),
         (gzip.compress(SOUND.encode())[:-20], "cannot be unpacked|not readable"),
+        (SOUND.encode("utf-32"), "UTF-32"),
+        (gzip.compress(SOUND.encode())[:40] + bytes(40), "cannot be unpacked"),
         (b"PAR1" + bytes(100), "not a readable Parquet"),
         (b"exported,by,tool,2024-01-01\n" + SOUND.encode(), "do not have the 4 columns"),
         (b"Report of May\n\n" + SOUND.encode(), "first 1 lines"),
@@ -63,6 +76,73 @@ def _lines(*changed: tuple[int, str]) -> bytes:
 )
 def test_a_file_that_is_no_table(data: bytes, says: str, folder: Path) -> None:
     assert re.search(says, _refused(data))
+
+
+MANY = "\n".join(f"{i},{i * 7 % 11},{'yes' if i % 3 else 'no'}" for i in range(40_000))
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (_lines((30, '1,"2,yes')), 31),
+        (_lines((30, '"1,2,yes')), 31),
+        (_lines((30, '1,2,"yes')), 31),  # the last column: the rest of the file became one class
+        (_lines((30, '1,"2,yes'), (40, '1,"2",yes')), 31),  # a later quote closes it: ten rows were lost
+        (_lines((60, '1,"2,yes')), 61),
+        (_lines((0, 'a,"b,y')), 1),
+        (_lines((20, '"4\n4",2,yes'), (30, '1,"2,yes')), 32),  # a value of two lines is sound
+        (f'a,b,y\n1,"2,yes\n{MANY}'.encode(), 2),  # longer than the csv module's own limit
+        (gzip.compress(f'a,b,y\n1,2,"yes\n{MANY}'.encode()), 2),
+        ("\n".join(["a,b,y", *ROWS[:30], '1,"2,yes', *ROWS[30:]]).encode("utf-16"), 32),
+    ],
+)
+def test_a_quote_that_is_not_closed_names_its_line(data: bytes, line: int, folder: Path) -> None:
+    assert f"line {line}: a quote opens here and is not closed" in _refused(data)
+
+
+def test_values_of_several_lines_are_read(folder: Path) -> None:
+    """Quotes that are closed, doubled or stand within a value are sound."""
+    data = _lines((20, '"4\n""4""",2,yes'), (30, '5" pipe,2,no'), (31, '"5"" pipe",2,no'))
+    Path("t.csv").write_bytes(data)
+    texts = read_texts(Path("t.csv"), Source())
+    assert texts.num_rows == 60
+    assert texts["a"].to_pylist()[19] == '4\n"4"'
+
+
+def _parquet(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    return sink.getvalue()
+
+
+def test_two_parquet_columns_of_one_name_are_told_apart(folder: Path) -> None:
+    numbers = pa.array(np.arange(60) % 7)
+    Path("t.parquet").write_bytes(_parquet(pa.table([numbers, numbers, numbers], names=["a", "a", "y"])))
+    assert read_texts(Path("t.parquet"), Source()).column_names == ["a", "a_2", "y"]
+
+
+TABLE = _parquet(pa.table({"a": np.arange(60), "b": np.arange(60) % 11, "y": ["yes", "no", "no"] * 20}))
+WRITTEN = [
+    SOUND.encode(), SOUND.replace("9,", '"9",').encode(), SOUND.encode("utf-16"), b"\xef\xbb\xbf" + SOUND.encode(),
+    SOUND.replace("9,", "é,").encode("latin-1"), gzip.compress(SOUND.encode()), TABLE,
+]  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_damaged_bytes_are_read_or_refused(data: st.DataObject) -> None:
+    """Bytes cut, overwritten and inserted anywhere: a `UserError` or a table, nothing else."""
+    written = bytearray(data.draw(st.sampled_from(WRITTEN)))
+    junk = st.sampled_from([b'"', b"\x00", b"\xff", b"\r", b"\n", b",", b"\xef\xbb\xbf", b"\xff\xfe", b'","'])
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(written)))
+        written[at : at + data.draw(st.integers(0, 3))] = data.draw(st.one_of(junk, st.binary(max_size=8)))
+    del written[data.draw(st.one_of(st.just(len(written)), st.integers(0, len(written)))) :]
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(UserError):
+        path = Path(folder) / "t.csv"
+        path.write_bytes(written)
+        texts, source = read([path])
+        understand("t.csv", texts, source, Request("y"))
 
 
 def test_mixed_encodings_are_counted(folder: Path) -> None:
