@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 
 ONE_HOT_LEVELS = 40  # more levels than this are target-encoded: one column instead of one for each level
 
+# What a stored model may hold beside plain values and scikit-learn's public estimators, by exact
+# name. Loading creates what the file names, so add the types of a new estimator one by one, after
+# a look at each; never a function. `ml.pipeline.train.load_model` names what is not listed.
+STORED_TYPES = (
+    "numpy.dtype",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.model_selection._split.KFold",
+    "sklearn.tree._tree.Tree",
+)
+
 
 def make_model(contract: Contract, params: Train) -> Pipeline:
     """An unfitted Pipeline whose last step is the estimator that `params.model` names.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -125,20 +124,3 @@ def test_a_difference_is_refused_with_its_row(contract: Contract) -> None:
 
 def test_answers_that_are_not_numbers_are_a_difference(contract: Contract) -> None:
     assert difference(np.array([[0.5, 0.5]]), np.array([[np.nan, 0.5]]), contract).tolist() == [np.inf]
-
-
-class Foreign:
-    """A type that is neither scikit-learn's nor NumPy's."""
-
-    value: Any = 1
-
-
-def test_a_stored_model_of_foreign_types_is_not_loaded(tmp_path: Path) -> None:
-    save_model(Foreign(), tmp_path / "model.skops")
-    with pytest.raises(UserError, match="not scikit-learn's"):
-        load_model(tmp_path / "model.skops")
-
-
-def test_a_missing_model_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="make flow"):
-        load_model(tmp_path / "model.skops")
