@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ml.serving.answers import Answer, Answered, Served, body_of
+from ml.serving.http import LARGE_BODY
 from ml.serving.journal import JournalError
 from ml.serving.rows import RefusedError, Row, refusal
 from ml.serving.writer import Writer
@@ -22,7 +23,6 @@ from ml.serving.writer import Writer
 if TYPE_CHECKING:
     from ml.serving.service import Service
 
-LARGE_BODY = 32_000  # bytes from which parsing and answering would hold up the event loop for milliseconds
 TOGETHER = 64  # requests in one run of the model; more would hold up the event loop as long
 LARGE_THREADS = 1  # a second one would only wait for the interpreter that the first one holds
 LARGE_WAITING = 7  # large requests that wait for a thread at most

@@ -15,13 +15,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 
+from ml.contract import Target
 from ml.serving.gate import Gate
 from ml.serving.journal import JournalError
-from ml.serving.labels import outcome_of
+from ml.serving.labels import Label, LabelSchema, outcome_of
 from ml.serving.oip import add_routes
-from ml.serving.openapi import LabelsBody, describe
+from ml.serving.openapi import document_of
 from ml.serving.predict import Predict
-from ml.serving.rows import RefusedError, refusal
+from ml.serving.rows import RefusedError, cut, first_details, refusal
 from ml.serving.service import Service
 from ml.serving.settings import Settings
 from ml.serving.tracing import Tracing, asked_for
@@ -52,11 +53,16 @@ def create_app(settings: Settings) -> Gate:
         if tracing is not None:
             tracing.close()
 
-    app = FastAPI(title="Predictions", docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(title="Predictions", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     _routes(app, service)
     add_routes(app, service, predict)
     _errors(app)
-    describe(app, service)
+    document = document_of(app, service)
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> Response:
+        return Response(document(), media_type="application/json")
+
     return Gate(app, predict, service, tracing)
 
 
@@ -98,22 +104,23 @@ def _routes(app: FastAPI, service: Service) -> None:
         """A page for people; it asks this service like any other client."""
         return Response(pages[request.url.path], media_type="text/html; charset=utf-8", headers=PAGE_HEADERS)
 
+    label_schema = LabelSchema()
+
     @app.post("/labels")
-    def labels(body: LabelsBody) -> dict[str, int]:
+    def labels(request: Request) -> dict[str, int]:
         """Record outcomes by prediction id; late, repeated and corrected ones are fine, the latest holds."""
-        listed = body if isinstance(body, list) else [body]
-        recorded, unknown = service.journal.add_labels(
-            (label["prediction_id"], _outcome(service, i, label["outcome"])) for i, label in enumerate(listed)
-        )
+        listed, _ = label_schema.parse(request.scope["body"])
+        target = service.served.bundle.contract.target
+        recorded, unknown = service.journal.add_labels([_label(target, i, label) for i, label in enumerate(listed)])
         service.metrics.labels_recorded.inc(recorded)
         return {"recorded": recorded, "unknown": unknown}
 
 
-def _outcome(service: Service, row: int, value: Any) -> Any:
+def _label(target: Target, i: int, label: dict[str, Any]) -> Label:
     try:
-        return outcome_of(value, service.served.bundle.contract.target)
+        return label["prediction_id"], outcome_of(label["outcome"], target)
     except ValueError as error:
-        raise refusal(422, "outcome", f"outcome: {error}", ("body", row, "outcome")) from None
+        raise refusal(422, "outcome", f"outcome: {error}", ("body", i, "outcome")) from None
 
 
 def _errors(app: FastAPI) -> None:
@@ -126,11 +133,12 @@ def _errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
         details = [{"type": e["type"], "loc": list(e["loc"]), "msg": e["msg"]} for e in error.errors()]
-        return JSONResponse({"detail": details}, 422)
+        return JSONResponse({"detail": first_details(details)}, 422)
 
     @app.exception_handler(HTTPException)
     def http(request: Request, error: HTTPException) -> JSONResponse:
-        detail = {"type": "http", "loc": ["path"], "msg": f"{request.method} {request.url.path}: {error.detail}"}
+        asked = f"{request.method} {cut(request.url.path)}"
+        detail = {"type": "http", "loc": ["path"], "msg": f"{asked}: {error.detail}"}
         return JSONResponse({"detail": [detail]}, error.status_code, error.headers)
 
     @app.exception_handler(JournalError)

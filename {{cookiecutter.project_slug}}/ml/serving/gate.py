@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ml.serving.http import DisconnectedError, send_refusal, whole_body
+from ml.serving.http import DisconnectedError, check_headers, read_body, send_refusal
 from ml.serving.rows import RefusedError, refusal
 
 if TYPE_CHECKING:
@@ -65,9 +65,11 @@ class Gate:
             return
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A route of the application, with the body that `POST /predict` would read."""
-        whole = await whole_body(scope, receive, self.service.settings.serve.max_body_bytes)
-        await self.app(scope, whole, send)
+        """A route of the application, which finds the body in its scope."""
+        limit = self.service.settings.serve.max_body_bytes
+        check_headers(scope, limit)
+        scope["body"] = await read_body(receive, limit)
+        await self.app(scope, receive, send)
 
     async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The other way to a prediction, with the admission, the deadline and the counters of `POST /predict`."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
-from pydantic_core import from_json
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from ml.serving.rows import RefusedError, refusal
+
+LARGE_BODY = 32_000  # bytes from which reading and answering a body would hold up the event loop for milliseconds
 
 
 class DisconnectedError(Exception):
@@ -30,30 +31,6 @@ async def read_body(receive: Receive, limit: int) -> bytes:
     if len(body) > limit:
         raise _too_large(limit)
     return body
-
-
-async def whole_body(scope: Scope, receive: Receive, limit: int) -> Receive:
-    """The request's body, read and checked, for an application that would read it without a limit.
-
-    Raises:
-        RefusedError: larger than `limit` bytes, compressed, or no JSON to the parser of `POST /predict`.
-        DisconnectedError: the client went away.
-    """
-    check_headers(scope, limit)
-    body: bytes | None = await read_body(receive, limit)
-    try:
-        from_json(body or b"")  # the standard parser lets half characters pass, and fails at long numbers
-    except ValueError as error:
-        raise refusal(422, "json_invalid", f"not valid JSON: {error}") from None
-
-    async def again() -> Message:
-        nonlocal body
-        if body is None:
-            return await receive()
-        message, body = {"type": "http.request", "body": body, "more_body": False}, None
-        return message
-
-    return again
 
 
 def check_headers(scope: Scope, limit: int) -> int:

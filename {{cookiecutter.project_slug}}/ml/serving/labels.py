@@ -11,15 +11,32 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from ml.contract import FLOAT32_MAX, Contract, Target, load_contract
 from ml.errors import UserError
 from ml.serving.journal import Journal, JournalError
+from ml.serving.rows import NO_NUL, ObjectSchema
 
 KEYS = ("prediction_id", "outcome")
+MAX_LABELS = 100_000  # in one request
 
 Label = tuple[str, Any]
+
+
+class LabelSchema(ObjectSchema):
+    """The bodies of `POST /labels`: what became of a prediction, one or an array."""
+
+    item, items, item_is = "label", "labels", "with prediction_id and outcome"
+
+    def __init__(self) -> None:
+        prediction_id = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
+        super().__init__({"prediction_id": prediction_id, "outcome": str | float | bool}, (), MAX_LABELS)
+
+    def _allowed(self, name: str) -> str:
+        return "a class of the target, or a number" if name == "outcome" else "a text of 1 to 200 characters"
 
 
 def outcome_of(value: Any, target: Target) -> Any:

@@ -10,12 +10,15 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired
 
 from fastapi import FastAPI, Path, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
-from pydantic import ConfigDict, Field, with_config
+from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError, with_config
+from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict  # typing's own is not accepted by pydantic before Python 3.12
 
 from ml.contract import Column
-from ml.serving.rows import refusal
+from ml.serving.http import LARGE_BODY
+from ml.serving.rows import Detail, RefusedError, refusal
 
 if TYPE_CHECKING:
     from ml.serving.predict import Predict
@@ -30,7 +33,7 @@ class Tensor(TypedDict):
     """One column of the rows."""
 
     name: str
-    shape: list[int]
+    shape: Annotated[list[int], FailFast()]
     datatype: str
     data: list[Any]
 
@@ -39,8 +42,11 @@ class Tensor(TypedDict):
 class Infer(TypedDict):
     """An inference request."""
 
-    id: NotRequired[str]
-    inputs: Annotated[list[Tensor], Field(min_length=1)]
+    id: NotRequired[Annotated[str, Field(max_length=512)]]
+    inputs: Annotated[list[Tensor], FailFast(), Field(min_length=1)]
+
+
+INFER = TypeAdapter(Infer)
 
 
 def add_routes(app: FastAPI, service: Service, predict: Predict) -> None:
@@ -77,13 +83,28 @@ def add_routes(app: FastAPI, service: Service, predict: Predict) -> None:
 
     @app.post("/v2/models/{name}/infer")
     @app.post("/v2/models/{name}/versions/{version}/infer")
-    async def infer(request: Request, name: Name, body: Infer, version: str | None = None) -> dict[str, Any]:
+    async def infer(request: Request, name: Name, version: str | None = None) -> JSONResponse:
         """Answer rows that are sent as columns."""
         _check(service, name, version)
-        rows = _rows(body, service.settings.serve.max_rows)
-        answered = await predict.answer_counted(json.dumps(rows).encode())
+        body, limit = request.scope["body"], service.settings.serve.max_rows
+        given, rows = await run_in_threadpool(_read, body, limit) if len(body) >= LARGE_BODY else _read(body, limit)
+        answered = await predict.answer_counted(rows)
         request.scope["answered"] = answered  # for whoever traces
-        return {**({"id": body["id"]} if "id" in body else {}), **_outputs(service, json.loads(answered.body))}
+        return JSONResponse({**given, **_outputs(service, json.loads(answered.body))})
+
+
+def _read(body: bytes, limit: int) -> tuple[dict[str, str], bytes]:
+    """A request's id, which the answer repeats, and its rows as `POST /predict` reads them."""
+    try:
+        request = INFER.validate_json(body)
+    except ValidationError as error:
+        raise RefusedError(422, [_detail(e) for e in error.errors(include_url=False)]) from None
+    return {"id": request["id"]} if "id" in request else {}, json.dumps(_rows(request, limit)).encode()
+
+
+def _detail(error: ErrorDetails) -> Detail:
+    said = f"not valid JSON: {error['ctx']['error']}" if error["type"] == "json_invalid" else error["msg"]
+    return {"type": error["type"], "loc": ["body", *error["loc"]], "msg": said}
 
 
 def _check(service: Service, name: str, version: str | None) -> None:

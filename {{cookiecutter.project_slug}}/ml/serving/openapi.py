@@ -2,47 +2,53 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
-from pydantic import ConfigDict, Field, with_config
-from typing_extensions import TypedDict
 
 from ml.contract import FLOAT32_MAX, Contract
-from ml.serving.answers import target_schema
-from ml.serving.rows import NO_NUL
+from ml.serving.answers import Served, target_schema
+from ml.serving.labels import MAX_LABELS, LabelSchema
+from ml.serving.oip import INFER
 
 if TYPE_CHECKING:
     from ml.serving.service import Service
 
 
-@with_config(ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
-class Label(TypedDict):
-    """What became of one prediction."""
+def document_of(app: FastAPI, service: Service) -> Callable[[], bytes]:
+    """FastAPI's OpenAPI document, completed by the served contract, the bodies and all refusals; made once a model."""
+    made: tuple[Served, bytes] | None = None
 
-    prediction_id: Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
-    outcome: str | float | bool  # a class of the target, or a number
+    def document() -> bytes:
+        nonlocal made
+        served = service.served
+        if made is None or made[0] is not served:
+            made = served, json.dumps(_schema(app, service)).encode()
+        return made[1]
+
+    return document
 
 
-LabelsBody = Label | Annotated[list[Label], Field(max_length=100_000)]
+def _schema(app: FastAPI, service: Service) -> dict[str, Any]:
+    app.openapi_schema = None  # what is changed below is FastAPI's own copy
+    schema = app.openapi()
+    paths = schema["paths"] = {"/predict": {"post": _predict(service)}, **schema["paths"]}
+    paths["/labels"]["post"]["requestBody"] = _labels_body(service.served.bundle.contract)
+    for path, methods in paths.items():
+        for method, operation in methods.items():
+            if path.endswith("/infer"):
+                operation["requestBody"] = {"required": True, "content": _json(INFER.json_schema())}
+            _complete(operation, path, method, service)
+    return schema
 
 
-def describe(app: FastAPI, service: Service) -> None:
-    """Complete FastAPI's OpenAPI document by the contract that is served now, the predict route and all refusals."""
-    from_fastapi = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        app.openapi_schema = None  # the contract may have changed with the model
-        schema = from_fastapi()
-        schema["paths"] = {"/predict": {"post": _predict(service)}, **schema["paths"]}
-        label = schema["components"]["schemas"]["Label"]["properties"]
-        label["outcome"] = _outcome_schema(service.served.bundle.contract)
-        for path, methods in schema["paths"].items():
-            for method, operation in methods.items():
-                _complete(operation, path, method, service)
-        return schema
-
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+def _labels_body(contract: Contract) -> dict[str, Any]:
+    label = LabelSchema().json_schema()
+    label["properties"]["outcome"] = _outcome_schema(contract)
+    many = {"type": "array", "items": label, "maxItems": MAX_LABELS}
+    return {"required": True, "content": _json({"anyOf": [label, many]})}
 
 
 def _predict(service: Service) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, cast
 
 from starlette.types import Receive, Scope, Send
 
-from ml.serving.answering import LARGE_BODY, Answering
+from ml.serving.answering import Answering
 from ml.serving.answers import Answered
-from ml.serving.http import check_headers, read_body, send_json, send_refusal
+from ml.serving.http import LARGE_BODY, check_headers, read_body, send_json, send_refusal
 from ml.serving.logs import log_answer
 from ml.serving.rows import RefusedError, refusal
 

@@ -1,16 +1,16 @@
 """What a request may hold: JSON → rows that are valid for the contract, or a list of what is wrong with them.
 
 The types are made from the contract at start: any column name, strict (no "1" for a number, no true for 1), nothing
-unknown, nothing that float32 cannot hold. Parsing and checking are one pass in pydantic-core.
+unknown, nothing that float32 cannot hold. pydantic-core parses and checks values in one pass; keys are checked here.
 """
 
 from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +22,7 @@ from pydantic import (
     WithJsonSchema,
     with_config,
 )
+from pydantic_core import ErrorDetails, from_json
 from typing_extensions import TypedDict  # typing's own is not accepted by pydantic before Python 3.12
 
 from ml.contract import FLOAT32_MAX, Boolean, Categorical, Column, Contract, Datetime, Integer, Numeric
@@ -31,18 +32,37 @@ Row = dict[str, Any]
 Detail = dict[str, Any]  # {"type", "loc", "msg"}
 
 NO_NUL = r"^[^\x00]*$"  # PostgreSQL keeps no text with one, and would refuse all that is committed with it
-_SHOWN = 60  # characters of a refused value that are repeated to the caller
+_SHOWN = 60  # characters of a refused value or name that are repeated to the caller
 _LISTED = 12  # allowed levels that a message lists
+_MAX_DETAILS = 20  # mistakes that one refusal names; the rest is counted
+_HINTED = 3  # unknown names that are compared with those of the contract, which takes time ...
+_LONGEST_HINTED = 200  # ... that grows with their length
 
 
 class RefusedError(Exception):
-    """A request that cannot be answered: HTTP status and what is wrong, in the API's one error shape."""
+    """A request that cannot be answered: HTTP status and what is wrong, in the API's one error shape.
 
-    def __init__(self, status: int, details: list[Detail], headers: Mapping[str, str] | None = None) -> None:
+    Args:
+        status: of HTTP.
+        details: what is wrong; the first 20 are sent.
+        headers: further headers of the answer.
+        count: how many mistakes there are, if `details` does not hold all.
+    """
+
+    def __init__(
+        self, status: int, details: Sequence[Detail], headers: Mapping[str, str] | None = None, count: int = 0
+    ) -> None:
         super().__init__(details[0]["msg"])
         self.status = status
-        self.details = details
+        self.details = first_details(details, count)
         self.headers = dict(headers or {})
+
+
+def first_details(details: Sequence[Detail], count: int = 0) -> list[Detail]:
+    """The first 20 details and one that counts the rest, so that a client does not choose the answer's size."""
+    rest = max(count, len(details)) - len(details[:_MAX_DETAILS])
+    counted = [{"type": "more", "loc": ["body"], "msg": f"and {rest} more mistakes"}] if rest else []
+    return [*details[:_MAX_DETAILS], *counted]
 
 
 def refusal(status: int, kind: str, msg: str, loc: tuple[str | int, ...] = ("body",), **headers: str) -> RefusedError:
@@ -54,7 +74,106 @@ def refusal(status: int, kind: str, msg: str, loc: tuple[str | int, ...] = ("bod
     )
 
 
-class Rows:
+class ObjectSchema:
+    """JSON objects with known keys: a body holds one of them, or an array.
+
+    pydantic checks values only. For each unknown or missing key it would make an error that holds a copy of the
+    object: an object with 150,000 unknown keys took seconds.
+
+    Args:
+        fields: the type of each key's value.
+        optional: keys that may be absent.
+        limit: objects in one body at most.
+    """
+
+    item, items, item_is = "object", "objects", "with known keys"
+    key, unknown = "key", "is not known"
+
+    def __init__(self, fields: Mapping[str, Any], optional: Collection[str | None], limit: int) -> None:
+        self._limit = limit
+        self._listed = list(fields)
+        self._names = frozenset(fields)
+        self._required = {name: None for name in fields if name not in optional}.keys()  # in order
+        kind = _values_type(fields)
+        self._one: TypeAdapter[Row] = TypeAdapter(kind)
+        self._many: TypeAdapter[list[Row]] = TypeAdapter(_array_type(kind, limit))
+
+    def parse(self, body: bytes) -> tuple[list[Row], bool]:
+        """One JSON object or an array of them → (objects, whether it was one object).
+
+        Raises:
+            RefusedError: not JSON, too many objects, or not valid; details of the first wrong object.
+        """
+        single = not body.lstrip(b" \t\r\n").startswith(b"[")
+        try:
+            rows = [self._one.validate_json(body)] if single else self._many.validate_json(body)
+        except ValidationError as error:
+            raise self._refused(body, single, error.errors(include_url=False)) from None
+        if not all(map(self._has_right_keys, rows)):
+            raise self._refused(body, single, [])
+        return rows, single
+
+    def json_schema(self) -> dict[str, Any]:
+        """JSON schema of one object."""
+        required = {"required": list(self._required)} if self._required else {}
+        return {**self._one.json_schema(), **required, "additionalProperties": False}
+
+    def _has_right_keys(self, row: Row) -> bool:
+        # pydantic puts unknown keys last: where there are as many as are known, one look at the last is enough
+        if len(row) == len(self._names):
+            return next(reversed(row)) in self._names
+        return self._names.issuperset(row) and self._required <= row.keys()
+
+    def _refused(self, body: bytes, single: bool, errors: Sequence[ErrorDetails]) -> RefusedError:
+        """What is wrong with the first wrong object: `errors` of its values, and its keys."""
+        details = list({d["msg"]: d for d in map(self._value_detail, errors)}.values())
+        if errors and not errors[0]["loc"][0 if single else 1 :]:  # no JSON, or no object
+            return RefusedError(422, details)
+        rows = [from_json(body)] if single else from_json(body)
+        last = int(errors[0]["loc"][0]) if errors and not single else 0
+        checked = rows[: last + 1] if errors else rows
+        wrong = next((i for i, row in enumerate(checked) if not self._has_right_keys(row)), last)
+        if wrong < last:
+            details = []
+        missing = [name for name in self._required if name not in rows[wrong]]
+        unknown = [name for name in rows[wrong] if name not in self._names]
+        count = len(details) + len(missing) + len(unknown)
+        details += self._key_details(missing, unknown, ["body"] if single else ["body", wrong])
+        return RefusedError(422, details, count=count)
+
+    def _key_details(self, missing: Sequence[str], unknown: Sequence[str], loc: list[str | int]) -> list[Detail]:
+        details: list[Detail] = []
+        for name in missing[:_MAX_DETAILS]:
+            msg = f'{self.key} "{name}" is missing: it holds {self._allowed(name)}'
+            details.append({"type": "missing", "loc": [*loc, name], "msg": msg})
+        for i, name in enumerate(unknown[:_MAX_DETAILS]):
+            hint = self._hint(name) if i < _HINTED and len(name) <= _LONGEST_HINTED else ""
+            msg = f'{self.key} "{cut(name)}" {self.unknown}{hint}'
+            details.append({"type": "extra_forbidden", "loc": [*loc, cut(name)], "msg": msg})
+        return details
+
+    def _value_detail(self, error: ErrorDetails) -> Detail:
+        loc, kind = list(error["loc"]), error["type"]
+        name = next((part for part in loc if isinstance(part, str)), None)
+        if kind == "json_invalid":
+            msg = f"not valid JSON: {error['ctx']['error']}"
+        elif kind == "too_long":
+            msg = f"a request holds at most {self._limit} {self.items}"
+        elif name is None:
+            msg = f"expected one {self.item} (an object {self.item_is}) or an array of {self.items}"
+        else:
+            msg = f'{self.key} "{name}": {shown(error["input"])} is not {self._allowed(name)}'
+        return {"type": kind, "loc": ["body", *loc], "msg": msg}
+
+    def _allowed(self, name: str) -> str:
+        raise NotImplementedError
+
+    def _hint(self, name: str) -> str:
+        near = difflib.get_close_matches(name, self._listed, 1)
+        return f'; did you mean "{near[0]}"?' if near else f"; there are: {_some(self._listed)}"
+
+
+class Rows(ObjectSchema):
     """The rows of one contract's requests.
 
     Args:
@@ -62,58 +181,40 @@ class Rows:
         max_rows: rows in one request at most.
     """
 
+    item, items, item_is = "row", "rows", "with a value for each column"
+    key, unknown = "column", "is not in the contract"
+
     def __init__(self, contract: Contract, max_rows: int) -> None:
         self._contract = contract
-        self._max_rows = max_rows
-        row = _row_type(contract)
-        self._one: TypeAdapter[Row] = TypeAdapter(row)
-        self._many: TypeAdapter[list[Row]] = TypeAdapter(_rows_type(row, max_rows))
+        optional = [c.name for c in contract.columns if c.missing or c.name == contract.time]
+        super().__init__(_field_types(contract), {*optional, contract.id}, max_rows)
 
     def parse(self, body: bytes) -> tuple[list[Row], bool]:
         """One JSON object or an array of them → (rows, whether it was one object). Moments are left as text.
 
         Raises:
-            RefusedError: not JSON, too many rows, or not valid for the contract; one detail for each value.
+            RefusedError: not JSON, too many rows, or not valid for the contract.
         """
-        single = not body.lstrip(b" \t\r\n").startswith(b"[")
-        try:
-            rows = [self._one.validate_json(body)] if single else self._many.validate_json(body)
-        except ValidationError as error:
-            details = [self._detail(e) for e in error.errors(include_url=False)]
-            raise RefusedError(422, list({d["msg"]: d for d in details}.values())) from None
+        rows, single = super().parse(body)
         if self._contract.time is not None:
             _stamp(rows, self._contract.time)
         return rows, single
-
-    def json_schema(self) -> dict[str, Any]:
-        """JSON schema of one row."""
-        return self._one.json_schema()
-
-    def _detail(self, error: Any) -> Detail:
-        loc, kind = list(error["loc"]), error["type"]
-        names = [part for part in loc if isinstance(part, str)]
-        return {"type": kind, "loc": ["body", *loc], "msg": self._message(kind, names[0] if names else None, error)}
-
-    def _message(self, kind: str, name: str | None, error: Any) -> str:
-        if kind == "json_invalid":
-            return f"not valid JSON: {error['ctx']['error']}"
-        if kind == "too_long":
-            return f"a request holds at most {self._max_rows} rows"
-        if name is None:
-            return "expected one row (an object with a value for each column) or an array of rows"
-        if kind == "missing":
-            return f'column "{name}" is missing: it holds {self._allowed(name)}'
-        if kind == "extra_forbidden":
-            near = difflib.get_close_matches(name, self._contract.names, 1)
-            hint = f'; did you mean "{near[0]}"?' if near else f"; there are: {_some(self._contract.names)}"
-            return f'column "{_cut(name)}" is not in the contract{hint}'
-        return f'column "{name}": {shown(error["input"])} is not {self._allowed(name)}'
 
     def _allowed(self, name: str) -> str:
         column = self._contract.get(name)
         if column is None:
             return "a text without NUL or a whole number"
         return _allowed(column) + (" or null" if column.missing else "")
+
+
+def _values_type(fields: Mapping[str, Any]) -> Any:
+    made: Any = TypedDict("Row", dict(fields), total=False)  # type: ignore[misc]  # the keys are known at run time
+    return with_config(ConfigDict(strict=True, extra="allow", allow_inf_nan=False))(made)
+
+
+def _array_type(kind: Any, limit: int) -> Any:
+    # FailFast: a thousand rows with the same mistake need to be told once
+    return Annotated[list[kind], FailFast(), Field(max_length=limit)]
 
 
 def _stamp(rows: list[Row], time: str) -> None:
@@ -124,21 +225,14 @@ def _stamp(rows: list[Row], time: str) -> None:
             row[time] = now
 
 
-def _row_type(contract: Contract) -> Any:
+def _field_types(contract: Contract) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for column in contract.columns:
-        optional = column.missing or column.name == contract.time
         value = _value_type(column)
-        fields[column.name] = NotRequired[value | None] if optional else value
+        fields[column.name] = value | None if column.missing or column.name == contract.time else value
     if contract.id is not None:
-        fields[contract.id] = NotRequired[Annotated[str, Field(max_length=512, pattern=NO_NUL)] | int | None]
-    made: Any = TypedDict("Row", fields)  # type: ignore[misc]  # the columns are known when the contract is
-    return with_config(ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))(made)
-
-
-def _rows_type(row: Any, max_rows: int) -> Any:
-    # FailFast: a thousand rows with the same mistake need to be told once
-    return Annotated[list[row], FailFast(), Field(max_length=max_rows)]
+        fields[contract.id] = Annotated[str, Field(max_length=512, pattern=NO_NUL)] | int | None
+    return fields
 
 
 def _value_type(column: Column) -> Any:
@@ -182,11 +276,12 @@ def _allowed(column: Column) -> str:
 
 
 def _some(names: Any) -> str:
-    listed = ", ".join(f'"{_cut(n)}"' for n in names[:_LISTED])
+    listed = ", ".join(f'"{cut(n)}"' for n in names[:_LISTED])
     return listed + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """A text of a client, as much of it as is repeated."""
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 
@@ -196,4 +291,6 @@ def shown(value: Any) -> str:
         return "an object" if isinstance(value, dict) else "an array"
     if isinstance(value, int) and value.bit_length() > 256:
         return "a number of more than 70 digits"
-    return _cut(json.dumps(value, ensure_ascii=False))
+    if isinstance(value, str):
+        value = value[: _SHOWN + 1]
+    return cut(json.dumps(value, ensure_ascii=False))

@@ -24,7 +24,7 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 from ml.serving.journal import Journal
 from tests.serving.conftest import CLASSIFICATION, Start
 
-CASES = {"/predict": 1500, "/labels": 650, "infer": 250}  # of one route, as many valid ones as others
+CASES = {"/predict": 1500, "/labels": 750, "infer": 250}  # of one route, as many valid ones as others
 FEW = 30  # of the routes that read no body
 LONG = re.compile(r"\d{17}|\de-\d")  # a number that may be rounded to an allowed one when it is read
 NAMES = [*CLASSIFICATION.names, "customer id"]
