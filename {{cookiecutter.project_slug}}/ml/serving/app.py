@@ -5,7 +5,8 @@ Reads: the bundle. Writes: the journal. Run by `ml serve` (`ml.serving.server`);
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from ml.serving.rows import RefusedError, cut, first_details, refusal
 from ml.serving.service import Service
 from ml.serving.settings import Settings
 from ml.serving.tracing import Tracing, asked_for
+
+log = logging.getLogger(__name__)
 
 HERE = Path(__file__).parent
 PAGES = {"/": "page.html", "/docs": "docs.html"}
@@ -74,10 +77,8 @@ def _routes(app: FastAPI, service: Service) -> None:
 
     @app.get("/health/ready")
     async def ready() -> JSONResponse:
-        """The model is verified and takes traffic; 503 while shutting down."""
-        if service.draining:
-            return JSONResponse({"status": "draining"}, 503, {"Retry-After": "1"})
-        return JSONResponse({"status": "ready", "version": service.served.bundle.version})
+        """The model is verified and takes traffic; 503 while shutting down or while the journal cannot be written."""
+        return _readiness(service)
 
     @app.get("/model")
     async def model() -> dict[str, Any]:
@@ -111,9 +112,26 @@ def _routes(app: FastAPI, service: Service) -> None:
         """Record outcomes by prediction id; late, repeated and corrected ones are fine, the latest holds."""
         listed, _ = label_schema.parse(request.scope["body"])
         target = service.served.bundle.contract.target
-        recorded, unknown = service.journal.add_labels([_label(target, i, label) for i, label in enumerate(listed)])
+        recorded, unknown = _record(service, [_label(target, i, label) for i, label in enumerate(listed)])
         service.metrics.labels_recorded.inc(recorded)
         return {"recorded": recorded, "unknown": unknown}
+
+
+def _readiness(service: Service) -> JSONResponse:
+    reason = service.not_ready
+    if reason is None:
+        return JSONResponse({"status": "ready", "version": service.served.bundle.version})
+    status = "draining" if service.draining else "not ready"
+    return JSONResponse({"status": status, "reason": reason}, 503, {"Retry-After": "1"})
+
+
+def _record(service: Service, labels: Sequence[Label]) -> tuple[int, int]:
+    try:
+        return service.journal.add_labels(labels)
+    except JournalError as error:
+        service.metrics.label_failures.inc()
+        log.warning("%d labels were not recorded: %s", len(labels), error)
+        raise refusal(503, "journal", f"not recorded, because {error}", ("server",), Retry_After="1") from None
 
 
 def _label(target: Target, i: int, label: dict[str, Any]) -> Label:
@@ -140,8 +158,3 @@ def _errors(app: FastAPI) -> None:
         asked = f"{request.method} {cut(request.url.path)}"
         detail = {"type": "http", "loc": ["path"], "msg": f"{asked}: {error.detail}"}
         return JSONResponse({"detail": [detail]}, error.status_code, error.headers)
-
-    @app.exception_handler(JournalError)
-    def unrecorded(_request: Request, error: JournalError) -> JSONResponse:
-        detail = {"type": "journal", "loc": ["server"], "msg": str(error)}
-        return JSONResponse({"detail": [detail]}, 503, {"Retry-After": "1"})

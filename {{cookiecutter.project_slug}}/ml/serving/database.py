@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 
-def engine_of(url: sa.URL) -> sa.Engine:
-    """Connections to a database, in which a commit is on disk before it returns."""
+def engine_of(url: sa.URL, patience: float) -> sa.Engine:
+    """Connections to a database, in which a commit is on disk before it returns.
+
+    Args:
+        url: its address.
+        patience: seconds that a statement waits for another connection's lock.
+    """
     if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, paramstyle="format", pool_pre_ping=True)
-    engine = sa.create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+        return _server_engine(url, patience)
+    engine = sa.create_engine(url, connect_args={"timeout": patience, "check_same_thread": False})
 
     @sa.event.listens_for(engine, "connect")
     def _durable(connection: Any, _record: Any) -> None:
@@ -22,6 +28,46 @@ def engine_of(url: sa.URL) -> sa.Engine:
         connection.execute("PRAGMA synchronous=FULL")  # a commit is on disk before it returns
 
     return engine
+
+
+def _server_engine(url: sa.URL, patience: float) -> sa.Engine:
+    engine = sa.create_engine(url, paramstyle="format", pool_pre_ping=True)
+    if engine.dialect.name == "postgresql":
+
+        @sa.event.listens_for(engine, "connect")
+        def _bounded(connection: Any, _record: Any) -> None:
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET lock_timeout = {round(patience * 1000)}")
+            connection.commit()
+
+    return engine
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether sqlite has refused because another connection writes."""
+    cause = getattr(error, "orig", None) or error  # SQLAlchemy wraps the driver's error
+    return getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
+def bytes_of(engine: sa.Engine, tables: list[str]) -> int:
+    """Bytes of the tables with their indexes; of sqlite the whole file and its log."""
+    if engine.dialect.name == "sqlite":
+        files = [Path(f"{engine.url.database}{suffix}") for suffix in ("", "-wal")]
+        return sum(file.stat().st_size for file in files if file.is_file())
+    if engine.dialect.name != "postgresql":
+        return 0
+    with engine.connect() as connection:
+        sizes = sa.select(*(sa.func.pg_total_relation_size(name) for name in tables))
+        return sum(connection.execute(sizes).one())
+
+
+def free_bytes_of(engine: sa.Engine) -> int | None:
+    """Bytes that are free on sqlite's disk; None where it is another machine's business."""
+    path = engine.url.database
+    if engine.dialect.name != "sqlite" or not path or path == ":memory:":
+        return None
+    disk = os.statvfs(Path(path).absolute().parent)
+    return disk.f_bavail * disk.f_frsize
 
 
 def log_of(connection: sqlite3.Connection) -> int | None:
@@ -52,5 +98,7 @@ def without_password(url: str) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """What a driver's error says, without its pages."""
+    """What a driver's error says, without its pages and without a path of this machine."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return (str(error) or type(error).__name__).splitlines()[0][:300]

@@ -13,18 +13,29 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from ml.errors import UserError
-from ml.serving.database import engine_of, first_line, log_of, sync, without_password
+from ml.serving.database import (
+    bytes_of,
+    engine_of,
+    first_line,
+    free_bytes_of,
+    is_busy,
+    log_of,
+    sync,
+    without_password,
+)
 from ml.serving.entry import Entry, Outcomes, Prediction, place_of, predictions_of
-from ml.serving.turn import Turn, lock_file
+from ml.serving.turn import SOON_SECONDS, Turn, lock_file
 
 DEFAULT_URL = "sqlite:///serving/journal.db"
+PATIENCE_SECONDS = 30.0  # how long a write waits for other processes
+_RETRY_SECONDS = 0.1  # how long it waits where the write before it has failed
 _PIECE = 1000  # answers that are read at a time
 _LOG_BYTES = 5_000_000  # sqlite starts the log over at 1,000 pages of 4 kB; the rest is room for a large request
 
@@ -53,6 +64,10 @@ LABELS = sa.Table(
 )
 
 
+_CHECK = "check JOURNAL_URL; unset, the journal is serving/journal.db"
+_WAIT = "wait for the process that writes to the journal, or end it (`fuser` names it), then repeat"
+
+
 class JournalError(Exception):
     """The journal cannot be written or read now: disk full, database away. Nothing was recorded."""
 
@@ -67,24 +82,28 @@ class Journal:
 
     Args:
         url: an SQLAlchemy address; tables are created where they are missing.
+        patience: seconds that a write waits for other processes at most.
+
+    Attributes:
+        problem: why the last write failed; None: it did not.
 
     Raises:
         UserError: the address is not one, or the database cannot be opened.
     """
 
-    def __init__(self, url: str | None = None) -> None:
+    def __init__(self, url: str | None = None, patience: float = PATIENCE_SECONDS) -> None:
         self.url = url or journal_url()
+        self.problem: str | None = None
+        self._patience = patience
         try:
             parsed = sa.make_url(self.url)
             self._turn = Turn(lock_file(parsed))
-            self.engine = engine_of(parsed)
-            with self._turn:
-                _META.create_all(self.engine)
-                columns = {column["name"] for column in sa.inspect(self.engine).get_columns(PREDICTIONS.name)}
+            self.engine = engine_of(parsed, patience)
+            columns = self._columns()
         except (SQLAlchemyError, ImportError, OSError) as error:
             raise UserError(
                 f"JOURNAL_URL {without_password(self.url)}: {first_line(error)}",
-                "check JOURNAL_URL; unset, the journal is serving/journal.db",
+                _WAIT if isinstance(error, TimeoutError) or is_busy(error) else _CHECK,
             ) from None
         if missing := set(PREDICTIONS.c.keys()) - columns:
             raise UserError(
@@ -95,24 +114,57 @@ class Journal:
         self.is_file = dialect.name == "sqlite"
         self._insert = str(sa.insert(PREDICTIONS).compile(dialect=dialect))
         self._connection: Any = None
+        self._busy_milliseconds: int | None = None  # what sqlite was told to wait for a lock
         self._log: int | None = None  # sqlite's write-ahead log
+
+    def _columns(self) -> set[str]:
+        """The columns of `predictions`; tables that are missing are created."""
+        if not set(_META.tables) <= set(sa.inspect(self.engine).get_table_names()):
+            with self._turn.within(self._patience):  # reading needs no turn: it works beside a writer
+                _META.create_all(self.engine)
+        return {column["name"] for column in sa.inspect(self.engine).get_columns(PREDICTIONS.name)}
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Make entries durable, all or none; a `JournalError` says that none is, a later call may succeed."""
-        with self._turn:
-            self._insert_or_raise(entries)
-        self._sync()
+        seconds = self._wait_seconds()
+        if not self._append(entries, seconds):
+            raise self._failed(TimeoutError(f"locked by another process, waited {seconds:g} s"))
 
     def append_soon(self, entries: Sequence[Entry]) -> bool:
-        """`append`, unless another writer is at it for longer than a millisecond: then False, and nothing is done."""
-        if not self._turn.soon():
+        """`append`, unless another process has locked the journal: then False, and nothing is done.
+
+        It waits a millisecond at most, so that it may be called in the event loop.
+        """
+        if self._connection is None:  # opening one may wait
+            return False
+        return self._append(entries, SOON_SECONDS)
+
+    def _append(self, entries: Sequence[Entry], seconds: float) -> bool:
+        """Append and sync; False: another process has locked the journal for so long."""
+        until = time.monotonic() + seconds
+        if not self._turn.take(seconds):
             return False
         try:
-            self._insert_or_raise(entries)
+            self._insert_all(entries, max(0, int((until - time.monotonic()) * 1000)))
+        except Exception as error:  # each driver has its own base class
+            if is_busy(error):
+                return False
+            raise self._failed(error) from error
         finally:
             self._turn.leave()
         self._sync()
+        self.problem = None
         return True
+
+    def _wait_seconds(self) -> float:
+        """How long to wait for other processes: a short time after a failure, so that callers are told at once."""
+        return self._patience if self.problem is None else min(self._patience, _RETRY_SECONDS)
+
+    def _failed(self, error: Exception) -> JournalError:
+        """Note a failed write; the connection is opened anew for the next one."""
+        self._drop()
+        self.problem = first_line(error)
+        return JournalError(f"journal: {self.problem}")
 
     def _sync(self) -> None:
         """Put what was committed on disk, when the turn is another writer's already: their syncs overlap."""
@@ -121,18 +173,10 @@ class Journal:
         try:
             sync(self._log)
         except OSError as error:
-            self._drop()
-            raise JournalError(f"journal: {first_line(error)}") from error
+            raise self._failed(error) from error
 
-    def _insert_or_raise(self, entries: Sequence[Entry]) -> None:
-        try:
-            self._insert_all(entries)
-        except Exception as error:  # each driver has its own base class
-            self._drop()
-            raise JournalError(f"journal: {first_line(error)}") from error
-
-    def _insert_all(self, entries: Sequence[Entry]) -> None:
-        connection = self._open()
+    def _insert_all(self, entries: Sequence[Entry], busy_milliseconds: int) -> None:
+        connection = self._open(busy_milliseconds)
         if self.is_file and len(entries) == 1:
             connection.execute(self._insert, entries[0])  # a statement alone is a transaction
             return
@@ -142,17 +186,24 @@ class Journal:
         cursor.executemany(self._insert, entries)
         connection.commit()
 
-    def _open(self) -> Any:
-        """The driver's own connection: on this path SQLAlchemy's layers would cost as much as sqlite itself."""
+    def _open(self, busy_milliseconds: int) -> Any:
+        """The driver's own connection: on this path SQLAlchemy's layers would cost as much as sqlite itself.
+
+        `busy_milliseconds`: how long sqlite waits where another process writes without taking its turn.
+        """
         if self._connection is None:
             self._connection = self.engine.raw_connection()
             if self.is_file:
                 driver = self._connection.driver_connection
                 driver.isolation_level = None  # transactions begin where we say
                 self._log = log_of(driver)
+        if self.is_file and busy_milliseconds != self._busy_milliseconds:
+            self._connection.driver_connection.execute(f"PRAGMA busy_timeout = {busy_milliseconds}")
+            self._busy_milliseconds = busy_milliseconds
         return self._connection.driver_connection
 
     def _drop(self) -> None:
+        self._busy_milliseconds = None
         connection, self._connection = self._connection, None
         log, self._log = self._log, None
         if connection is not None:
@@ -164,9 +215,9 @@ class Journal:
         """Let sqlite's log take its usual size now: a sync that also grows a file costs ten times more."""
         if not self.is_file:
             return
-        with self._turn, suppress(sqlite3.OperationalError):
-            connection = self._open()
-            # where the disk has no such room, nothing is lost but speed
+        # where the disk has no such room or another process writes, nothing is lost but speed
+        with suppress(sqlite3.OperationalError, SQLAlchemyError, TimeoutError), self._turn.within(_RETRY_SECONDS):
+            connection = self._open(0)
             connection.execute("DROP TABLE IF EXISTS room")  # of a process that was killed in between
             connection.execute("CREATE TABLE room AS SELECT zeroblob(?) AS bytes", (_LOG_BYTES,))
             connection.execute("DROP TABLE room")
@@ -186,13 +237,27 @@ class Journal:
             {"prediction_id": p, "entry_id": entry, "outcome": json.dumps(o, ensure_ascii=False), "at": now}
             for (p, o), (entry, _) in zip(listed, places, strict=True)
         ]
-        try:
-            with self._turn, self.engine.begin() as connection:
-                connection.execute(sa.insert(LABELS), rows)
+        with self._writing():
+            with self.engine.connect() as connection:
                 known = _known(connection, sorted({entry for entry, _ in places}))
-        except SQLAlchemyError as error:
-            raise JournalError(f"journal: {first_line(error)}") from error
+            with self._turn_and_transaction() as connection:
+                connection.execute(sa.insert(LABELS), rows)
         return len(rows), sum(place >= known.get(entry, 0) for entry, place in places)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, TimeoutError) as error:
+            raise self._failed(error) from error
+        self.problem = None
+
+    @contextmanager
+    def _turn_and_transaction(self) -> Iterator[sa.Connection]:
+        with self._turn.within(self._wait_seconds()) as left, self.engine.begin() as connection:
+            if self.is_file:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout = {round(left * 1000)}")
+            yield connection
 
     def predictions(
         self, since: float = 0.0, until: float = float("inf"), role: str | None = "champion"
@@ -206,12 +271,18 @@ class Journal:
             query = query.where(PREDICTIONS.c.at < until)
         if role is not None:
             query = query.where(PREDICTIONS.c.role == role)
-        with self.engine.connect() as connection:
-            found = connection.execute(query, execution_options={"yield_per": 100})
-            for entries in pieces(found, _PIECE):
-                outcomes = latest_outcomes(connection, entries[0].prediction_id, entries[-1].prediction_id)
-                for entry in entries:
-                    yield from predictions_of(entry, outcomes)
+        last = ""
+        while True:  # a transaction for each piece: a long one would keep sqlite's log from starting over
+            with self.engine.connect() as connection:
+                piece = query.where(PREDICTIONS.c.prediction_id > last).limit(_PIECE)
+                found = connection.execute(piece, execution_options={"yield_per": 100})
+                entries = next(pieces(found, _PIECE), [])
+                if not entries:
+                    return
+                last = entries[-1].prediction_id
+                outcomes = latest_outcomes(connection, entries[0].prediction_id, last)
+            for entry in entries:
+                yield from predictions_of(entry, outcomes)
 
     def labelled(self, since: float = 0.0, until: float = float("inf")) -> Iterator[Prediction]:
         """The champion's answers that have a label."""
@@ -226,16 +297,35 @@ class Journal:
         """
         made = PREDICTIONS.c
         old = sa.select(made.prediction_id, made.rows).where(made.at < before).order_by(made.prediction_id)
-        try:
-            with self._turn, self.engine.begin() as connection:
+        with self._writing():
+            with self.engine.connect() as connection:
                 found = next(pieces(connection.execute(old.limit(at_most)), at_most), [])
+            with self._turn_and_transaction() as connection:
                 for some in (found[i : i + 500] for i in range(0, len(found), 500)):
                     ids = [entry.prediction_id for entry in some]
                     connection.execute(sa.delete(LABELS).where(LABELS.c.entry_id.in_(ids)))
                     connection.execute(sa.delete(PREDICTIONS).where(made.prediction_id.in_(ids)))
-        except SQLAlchemyError as error:
-            raise JournalError(f"journal: {first_line(error)}") from error
         return sum(entry.rows for entry in found)
+
+    def probe(self) -> None:
+        """Write one row and remove it, in one transaction that nobody else sees.
+
+        Raises:
+            JournalError: the journal cannot be written.
+        """
+        row = Entry(f"probe-{os.getpid()}", time.time(), "", "probe", None, "", "", None)
+        probed = PREDICTIONS.c.prediction_id == row.prediction_id
+        with self._writing(), self._turn_and_transaction() as connection:
+            connection.execute(sa.insert(PREDICTIONS), row._asdict())
+            connection.execute(sa.delete(PREDICTIONS).where(probed))
+
+    def bytes(self) -> int:
+        """Bytes that the journal takes on disk."""
+        return bytes_of(self.engine, list(_META.tables))
+
+    def free_bytes(self) -> int | None:
+        """Bytes that are free on its disk; None: a database server's, which does not say."""
+        return free_bytes_of(self.engine)
 
     def count(self) -> int:
         """Number of answers in the journal."""

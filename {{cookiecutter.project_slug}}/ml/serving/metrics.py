@@ -46,6 +46,23 @@ class Metrics:
         self.commit_seconds = Histogram(
             "ml_journal_commit_seconds", "Time of one commit", buckets=_SECONDS, registry=registry
         )
+        self._journal_bytes = Gauge(
+            "ml_journal_bytes",
+            "Bytes that the journal takes on disk",
+            ["database"],
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
+        self._journal_free_bytes = Gauge(
+            "ml_journal_free_bytes",
+            "Bytes that are free on the journal's disk (a file's; a database server does not say)",
+            ["database"],
+            multiprocess_mode="livemin",
+            registry=registry,
+        )
+        self.label_failures = Counter(
+            "ml_label_failures", "Requests to POST /labels that could not be recorded", registry=registry
+        )
         self.labels_recorded = Counter("ml_labels", "Outcomes recorded over POST /labels", registry=registry)
         self.bundle_failures = Counter(
             "ml_bundle_failures", "Bundles that were refused; the one before went on serving", registry=registry
@@ -79,6 +96,12 @@ class Metrics:
         """Count one commit of the journal."""
         self.journal_rows.inc(rows)
         self.commit_seconds.observe(seconds)
+
+    def journal_size(self, database: str, taken: int, free: int | None) -> None:
+        """Note the bytes of the journal, and those that are left on its disk where that is known."""
+        self._journal_bytes.labels(database).set(taken)
+        if free is not None:
+            self._journal_free_bytes.labels(database).set(free)
 
     def page(self) -> bytes:
         """All workers' numbers in Prometheus' text format."""

@@ -65,7 +65,8 @@ def add_routes(app: FastAPI, service: Service, predict: Predict) -> None:
     @app.get("/v2/health/ready")
     async def ready() -> JSONResponse:
         """The model takes traffic."""
-        return JSONResponse({"ready": not service.draining}, 503 if service.draining else 200)
+        is_ready = service.not_ready is None
+        return JSONResponse({"ready": is_ready}, 200 if is_ready else 503)
 
     @app.get("/v2/models/{name}")
     @app.get("/v2/models/{name}/versions/{version}")
@@ -79,7 +80,7 @@ def add_routes(app: FastAPI, service: Service, predict: Predict) -> None:
     async def model_ready(name: Name, version: str | None = None) -> dict[str, Any]:
         """The model takes traffic."""
         _check(service, name, version)
-        return {"name": name, "ready": not service.draining}
+        return {"name": name, "ready": service.not_ready is None}
 
     @app.post("/v2/models/{name}/infer")
     @app.post("/v2/models/{name}/versions/{version}/infer")

@@ -13,6 +13,7 @@ from ml.serving.bundle import Bundle, load_bundle
 from ml.serving.challenger import Challenger
 from ml.serving.follow import follow, state
 from ml.serving.journal import Journal
+from ml.serving.journal_health import JournalHealth
 from ml.serving.metrics import Metrics
 from ml.serving.settings import Settings
 from ml.serving.writer import Writer
@@ -30,7 +31,10 @@ class Service:
         self.metrics = Metrics()
         self._seen = state(settings.bundle)
         self.use(load_bundle(settings.bundle))
-        self.journal = Journal(settings.journal)
+        # half of the deadline: those who came while a first write waited for a lock are told in time too
+        self._patience = settings.serve.deadline_seconds / 2
+        self.journal = Journal(settings.journal, self._patience)
+        self.journal_health = JournalHealth(settings.journal, self._patience, self.metrics)
         self.writer: Writer | None = None  # needs a running event loop
         self.draining = False
         limit, deadline = settings.serve.max_requests, settings.serve.deadline_seconds
@@ -49,8 +53,9 @@ class Service:
 
     def open(self) -> None:
         """Start writing to the journal and following the bundle's link, in the running event loop."""
-        journal = Journal(self.settings.journal)
+        journal = Journal(self.settings.journal, self._patience)
         journal.make_room()
+        self.journal_health.open(journal)
         self.writer = Writer(journal, self.settings.serve.max_waiting_rows, self.metrics.committed)
         self._start(self.admission.sweep())
         self._start(follow(self.settings.bundle, self._seen, self.use, self.metrics.bundle_failures.inc))
@@ -67,10 +72,16 @@ class Service:
     def _use_challenger(self, bundle: Bundle | None) -> None:
         self.challenger.served = None if bundle is None else Served(bundle, self.settings.serve.max_rows)
 
+    @property
+    def not_ready(self) -> str | None:
+        """Why requests had better go elsewhere now; None: they are answered."""
+        return "draining" if self.draining else self.journal_health.problem
+
     def close(self) -> None:
         """Finish the last commit."""
         for task in self._tasks:
             task.cancel()
+        self.journal_health.close()
         self.challenger.close()
         if self.writer is not None:
             self.writer.close()

@@ -1,4 +1,4 @@
-"""Whose turn it is to write to a sqlite journal: a lock between processes that queues in the kernel."""
+"""Whose turn it is to write to a sqlite journal: a lock between processes, with a limit to the waiting."""
 
 from __future__ import annotations
 
@@ -6,49 +6,70 @@ import fcntl
 import os
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
 
-_TRIES, _TRY_SECONDS = 5, 0.0002  # another worker's commit takes about that long
+SOON_SECONDS = 0.001  # a few commits of another worker; who waits in the event loop waits no longer
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.0002, 0.005  # between two tries; another worker's commit takes about the first
 
 
 class Turn:
-    """Writers of one sqlite file queue in the kernel: sqlite's own waiting sleeps and starves."""
+    """The exclusive right to write to one sqlite file.
+
+    Tried again and again instead of queued for in the kernel: a process that never lets go would be waited for
+    without end.
+    """
 
     def __init__(self, file: int | None) -> None:
         self._file = file
         self._mutex = threading.Lock()  # a file lock holds between processes, not between threads
 
-    def soon(self) -> bool:
-        """Take the turn within a millisecond, or not at all."""
-        if not self._mutex.acquire(blocking=False):
+    def take(self, seconds: float) -> bool:
+        """Take the turn within so many seconds, or not at all."""
+        until = time.monotonic() + seconds
+        if not self._mutex.acquire(timeout=seconds):
             return False
-        for _ in range(_TRIES if self._file is not None else 0):
-            try:
-                fcntl.flock(self._file or 0, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                time.sleep(_TRY_SECONDS)
-            else:
-                return True
+        pause = _FIRST_PAUSE
+        while not self._lock_file():
+            if time.monotonic() >= until:
+                self._mutex.release()
+                return False
+            time.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+        return True
+
+    def _lock_file(self) -> bool:
         if self._file is None:
             return True
-        self._mutex.release()
-        return False
-
-    def __enter__(self) -> None:
-        self._mutex.acquire()
-        if self._file is not None:
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-
-    def __exit__(self, *_error: object) -> None:
-        self.leave()
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def leave(self) -> None:
         """Let the next one in."""
         if self._file is not None:
             fcntl.flock(self._file, fcntl.LOCK_UN)
         self._mutex.release()
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[float]:
+        """Hold the turn; yields how many of the seconds are left.
+
+        Raises:
+            TimeoutError: others held it for so many seconds.
+        """
+        until = time.monotonic() + seconds
+        if not self.take(seconds):
+            raise TimeoutError(f"locked by another process, waited {seconds:g} s")
+        try:
+            yield max(0.0, until - time.monotonic())
+        finally:
+            self.leave()
 
 
 def lock_file(url: sa.URL) -> int | None:

@@ -12,6 +12,7 @@ meanwhile gathers and goes together.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +25,8 @@ QUICK_SECONDS = 0.002  # a commit that took longer sends the next one to the thr
 QUICK_ROWS = 256  # so does a larger group
 GATHER_SECONDS = 0.001  # a group waits so long at most to become as large as the last one
 RECENT_SECONDS = 0.02  # and only while requests come at all
+
+log = logging.getLogger(__name__)
 
 Waiter = asyncio.Future[None]
 Append = Callable[[Sequence[Entry]], bool | None]
@@ -52,6 +55,7 @@ class Writer:
         self._last = 0.0  # when it was committed
         self._timer: asyncio.TimerHandle | None = None
         self._quick = journal.is_file
+        self._failing = False  # at the last commit
         self._work: SimpleQueue[tuple[list[Entry], int, list[Waiter]] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
@@ -76,7 +80,7 @@ class Writer:
         self._expected = max(2, self._expected)
 
     def write_now(self, entries: Sequence[Entry]) -> bool:
-        """Write before returning; False, and nothing is done, where another process is at it for long.
+        """Write before returning; False, and nothing is done, where another process has locked the journal.
 
         Raises:
             JournalError: the entries are not on disk, and will not be.
@@ -159,6 +163,9 @@ class Writer:
         self._last = self._loop.time()
         if error is None:
             self._loop.call_soon(self._observe, rows, seconds)  # answers go out first
+        if (error is not None) != self._failing:  # a line when it begins and one when it ends, not one a request
+            self._failing = error is not None
+            log.warning("the journal is written again" if error is None else f"nothing is answered: {error}")
 
     def close(self) -> None:
         """Wait for the last commit and end the thread."""

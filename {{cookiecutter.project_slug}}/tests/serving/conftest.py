@@ -193,6 +193,16 @@ def start(project: Path) -> Iterator[Start]:
         server.process.communicate(timeout=30)
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 20 MB (needs root)."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    assert os.system(f"mount -t tmpfs -o size=20m tmpfs '{folder}'") == 0  # noqa: S605
+    yield folder
+    os.system(f"umount -l '{folder}'")  # noqa: S605
+
+
 def free_port() -> int:
     """A port that nobody listens on now."""
     with socket.socket() as probe:

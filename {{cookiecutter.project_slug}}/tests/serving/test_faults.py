@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -233,16 +233,6 @@ def _until(true: Callable[[], bool], seconds: float = 10) -> bool:
             return True
         time.sleep(0.05)
     return False
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 20 MB (needs root)."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    assert os.system(f"mount -t tmpfs -o size=20m tmpfs '{folder}'") == 0  # noqa: S605
-    yield folder
-    os.system(f"umount -l '{folder}'")  # noqa: S605
 
 
 @pytest.mark.slow
