@@ -45,6 +45,7 @@ class NumberFormat(_Frozen):
 class _Column(_Frozen):
     name: str
     missing: bool = False  # may a row leave it empty?
+    missing_texts: tuple[str, ...] = ()  # what means missing in this column of a file, besides `source: missing`
 
 
 class Numeric(_Column):
@@ -114,6 +115,7 @@ class Target(_Frozen):
     aliases: dict[str, str] = {}  # other spellings in the file → the class they mean
     set_aside: tuple[str, ...] = ()  # classes of too few rows to learn from: their rows are left out and counted
     format: NumberFormat = NumberFormat()  # regression only: how the number is written
+    missing_texts: tuple[str, ...] = ()  # what means missing here, besides `source: missing`
 
     @model_validator(mode="after")
     def _classes_fit_task(self) -> Target:
@@ -133,7 +135,7 @@ class Source(_Frozen):
     separator: str = ","
     encoding: str = "utf-8"
     names: tuple[str, ...] = ()  # of the columns of a file whose first line is data; empty: that line names them
-    missing: tuple[str, ...] = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?")  # texts that mean missing
+    missing: tuple[str, ...] = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?")  # in every column
 
 
 class Dropped(_Frozen):

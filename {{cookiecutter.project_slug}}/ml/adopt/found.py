@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ml.contract import Column
 
-# lower case; every spelling that is found goes into contract.yaml, source: missing
+# lower case; every spelling that is found goes into the column's missing_texts in contract.yaml
 MISSING = frozenset(
     {"", "na", "n/a", "nan", "null", "#n/a", "#na", "<na>", "?", "n.a.", "(null)", "\\n", "none", "nat"}
 )
@@ -41,6 +41,12 @@ class Values:
     rows: int
     codes: NDArray[np.int32]  # (rows,) position in `distinct`, -1: missing
     blanks: tuple[str, ...] = ()  # spellings of missing that were found
+    kept: tuple[str, ...] = ()  # texts that mean missing elsewhere and are values here
+
+    @property
+    def longest(self) -> int:
+        """Characters of the longest value."""
+        return int(pc.max(pc.utf8_length(self.distinct)).as_py() or 0)
 
     @property
     def present(self) -> int:
@@ -91,8 +97,12 @@ def values_of(name: str, texts: Texts, keep: Callable[[str, int], bool] = lambda
     counts = texts.counts()
     suspects = pc.is_in(pc.utf8_lower(texts.distinct), value_set=pa.array(sorted(MISSING)))
     absent = suspects.to_numpy(zero_copy_only=False).copy()
+    kept = []
     for i in np.flatnonzero(absent):
-        absent[i] = not keep(texts.distinct[int(i)].as_py(), int(counts[i]))
+        text = texts.distinct[int(i)].as_py()
+        if keep(text, int(counts[i])):
+            absent[i] = False
+            kept.append(text)
     blanks = texts.distinct.filter(pa.array(absent)).to_pylist()
     position = np.append(np.where(absent, -1, np.cumsum(~absent) - 1), -1).astype(np.int32)
     return Values(
@@ -102,6 +112,7 @@ def values_of(name: str, texts: Texts, keep: Callable[[str, int], bool] = lambda
         len(texts.codes),
         position[texts.codes],
         tuple(b for b in blanks if b),
+        tuple(kept),
     )
 
 

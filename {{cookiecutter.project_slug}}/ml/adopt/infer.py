@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 
 from ml.adopt import names
 from ml.adopt.dates import Dates, dates, epoch, parts_of, years
-from ml.adopt.found import MISSING, Found, Values, printable, quoted, values_of
+from ml.adopt.found import Found, Values, printable, quoted, values_of
 from ml.adopt.levels import MAX_CLOSED, levels, words
 from ml.adopt.numbers import leading_zeros, number_format, sentinels
-from ml.contract import FLOAT32_MAX, Boolean, Column, Datetime, Integer, NumberFormat, Numeric, Source
+from ml.contract import FLOAT32_MAX, MAX_LEVEL_LENGTH, Boolean, Column, Datetime, Integer, NumberFormat, Numeric, Source
 from ml.raw.values import NUMBER, Texts, moments, numbers
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _moment(values: Values, is_time: bool = False) -> Found | None:
     read = moments(values.distinct, found.format)
     wrong = ~read.is_valid().to_numpy(zero_copy_only=False)
     stray = _texts_at(values, wrong)
-    if int((wrong & said).sum()) > STRAY_TEXTS:
+    if int((wrong & said).sum()) > STRAY_TEXTS or any(len(text) > MAX_LEVEL_LENGTH for text in stray):
         return None
     missing = values.missing + values.rows_of(wrong)
     parts = parts_of(read, is_time)
@@ -114,6 +114,8 @@ def _number(values: Values) -> Found | None:
     stray = _texts_at(values, wrong)
     odd = int((wrong & said).sum())
     if odd > STRAY_TEXTS or (odd and (~wrong).sum() < STRAY_AMONG):
+        return None
+    if any(len(text) > MAX_LEVEL_LENGTH for text in stray):
         return None
     fmt = fmt.model_copy(update={"sentinels": sentinels(read[~wrong], values.counts[~wrong])})
     absent = wrong | np.isin(read, fmt.sentinels)
@@ -186,10 +188,6 @@ def _is_row_number(values: Values, read: NDArray[np.float64]) -> bool:
     return bool((np.diff(ordered) > 0).all() and len(read) > 0.5 * (read.max() - read.min() + 1) and len(read) >= 100)
 
 
-def source_missing(blanks: Iterable[str]) -> tuple[str, ...]:
-    """Every text that means missing somewhere in the file, after the usual ones."""
-    usual = Source().missing
-    return (*usual, *sorted(set(blanks) - set(usual)))
-
-
-__all__ = ["FALSE", "MISSING", "TRUE", "infer", "source_missing"]
+def missing_texts(blanks: Iterable[str]) -> tuple[str, ...]:
+    """Texts of a column that mean missing, apart from the usual ones, which need no mention."""
+    return tuple(sorted(set(blanks) - set(Source().missing)))

@@ -9,7 +9,7 @@ import numpy as np
 
 from ml.adopt import names
 from ml.adopt.found import Found, Values, values_of
-from ml.contract import Categorical, Text
+from ml.contract import MAX_LEVEL_LENGTH, MAX_TEXT_LENGTH, Categorical, Text
 
 _MEASURED = re.compile(r"[^\w\s]{0,3}\s?\d[\d.,]*\s?[^\W\d_]{0,4}")
 
@@ -29,13 +29,25 @@ MAX_TEXT_ROWS = 200_000  # beyond it hashing words costs more memory than a lapt
 def words(name: str, texts: Texts) -> Found:
     """Levels, free text or an identifier; `None` and `NA` may be levels here."""
     values = values_of(name, texts, keep=_kept(texts))
-    prose = _words_per_text(values)
-    n, d = values.present, len(values.distinct)
+    found = _words(values)
+    listed = found.column.levels if isinstance(found.column, Categorical) else ()
+    # only a list of levels can say that such a text is a value: elsewhere it means missing
+    return found if set(values.kept) <= set(listed) else _words(values_of(name, texts))
+
+
+def _words(values: Values) -> Found:
+    name, n, d = values.name, values.present, len(values.distinct)
+    longest = values.longest
+    if longest > MAX_TEXT_LENGTH:
+        reason = f"a text of {longest} characters ({MAX_TEXT_LENGTH} at most): shorten it"
+        return Found(name, None, values.missing, reason)
+    is_long = longest > MAX_LEVEL_LENGTH
+    prose = _words_per_text(values, is_long)
     if not prose and n >= 20 and d > UNIQUE_SHARE * n and not _is_measured(values):
         return Found(name, None, values.missing, f"identifier: {d} different in {n} rows", is_id=d == n)
     if names.is_entity(name) and d > MAX_CLOSED:
         return Found(name, None, values.missing, f"identifier: {d} different, each in several rows", is_id=True)
-    return (None if prose else levels(values)) or _text(values, prose)
+    return (None if prose or is_long else levels(values)) or _text(values, prose)
 
 
 def _kept(texts: Texts) -> Callable[[str, int], bool]:
@@ -50,9 +62,9 @@ def _kept(texts: Texts) -> Callable[[str, int], bool]:
     return keep
 
 
-def _words_per_text(values: Values) -> float:
-    """Mean words in a text if the column is prose (mostly different, several words each), else 0."""
-    if len(values.distinct) < max(20, 0.2 * values.present):
+def _words_per_text(values: Values, is_long: bool) -> float:
+    """Mean words in a text if the column is prose (mostly different or long, several words each), else 0."""
+    if not is_long and len(values.distinct) < max(20, 0.2 * values.present):
         return 0
     step = max(1, len(values.distinct) // 1000)
     sample = values.distinct.to_pylist()[::step]

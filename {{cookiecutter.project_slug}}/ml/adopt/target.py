@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.adopt import names
-from ml.adopt.found import Values, quoted, values_of
+from ml.adopt.found import Values, printable, quoted, values_of
 from ml.adopt.infer import FALSE, STRAY_TEXTS, TRUE
 from ml.adopt.numbers import number_format, sentinels
-from ml.contract import NumberFormat, Target, Task
+from ml.contract import MAX_LEVEL_LENGTH, NumberFormat, Target, Task
 from ml.errors import UserError
 from ml.raw.values import Texts, numbers
 
@@ -44,20 +44,42 @@ def infer_target(path: str, name: str, texts: Texts, task: Task | None) -> Found
         UserError: no values, constant, all different, more classes than can be learned, no numbers for a regression.
     """
     where = f'{path}: target "{name}"'
-    values = values_of(
-        name, texts, keep=lambda text, rows: text.lower() in ("none", "na") and rows >= 0.02 * len(texts.codes)
-    )
+    values = values_of(name, texts)
+    fmt = _format(values)
+    if fmt is None:  # among words None and NA may be classes, among numbers they mean missing
+        values = values_of(
+            name, texts, keep=lambda text, rows: text.lower() in ("none", "na") and rows >= 0.02 * len(texts.codes)
+        )
     if values.present == 0:
         raise UserError(f"{where}: every value is missing", OTHER)
     if len(values.distinct) == 1:
-        raise UserError(f'{where} is constant: always "{values.distinct[0].as_py()}"', OTHER)
-    fmt = number_format(values.distinct, values.counts)
+        raise UserError(f'{where} is constant: always "{_shown(values.distinct[0].as_py())}"', OTHER)
     if task == "regression" or (task is None and fmt is not None and _is_quantity(values, fmt)):
         if fmt is None:
-            first = values.distinct[0].as_py()
-            raise UserError(f'{where}: no regression, its values are not numbers (first: "{first}")', "leave TASK out")
+            raise UserError(
+                f'{where}: no regression, its values are not numbers (first: "{_first_word(values)}")',
+                "leave TASK out",
+            )
         return _regression(where, values, fmt)
     return _classes(where, values, task, fmt)
+
+
+def _format(values: Values) -> NumberFormat | None:
+    """How the numbers are written, if nearly all values that are not words for missing are numbers."""
+    said = ~values.placeholders()
+    distinct = values.distinct.filter(pa.array(said))
+    return number_format(distinct, values.counts[said]) if len(distinct) else None
+
+
+def _first_word(values: Values) -> str:
+    plain = numbers(values.distinct, NumberFormat())
+    words = values.distinct.filter(plain.is_null()) if plain.null_count else values.distinct
+    return _shown(words[0].as_py())
+
+
+def _shown(text: str) -> str:
+    """The start of a text that a message shows; a file may hold texts of any length."""
+    return printable(text[:60])
 
 
 def _is_quantity(values: Values, fmt: NumberFormat) -> bool:
@@ -73,9 +95,13 @@ def _regression(where: str, values: Values, fmt: NumberFormat) -> FoundTarget:
     read = numbers(values.distinct, fmt).to_numpy(zero_copy_only=False)
     wrong = np.isnan(read)
     stray = tuple(values.distinct.filter(pa.array(wrong)).to_pylist()) if wrong.any() else ()
-    if len(stray) > STRAY_TEXTS:
+    odd = wrong & ~values.placeholders()
+    longest = max(map(len, stray), default=0)
+    if odd.sum() > STRAY_TEXTS or longest > MAX_LEVEL_LENGTH:
+        first = values.distinct.filter(pa.array(odd))[0].as_py()
         raise UserError(
-            f'{where}: {values.rows_of(wrong)} values are not numbers (first: "{stray[0]}")', "mend them, or " + OTHER
+            f'{where}: {values.rows_of(odd)} values are not numbers (first: "{_shown(first)}")',
+            "mend them, or " + OTHER,
         )
     fmt = fmt.model_copy(update={"sentinels": sentinels(read[~wrong], values.counts[~wrong])})
     absent = wrong | np.isin(read, fmt.sentinels)
@@ -97,6 +123,11 @@ def _set_aside(missing: int) -> list[str]:
 
 
 def _classes(where: str, values: Values, task: Task | None, fmt: NumberFormat | None) -> FoundTarget:
+    if values.longest > MAX_LEVEL_LENGTH:
+        raise UserError(
+            f"{where}: a class of {values.longest} characters ({MAX_LEVEL_LENGTH} at most)",
+            "shorten it, or " + OTHER,
+        )
     spelled = _class_texts(values)
     counts: dict[str, int] = {}
     for text, rows in zip(spelled, values.counts.tolist(), strict=True):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ml.adopt import leakage, names
 from ml.adopt.found import Found
-from ml.adopt.infer import infer, source_missing
+from ml.adopt.infer import infer, missing_texts
 from ml.adopt.target import FoundTarget, infer_target
 from ml.contract import Contract, Datetime, Dropped, NumberFormat, Source, Task
 from ml.encode import features_of
@@ -108,17 +108,16 @@ def _column(name: str, texts: pyarrow.Table, request: Request) -> tuple[Found, T
 def _contract(
     path: str, source: Source, request: Request, target: FoundTarget, found: list[Found], rows: int
 ) -> Contract:
-    columns = tuple(f.column for f in found if f.column)
+    columns = tuple(f.column.model_copy(update={"missing_texts": missing_texts(f.blanks)}) for f in found if f.column)
     if not any(features_of(column) for column in columns):
         raise UserError(f"{path}: no column is left to predict from", "give a table with more columns")
     identifier = request.id or _clear_id(found, rows)
-    blanks = [*target.blanks, *(text for f in found for text in f.blanks)]
     dropped = [f for f in found if f.column is None and f.name != identifier]
     return Contract(
-        target=target.target,
+        target=target.target.model_copy(update={"missing_texts": missing_texts(target.blanks)}),
         time=_time(path, request, found),
         id=identifier,
-        source=source.model_copy(update={"missing": source_missing(blanks)}),
+        source=source,
         columns=columns,
         dropped=tuple(Dropped(name=f.name, reason=f.reason) for f in dropped),
     )

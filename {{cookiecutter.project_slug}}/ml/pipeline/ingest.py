@@ -138,6 +138,7 @@ def _read_target(path: Path, texts: pa.Table, contract: Contract) -> pa.Array:
         spec: Categorical | Numeric = Categorical(kind="categorical", name=target.name, levels=listed)
     else:
         spec = Numeric(kind="numeric", name=target.name, format=target.format)
+    spec = spec.model_copy(update={"missing_texts": target.missing_texts})
     parsed = parse(texts[target.name], spec, contract.source.missing)
     if isinstance(spec, Categorical):
         parsed = _classes(parsed, spec, contract.target)
@@ -166,8 +167,9 @@ def _unreadable(path: Path, name: str, kind: str, parsed: Parsed, contract: Cont
     wanted |= {"integer": "whole numbers", "boolean": "yes or no", "datetime": "moments"}
     return UserError(
         f'{path}: column "{name}": {len(parsed.bad)} of {len(parsed.values)} values are not {wanted.get(kind, kind)}'
-        f' as contract.yaml has them written (first: "{parsed.bad_text}" at {where})',
-        f'mend {path}, or in contract.yaml the column "{name}" or source: missing, then `make flow`',
+        f' as contract.yaml has them written (first: "{parsed.bad_text[:60]}" at {where})',
+        f'mend {path}, or in contract.yaml the column "{name}" (its missing_texts, if this text means missing),'
+        " then `make flow`",
     )
 
 

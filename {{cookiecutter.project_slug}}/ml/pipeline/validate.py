@@ -11,13 +11,26 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ml.contract import FLOAT32_MAX, Categorical, Column, Contract, Integer, Numeric, load_contract
+from ml.contract import (
+    FLOAT32_MAX,
+    MAX_LEVEL_LENGTH,
+    MAX_TEXT_LENGTH,
+    Categorical,
+    Column,
+    Contract,
+    Integer,
+    Numeric,
+    Text,
+    load_contract,
+)
 from ml.errors import UserError
 from ml.frame import read_table
 from ml.params import load_params
 from ml.pipeline.stage import run_stage
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import pandas as pd
     import pandera.pandas as pa
 
@@ -43,6 +56,10 @@ def _checks(column: Column, params: Validate) -> list[pa.Check]:
     match column:
         case Categorical(levels=levels, unseen="refuse"):
             return [pa.Check.isin(levels, error="is not one of the contract's levels")]
+        case Categorical(levels=levels):
+            return [_length_check(MAX_LEVEL_LENGTH, levels)]
+        case Text():
+            return [_length_check(MAX_TEXT_LENGTH)]
         case Integer():
             whole = pa.Check(lambda values: values % 1 == 0, error="is not a whole number")
             return [*_number_checks(), whole, *_range_check(column, params)]
@@ -50,6 +67,15 @@ def _checks(column: Column, params: Validate) -> list[pa.Check]:
             return [*_number_checks(), *_range_check(column, params)]
         case _:
             return []
+
+
+def _length_check(most: int, listed: Collection[str] = ()) -> pa.Check:
+    import pandera.pandas as pa
+
+    def is_short(values: pd.Series) -> pd.Series:
+        return (values.str.len() <= most) | values.isin(listed)
+
+    return pa.Check(is_short, error=f"is longer than {most} characters")
 
 
 def _number_checks() -> list[pa.Check]:
@@ -104,7 +130,7 @@ def _grouped(cases: pd.DataFrame) -> list[dict[str, Any]]:
             found.append({"column": first["failure_case"], "problem": "is not in the table", "rows": len(rows)})
             continue
         problem = "is missing" if check == "not_nullable" else str(check)
-        value = None if check == "not_nullable" else str(first["failure_case"])
+        value = None if check == "not_nullable" else str(first["failure_case"])[:60]
         found.append(
             {"column": column, "problem": problem, "rows": len(rows), "first": value, "row": int(first["index"])}
         )

@@ -1,6 +1,7 @@
 """Columns of text → typed values, as a contract's column says they are written. Vectorised over distinct texts.
 
-A text that stands in `Source.missing` is missing, unless the column lists it among its levels.
+A text that stands in `Source.missing` or in the column's own `missing_texts` is missing, unless the column
+lists it among its levels.
 """
 
 from __future__ import annotations
@@ -90,9 +91,15 @@ def parse(column: pa.ChunkedArray, spec: Column, missing: Collection[str]) -> Pa
 
 
 def parse_texts(texts: Texts, spec: Column, missing: Collection[str]) -> Parsed:
-    """Read distinct texts once each and spread the values over the rows."""
+    """Read distinct texts once each and spread the values over the rows.
+
+    Args:
+        texts: the column.
+        spec: what the contract says it is.
+        missing: texts that mean missing in every column.
+    """
     listed = set(spec.levels) if isinstance(spec, Categorical) else set()
-    values = blanked(texts.distinct, {text for text in missing if text not in listed})
+    values = blanked(texts.distinct, {*missing, *spec.missing_texts} - listed)
     read = read_values(values, spec)
     wrong = pc.and_(values.is_valid(), pc.invert(read.is_valid())).to_numpy(zero_copy_only=False)
     if isinstance(spec, Numeric | Integer) and spec.format.sentinels:

@@ -197,6 +197,8 @@ def test_names_of_a_wrong_number(folder: Path) -> None:
         ([str(i) for i in range(60)], "unique"),
         (["a"] * 57 + ["b"] * 3, "fewer than two classes have 5 rows"),
         (["a", "b"] + [""] * 58, "fewer than two classes|too few"),
+        (["a", "b", "x" * 201] * 20, "a class of 201 characters"),
+        (["7.25", "NA"] * 30, "constant"),
     ],
 )
 def test_a_target_that_cannot_be_learned(column: list[str], says: str, folder: Path) -> None:

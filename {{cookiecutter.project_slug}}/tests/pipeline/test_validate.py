@@ -26,6 +26,7 @@ def test_sound_rows_pass(contract: Contract, params: Params, make_frame: Callabl
         ("plan", "gold", "not one of the contract's levels"),
         ("calls", float("nan"), "is missing"),
         ("calls", 2.5, "not a whole number"),
+        ("city", "x" * 201, "longer than 200 characters"),
         ("charge", 1e39, "does not fit a float32"),
         ("left", "perhaps", "not one of the contract's classes"),
         ("left", None, "is missing"),
