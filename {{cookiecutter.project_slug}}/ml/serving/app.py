@@ -34,7 +34,8 @@ HERE = Path(__file__).parent
 PAGES = {"/": "page.html", "/docs": "docs.html"}
 PAGE_HEADERS = {  # the pages need nothing from elsewhere, and nobody needs them in a frame
     "Content-Security-Policy": "default-src 'self'; img-src data:; style-src 'unsafe-inline'; "
-    "script-src 'unsafe-inline'; frame-ancestors 'none'"
+    "script-src 'unsafe-inline'; frame-ancestors 'none'",
+    "Referrer-Policy": "same-origin",
 }
 
 

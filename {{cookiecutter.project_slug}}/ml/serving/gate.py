@@ -1,7 +1,7 @@
 """The outermost layer: who may ask, how much, and the short way to the predict route.
 
 Without keys everyone may ask (and `ml serve` binds to loopback only); with keys everything but /health and the empty
-pages needs one.
+pages needs one, and `/labels` one of its own where there are any. Pages of other origins may not ask.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ml.serving.http import DisconnectedError, check_headers, read_body, send_refusal
+from ml.serving.origin import check_host, check_origin
 from ml.serving.rows import RefusedError, refusal
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ OPEN = ("/health/", "/v2/health/")  # probes carry no key
 
 
 class Gate:
-    """Checks the key, then hands over.
+    """Checks who asks, then hands over.
 
     Args:
         app: everything but predictions.
@@ -40,7 +41,11 @@ class Gate:
         self.service = service
         self._predict = predict if tracing is None else tracing.of(predict, "/predict")
         self._infer = self._admitted if tracing is None else tracing.of(self._admitted, INFER)
-        self._keys = service.settings.keys
+        settings = service.settings
+        self._keys = settings.keys
+        self._label_keys = settings.label_keys if settings.label_keys.needed else settings.keys
+        for keys in (settings.keys, settings.label_keys):
+            keys.on_file_failure = service.metrics.key_file_failures.inc
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or refuse it."""
@@ -48,9 +53,8 @@ class Gate:
             await self.app(scope, receive, send)
             return
         try:
+            self._check_caller(scope)
             path = scope["path"]
-            if self._keys.needed and path not in PAGES and not path.startswith(OPEN):
-                self._keys.check(scope)
             if scope["method"] != "POST":
                 await self.app(scope, receive, send)
             elif path == "/predict":
@@ -63,6 +67,21 @@ class Gate:
             await send_refusal(send, refused)
         except DisconnectedError:
             return
+
+    def _check_caller(self, scope: Scope) -> None:
+        """Refuse, and count, who may not ask; leaves the header in the scope as a dictionary, made once."""
+        fields = scope["fields"] = dict(scope["headers"])
+        path = scope["path"]
+        keys = self._label_keys if path == "/labels" else self._keys
+        try:
+            if not self._keys.needed:
+                check_host(fields, self.service.settings.allowed_hosts)
+            check_origin(fields, scope["method"], keys.needed)
+            if keys.needed and path not in PAGES and not path.startswith(OPEN):
+                keys.check(fields)
+        except RefusedError as refused:
+            self.service.metrics.callers_refused.labels(refused.details[0]["type"]).inc()
+            raise
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A route of the application, which finds the body in its scope."""

@@ -6,6 +6,7 @@ import json
 
 from starlette.types import Receive, Scope, Send
 
+from ml.serving.origin import is_from_browser
 from ml.serving.rows import RefusedError, refusal
 
 LARGE_BODY = 32_000  # bytes from which reading and answering a body would hold up the event loop for milliseconds
@@ -36,17 +37,20 @@ async def read_body(receive: Receive, limit: int) -> bytes:
 def check_headers(scope: Scope, limit: int) -> int:
     """The announced length of the body, 0 where it is not announced.
 
+    A page of any origin can send a body without a type, and one with a type of forms; for JSON its browser asks first.
+    Clients of the Open Inference Protocol send no type, and are no browsers.
+
     Raises:
-        RefusedError: larger than `limit` bytes, compressed, or of another type than JSON.
+        RefusedError: larger than `limit` bytes, compressed, or not said to be JSON.
     """
-    length = 0
-    for name, value in scope["headers"]:
-        if name == b"content-type" and not _is_json(value):
-            raise refusal(415, "content_type", "send application/json", ("header", "content-type"))
-        if name == b"content-encoding" and value != b"identity":
-            raise refusal(415, "content_encoding", "send the body uncompressed", ("header", "content-encoding"))
-        if name == b"content-length":
-            length = int(value)
+    fields = scope["fields"]
+    kind = fields.get(b"content-type")
+    untyped = kind is None and scope["path"].startswith("/v2/") and not is_from_browser(fields)
+    if not untyped and (kind is None or not _is_json(kind)):
+        raise refusal(415, "content_type", "send application/json", ("header", "content-type"))
+    if fields.get(b"content-encoding", b"identity") != b"identity":
+        raise refusal(415, "content_encoding", "send the body uncompressed", ("header", "content-encoding"))
+    length = int(fields.get(b"content-length", 0))
     if length > limit:
         raise _too_large(limit)
     return length

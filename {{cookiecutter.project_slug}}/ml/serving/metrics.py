@@ -64,6 +64,19 @@ class Metrics:
             "ml_label_failures", "Requests to POST /labels that could not be recorded", registry=registry
         )
         self.labels_recorded = Counter("ml_labels", "Outcomes recorded over POST /labels", registry=registry)
+        self.callers_refused = Counter(
+            "ml_callers_refused",
+            "Requests refused for who sent them: api_key, rate, host, origin",
+            ["reason"],
+            registry=registry,
+        )
+        for reason in ("api_key", "rate", "host", "origin"):
+            self.callers_refused.labels(reason)  # at 0 from the start, so that the first one is an increase
+        self.key_file_failures = Counter(
+            "ml_key_file_failures",
+            "Looks at a file of API keys that found it missing, unreadable or wrong",
+            registry=registry,
+        )
         self.bundle_failures = Counter(
             "ml_bundle_failures", "Bundles that were refused; the one before went on serving", registry=registry
         )

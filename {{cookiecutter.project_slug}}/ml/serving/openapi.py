@@ -73,7 +73,7 @@ def _predict(service: Service) -> dict[str, Any]:
 
 def _complete(operation: dict[str, Any], path: str, method: str, service: Service) -> None:
     """Add an operation's refusals, and the one model and version that its path may name."""
-    statuses = set() if "/health/" in path else {"401", "429"}
+    statuses = {"403"} if "/health/" in path else {"401", "403", "429"}
     if "{name}" in path:
         statuses.add("404")
     if method == "post":
@@ -91,6 +91,7 @@ def _complete(operation: dict[str, Any], path: str, method: str, service: Servic
 
 _REFUSALS = {
     "401": "No valid API key",
+    "403": "From a web page of another origin, or for a name that is not this service's",
     "404": "There is no such model here",
     "413": "Body too large",
     "415": "Not JSON",

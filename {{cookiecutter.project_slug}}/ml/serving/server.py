@@ -6,7 +6,6 @@ SIGTERM or Ctrl-C: readiness goes first, what was accepted is answered, then the
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import signal
 import socket
@@ -14,6 +13,7 @@ import sys
 import tempfile
 
 from ml.errors import UserError
+from ml.serving.origin import is_loopback
 from ml.serving.settings import Settings, load_settings
 
 
@@ -45,11 +45,7 @@ def serve(host: str = "127.0.0.1", port: int | None = None, workers: int = 1) ->
 
 
 def _check_address(host: str, settings: Settings) -> None:
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback and not settings.keys.needed:
+    if not is_loopback(host) and not settings.keys.needed:
         raise UserError(
             f"--host {host}: beyond this machine the service needs API keys",
             f'ML_API_KEYS="$(openssl rand -hex 24)" ml serve --host {host}',

@@ -1,19 +1,19 @@
 """What a server is told: the serve block of params.yaml and the environment.
 
-Reads: params.yaml, ML_BUNDLE (folder of the bundle), JOURNAL_URL, ML_API_KEYS, ML_API_KEYS_FILE
-(see `ml.serving.keys`).
+Reads: params.yaml, ML_BUNDLE (folder of the bundle), JOURNAL_URL, ML_ALLOWED_HOSTS (see `ml.serving.origin`),
+ML_API_KEYS, ML_API_KEYS_FILE, ML_LABEL_KEYS, ML_LABEL_KEYS_FILE (see `ml.serving.keys`).
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ml.params import Serve, load_params
 from ml.serving.bundle import CHAMPION
 from ml.serving.journal import journal_url
-from ml.serving.keys import Keys, load_keys
+from ml.serving.keys import LABEL_KEYS, Keys, load_keys
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Settings:
     bundle: Path
     journal: str
     keys: Keys
+    label_keys: Keys = field(default_factory=lambda: Keys((), None, 0))  # none: those of every other route
+    allowed_hosts: frozenset[str] = frozenset()  # beside loopback's, while there are no keys
 
 
 def load_settings() -> Settings:
@@ -34,4 +36,6 @@ def load_settings() -> Settings:
         bundle=Path(os.environ.get("ML_BUNDLE") or CHAMPION),
         journal=journal_url(),
         keys=load_keys(serve.rate_per_key),
+        label_keys=load_keys(serve.rate_per_key, LABEL_KEYS),
+        allowed_hosts=frozenset(os.environ.get("ML_ALLOWED_HOSTS", "").lower().replace(",", " ").split()),
     )

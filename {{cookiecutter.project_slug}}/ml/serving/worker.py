@@ -147,6 +147,7 @@ def run(
         log_config=None,
         access_log=False,
         server_header=False,
+        headers=[("x-content-type-options", "nosniff")],  # no browser takes JSON for a script or a page
         proxy_headers=False,  # nothing here asks who the client is
         backlog=4096,
         timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,

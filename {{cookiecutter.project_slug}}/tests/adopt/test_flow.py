@@ -59,6 +59,7 @@ def test_a_table_is_trained_on_released_and_served(
         bundle=Path("serving/releases/1"),  # champion or not: some tables hold nothing to learn
         journal=journal_url(),
         keys=Keys((), None, 0),
+        allowed_hosts=frozenset({"testserver"}),
     )
     with TestClient(create_app(settings)) as client:
         described = client.get("/openapi.json").json()

@@ -216,7 +216,11 @@ def test_observe_scrapes_the_services_port_with_its_key_and_leaves_nobody(world:
         shutil.copytree(DEPLOY, world.folder / "deploy")
         params = world.folder / "params.yaml"
         params.write_text(params.read_text().replace("port: 8000", f"port: {server.server_port}"))
-        more = {"ML_API_KEYS": "first,second", "PROMETHEUS_PORT": str(free_port()), "PYTHONPATH": str(DEPLOY.parent)}
+        more = {
+            "ML_API_KEYS": "the-first-of-the-keys,the-second-of-the-keys",
+            "PROMETHEUS_PORT": str(free_port()),
+            "PYTHONPATH": str(DEPLOY.parent),
+        }
         with (world.folder / "log").open("w") as log:
             observe = subprocess.Popen(
                 ["deploy/prometheus/observe"], env=os.environ | more, stdout=log, stderr=log, start_new_session=True
@@ -227,5 +231,5 @@ def test_observe_scrapes_the_services_port_with_its_key_and_leaves_nobody(world:
         observe.send_signal(signal.SIGTERM)
         observe.wait(timeout=30)
         server.shutdown()
-    assert set(keys) == {"Bearer first"}, (world.folder / "log").read_text()
+    assert set(keys) == {"Bearer the-first-of-the-keys"}, (world.folder / "log").read_text()
     assert subprocess.run(["pgrep", "-g", str(observe.pid)], check=False, capture_output=True).stdout == b""

@@ -121,7 +121,7 @@ def project(releases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     shutil.copytree(releases, tmp_path / "serving" / "releases")
     point(tmp_path, "1")
     monkeypatch.chdir(tmp_path)
-    for name in ("JOURNAL_URL", "ML_API_KEYS", "ML_BUNDLE"):
+    for name in ("JOURNAL_URL", "ML_API_KEYS", "ML_LABEL_KEYS", "ML_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
@@ -134,6 +134,7 @@ def settings(project: Path) -> Settings:
         bundle=project / "serving" / "champion",
         journal=f"sqlite:///{project}/serving/journal.db",
         keys=Keys((), None, 0),
+        allowed_hosts=frozenset({"testserver"}),  # TestClient's
     )
 
 

@@ -69,10 +69,13 @@ class Load:
 def request(body: Any, path: str = "/predict") -> bytes:
     """An HTTP request that posts JSON."""
     data = json.dumps(body).encode()
-    head = (
-        f"POST {path} HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n"
+    lines = (
+        f"POST {path} HTTP/1.1",
+        "host: localhost",
+        "content-type: application/json",
+        f"content-length: {len(data)}",
     )
-    return head.encode() + data
+    return "\r\n".join([*lines, "", ""]).encode() + data
 
 
 async def answer(reader: asyncio.StreamReader) -> tuple[int, Head, bytes]:

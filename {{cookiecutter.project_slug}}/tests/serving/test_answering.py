@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -110,7 +111,7 @@ def test_a_bad_body_spoils_no_other(settings: Settings) -> None:
 
 
 def test_a_row_that_the_model_fails_at_spoils_no_other(settings: Settings, linear: Path) -> None:
-    fragile = Settings(settings.serve, linear, settings.journal, settings.keys)
+    fragile = dataclasses.replace(settings, bundle=linear)
     rows = [{"a": a, "b": "x"} for a in (1.0, 3e38, 2.0)]
     said, runs = together(fragile, [json.dumps(row).encode() for row in rows])
     assert [one.status for one in said if isinstance(one, RefusedError)] == [500]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -208,7 +209,7 @@ def test_with_keys_everything_but_health_needs_one(settings: Settings, row: Row)
 
 
 def test_a_regression_answers_a_number(settings: Settings, project: Path) -> None:
-    regression = Settings(settings.serve, project / "serving/releases/r", settings.journal, settings.keys)
+    regression = dataclasses.replace(settings, bundle=project / "serving/releases/r")
     with TestClient(create_app(regression)) as client:
         answer = client.post("/predict", json={"a": 3.5, "b": "y"}).json()
         assert isinstance(answer["prediction"], float)

@@ -16,6 +16,7 @@ from ml.serving.journal import Journal
 from tests.serving.conftest import Running, Start
 
 Row = dict[str, Any]
+KEY = "a-key-of-this-test"
 
 
 def test_it_answers_and_ends_with_status_0(start: Start, row: Row) -> None:
@@ -144,9 +145,9 @@ def test_two_servers_that_begin_together_are_one_and_an_error(start: Start) -> N
 
 @pytest.mark.slow
 def test_with_a_key_it_may_listen_everywhere(start: Start, row: Row) -> None:
-    server = start("--host", "0.0.0.0", env={"ML_API_KEYS": "secret"})  # noqa: S104
+    server = start("--host", "0.0.0.0", env={"ML_API_KEYS": KEY})  # noqa: S104
     assert httpx2.post(f"{server.url}/predict", json=row).status_code == 401
-    assert httpx2.post(f"{server.url}/predict", json=row, headers={"X-API-Key": "secret"}).status_code == 200
+    assert httpx2.post(f"{server.url}/predict", json=row, headers={"X-API-Key": KEY}).status_code == 200
     server.stop()
 
 
