@@ -34,24 +34,25 @@ def with_serve(settings: Settings, **changes: object) -> Settings:
 
 
 def test_keys_are_replaced_without_a_restart(settings: Settings, tmp_path: Path, row: Row) -> None:
+    old, other, new = ("an-old-key-of-16", "another-key-of-it", "a-new-key-of-16-")
     file = tmp_path / "keys"
-    file.write_text("an-old-key-of-16\nanother-key-of-it\n")
+    file.write_text(f"{old}\n{other}\n")
     keyed = dataclasses.replace(settings, keys=Keys(("fixed",), file, 0))
     with TestClient(create_app(keyed)) as client:
 
         def status(key: str) -> int:
             return client.post("/predict", json=row, headers={"X-API-Key": key}).status_code
 
-        assert [status(k) for k in ("an-old-key-of-16", "another-key-of-it", "fixed", "a-new-key-of-16-", "")] == [200, 200, 200, 401, 401]
-        file.write_text("a-new-key-of-16-\n")
+        assert [status(k) for k in (old, other, "fixed", new, "")] == [200, 200, 200, 401, 401]
+        file.write_text(f"{new}\n")
         os.utime(file, (1, 1))
         until = time.monotonic() + 5
-        while status("a-new-key-of-16-") != 200 and time.monotonic() < until:
+        while status(new) != 200 and time.monotonic() < until:
             time.sleep(0.1)
-        assert [status(k) for k in ("an-old-key-of-16", "another-key-of-it", "fixed", "a-new-key-of-16-")] == [401, 401, 200, 200]
+        assert [status(k) for k in (old, other, "fixed", new)] == [401, 401, 200, 200]
         file.unlink()
         time.sleep(1.1)
-        assert status("a-new-key-of-16-") == 200  # a file that is being replaced locks nobody out
+        assert status(new) == 200  # a file that is being replaced locks nobody out
 
 
 def test_a_key_that_asks_too_often_waits_and_others_do_not(settings: Settings, row: Row) -> None:
