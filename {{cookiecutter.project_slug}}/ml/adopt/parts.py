@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pyarrow as pa
 
+from ml.adopt.remote import check_address
 from ml.adopt.sniff import sniff
 from ml.adopt.store import dvc
 from ml.contract import Source
@@ -67,10 +68,13 @@ def _near(path: Path) -> str:
 
 
 def fetched(address: str) -> Path:
-    """The file (or S3 folder) at an address, imported by DVC; again: the newer version, if there is one."""
+    """The file (or S3 folder) at an address, imported by DVC; again: the newer version, if there is one.
+
+    Raises:
+        UserError: an address that must not be recorded or followed, or that DVC cannot read.
+    """
+    check_address(address)
     name = PurePosixPath(urlsplit(address).path).name
-    if not name:
-        raise UserError(f"{address}: it names no file", "give the address of a CSV or Parquet file")
     SOURCE.mkdir(parents=True, exist_ok=True)
     target = SOURCE / re.sub(r"[^A-Za-z0-9._-]+", "_", name)
     record = target.with_name(f"{target.name}.dvc")

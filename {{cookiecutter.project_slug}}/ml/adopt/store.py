@@ -16,7 +16,22 @@ from ml.errors import UserError
 from ml.raw.files import is_packed, is_parquet
 
 RAW = Path("data/raw")
+NEW, OLD = RAW.with_name(".raw.new"), RAW.with_name(".raw.old")  # while the parts are replaced
+DRAFTS = (".*.new", ".*.draft")  # parts that are being written
 QUARANTINE = Path("data/quarantine")
+
+
+def sweep() -> None:
+    """Clear what a killed adopt, append or retrain left half written: `dvc add` would version it.
+
+    Killed between the two renames of `store`, the old parts are put back.
+    """
+    for draft in (path for pattern in DRAFTS for path in RAW.glob(pattern)):
+        draft.unlink(missing_ok=True)
+    if (OLD / "raw").is_dir() and not RAW.exists():
+        (OLD / "raw").rename(RAW)
+    for folder in (NEW, OLD):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def stored_parts() -> list[Path]:
@@ -32,15 +47,16 @@ def is_stored(paths: list[Path]) -> bool:
 
 def store(paths: list[Path]) -> None:
     """Make the files the parts of data/raw, in place of those before, and `dvc add` the folder."""
+    sweep()
     if not is_stored(paths):
-        fresh = _emptied(RAW.with_name(".raw.new"))
+        fresh = _emptied(NEW)
         for i, path in enumerate(paths, 1):
             shutil.copyfile(path, fresh / part_name(path, i))
-        old = _emptied(RAW.with_name(".raw.old"))
+        _emptied(OLD)
         if RAW.exists():
-            RAW.rename(old / "raw")
+            RAW.rename(OLD / "raw")
         fresh.rename(RAW)
-        shutil.rmtree(old)
+        shutil.rmtree(OLD)
     dvc("add", str(RAW))
 
 
@@ -52,6 +68,7 @@ def _emptied(folder: Path) -> Path:
 
 def add(path: Path) -> Path:
     """Copy one more part behind the others and `dvc add` the folder; a part that is there already stays alone."""
+    sweep()
     here = stored_parts()
     same = next((p for p in here if filecmp.cmp(path, p, shallow=False)), None)
     if same is None:

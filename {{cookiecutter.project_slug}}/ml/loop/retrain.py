@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from ml.adopt.store import sweep
 from ml.contract import Contract, load_contract
 from ml.errors import UserError
 from ml.monitoring.quarantine import QUARANTINE, sound
@@ -40,6 +41,7 @@ def retrain() -> Decision:
         UserError: the journal holds no labelled row that is not in the raw data yet.
     """
     contract = load_contract()
+    sweep()  # what a killed call left behind
     fit = sound()  # rows of a window that the monitor found broken are not trained on
     labelled = list(Journal().labelled())
     part = labelled_part((p for p in labelled if fit(p.at)), contract, _taken(contract.added(JOURNALED)))
