@@ -198,8 +198,8 @@ def test_every_model_of_the_project_loads(
     asked = contract.model_copy(update={"target": target, "columns": (*contract.columns, shop)})
     frame = make_frame(900)
     frame["shop"] = np.array(shops, dtype=object)[np.arange(900) % len(shops)]
-    x, y = encode_frame(frame, Encoder(asked)), np.arange(900) % max(len(classes), 1)
-    y = y if classes else np.linspace(0, 1, 900)
+    x = encode_frame(frame, Encoder(asked))
+    y = np.arange(900) % len(classes) if classes else np.linspace(0, 1, 900)
     train = params.train.model_copy(
         update={
             "model": kind,
