@@ -145,9 +145,20 @@ def _block(column: Column, values: Values) -> NDArray[Any]:
 
 
 def parse_moment(value: str) -> datetime:
-    """An ISO 8601 text as a naive moment in UTC, the form in which the whole project keeps time."""
+    """An ISO 8601 text as a naive moment in UTC, the form in which the whole project keeps time.
+
+    Requests are validated with it and the journal's readers use it too: what one accepts, the other can read.
+
+    Raises:
+        ValueError: not an ISO 8601 text, or its offset leads beyond the calendar.
+    """
     moment = datetime.fromisoformat(value)
-    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+    if moment.tzinfo is None:
+        return moment
+    try:
+        return moment.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:
+        raise ValueError("beyond the calendar") from None
 
 
 def _moment_parts(value: str | datetime | None, parts: tuple[DatePart, ...]) -> list[float]:

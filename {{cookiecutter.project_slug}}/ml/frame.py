@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ml.contract import Boolean, Categorical, Contract, Datetime, Text
+from ml.encode import parse_moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,8 +49,17 @@ def _typed_column(values: pd.Series, column: Any) -> pd.Series:
     if isinstance(column, Boolean | Categorical | Text):
         return _objects(values)
     if isinstance(column, Datetime):
-        return pd.to_datetime(values, format="ISO8601", utc=True).dt.tz_localize(None).astype("datetime64[us]")
+        return _moments(values)
     return values.astype("float64")
+
+
+def _moments(values: pd.Series) -> pd.Series:
+    """Timestamps or ISO 8601 texts as naive moments in UTC."""
+    if not pd.api.types.is_datetime64_any_dtype(values):
+        present = [None if pd.isna(value) else value for value in values]
+        read = [parse_moment(value) if isinstance(value, str) else value for value in present]
+        values = pd.Series(np.array(read, dtype="datetime64[us]"), index=values.index)
+    return pd.to_datetime(values, utc=True).dt.tz_localize(None).astype("datetime64[us]")
 
 
 def _objects(values: pd.Series) -> pd.Series:

@@ -83,6 +83,7 @@ class Serve(_Frozen):
     port: int = Field(ge=0, le=65535)
     max_rows: int = Field(ge=1)
     max_body_bytes: int = Field(ge=1024)
+    max_days_ahead: float | None = Field(ge=0)
     max_waiting_rows: int = Field(ge=1)
     max_requests: int = Field(ge=1)
     deadline_seconds: float = Field(gt=0)

@@ -2,54 +2,53 @@
 
 Reads: the journal, contract.yaml, data/raw/. Writes: data/raw/NNNN-journal.parquet and data/raw.dvc (a new DVC
 version), then everything that `dvc repro` and `ml release` write. Rows that an earlier part holds are not taken
-again, so that a rerun after a kill adds nothing twice.
+again, so that a rerun after a kill adds nothing twice; rows that break the contract are left out and named.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from ml.adopt.store import sweep
-from ml.contract import Contract, load_contract
+from ml.contract import load_contract
 from ml.errors import UserError
+from ml.loop.journal_part import JOURNAL_PART, RAW, LeftOut, labelled_part, summary, write_part
 from ml.monitoring.quarantine import QUARANTINE, sound
+from ml.params import load_params
 from ml.pipeline.ingest import JOURNALED
 from ml.release.release import release
 from ml.serving.journal import Journal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    import pandas as pd
+    from collections.abc import Sequence
 
     from ml.release.gate import Decision
-    from ml.serving.entry import Prediction
-
-RAW = Path("data/raw")
-JOURNAL_PART = "journal.parquet"
 
 
 def retrain() -> Decision:
     """Add the new labelled rows, run the pipeline, release; the gate's decision.
 
     Raises:
-        UserError: the journal holds no labelled row that is not in the raw data yet.
+        UserError: the journal holds no labelled row that is not in the raw data yet and keeps the contract.
     """
     contract = load_contract()
     sweep()  # what a killed call left behind
     fit = sound()  # rows of a window that the monitor found broken are not trained on
     labelled = list(Journal().labelled())
-    part = labelled_part((p for p in labelled if fit(p.at)), contract, _taken(contract.added(JOURNALED)))
+    taken = _taken(contract.added(JOURNALED))
+    fresh = [p for p in labelled if fit(p.at) and p.prediction_id not in taken]
+    part, left_out = labelled_part(fresh, contract, load_params())
     console = Console(stderr=True)
     if part.empty and not _unfinished():
-        raise _nothing_new(len(labelled), sum(not fit(p.at) for p in labelled))
+        raise _nothing_new(len(labelled), sum(not fit(p.at) for p in labelled), left_out)
+    if left_out:
+        console.print(summary(left_out), markup=False, highlight=False, soft_wrap=True)
     if not part.empty:
-        path = write_part(part)
+        path = write_part(part, contract)
         console.print(f"{len(part)} labelled rows → {path}")
     _run("dvc", "add", str(RAW), "-q")
     _run("dvc", "repro")
@@ -58,7 +57,12 @@ def retrain() -> Decision:
     return decision
 
 
-def _nothing_new(labelled: int, quarantined: int) -> UserError:
+def _nothing_new(labelled: int, quarantined: int, left_out: Sequence[LeftOut]) -> UserError:
+    if left_out:
+        return UserError(
+            f"journal: no labelled row to add to data/raw; {summary(left_out)}",
+            "correct contract.yaml where it is the contract that is wrong, then `make retrain`",
+        )
     if quarantined:
         return UserError(
             f"journal: {quarantined} of {labelled} labelled rows lie in a quarantined window, the others are in "
@@ -68,34 +72,6 @@ def _nothing_new(labelled: int, quarantined: int) -> UserError:
     return UserError(
         f"journal: no labelled row that is not in data/raw already ({labelled} labelled)", "make label FILE=labels.csv"
     )
-
-
-def labelled_part(labelled: Iterable[Prediction], contract: Contract, taken: set[str]) -> pd.DataFrame:
-    """Labelled predictions as a typed raw part: the contract's columns, target, id and `prediction_id`.
-
-    Args:
-        labelled: predictions with their outcomes.
-        contract: what a row is.
-        taken: prediction ids that are in the raw data already.
-    """
-    from ml.frame import frame_of_rows
-
-    fresh = [p for p in labelled if p.prediction_id not in taken]
-    frame = frame_of_rows([p.features for p in fresh], contract)
-    frame[contract.target.name] = [p.outcome for p in fresh]
-    if contract.id:
-        frame[contract.id] = [p.row_id for p in fresh]
-    return frame.assign(**{contract.added(JOURNALED): [p.prediction_id for p in fresh]})
-
-
-def write_part(part: pd.DataFrame) -> Path:
-    """Write a part under the next free number, in one step."""
-    numbers = [int(path.name[:4]) for path in RAW.glob("[0-9][0-9][0-9][0-9]-*")]
-    path = RAW / f"{max(numbers, default=0) + 1:04d}-{JOURNAL_PART}"
-    draft = path.with_name(f".{path.name}.draft")
-    part.to_parquet(draft, index=False)
-    draft.replace(path)
-    return path
 
 
 def _taken(name: str) -> set[str]:

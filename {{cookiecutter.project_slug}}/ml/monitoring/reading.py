@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.json
 import sqlalchemy as sql
 
 from ml.contract import Boolean, Categorical, Contract, Datetime, Text
+from ml.encode import parse_moment
 from ml.serving.entry import Outcomes, ids_of
 from ml.serving.journal import LABELS, PREDICTIONS, latest_outcomes, pieces
 
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
 CHUNK = 25_000  # rows in memory at a time
 DAY = 86_400.0
+MOMENT = pa.timestamp("us")  # naive, in UTC
 
 
 @dataclass(frozen=True)
@@ -63,10 +67,10 @@ class Labels:
 class Chunk:
     """Some rows of the window in order of time.
 
-    `table` holds the contract's columns; `at` (n,) unix seconds; `answer` (n, classes) probabilities or (n, 1)
-    values; `prediction` and `outcome` (n,) class codes or values, NaN where an outcome has not come (or is no class
-    of the contract); `lag` (n,) seconds from the answer to the outcome. `mistyped` counts values per column that
-    are not of the contract's kind; they are missing in `table`.
+    `table` holds the contract's columns, moments as timestamps; `at` (n,) unix seconds; `answer` (n, classes)
+    probabilities or (n, 1) values; `prediction` and `outcome` (n,) class codes or values, NaN where an outcome has
+    not come (or is no class of the contract); `lag` (n,) seconds from the answer to the outcome. `mistyped` counts
+    values per column that are not of the contract's kind, or cannot be read; they are missing in `table`.
     """
 
     table: pa.Table
@@ -143,8 +147,11 @@ def chunks(
         columns = (tuple(entry[i] for entry in entries) for i in range(len(entries[0])))
         entry_ids, at, version, texts, prediction, probabilities, rows = columns
         moments = np.repeat(np.array(at, dtype=np.float64), rows)
-        table, mistyped = _features(texts, schema) if features else (_no_features(schema, len(moments)), Counter())
-        predicted = _codes(_items(prediction), codes, contract)
+        if features:
+            table, mistyped = _features(texts, rows, schema)
+        else:
+            table, mistyped = _no_features(schema, len(moments)), Counter()
+        predicted = _codes(_items(prediction, rows), codes, contract)
         outcome, lag = _outcomes(entry_ids, rows, labels, moments, codes, contract)
         yield Chunk(
             table=table,
@@ -202,8 +209,10 @@ def features_schema(contract: Contract) -> pa.Schema:
 
 def _arrow_type(column: Any) -> pa.DataType:
     match column:
-        case Categorical() | Text() | Datetime():
+        case Categorical() | Text():
             return pa.string()
+        case Datetime():
+            return MOMENT
         case Boolean():
             return pa.bool_()
         case _:
@@ -214,11 +223,47 @@ def _probability_schema(contract: Contract) -> pa.Schema | None:
     return pa.schema([(name, pa.float64()) for name in contract.target.classes]) if contract.target.classes else None
 
 
-def _features(texts: tuple[str, ...], schema: pa.Schema) -> tuple[pa.Table, Counter[str]]:
+def _features(texts: tuple[str, ...], rows: tuple[int, ...], schema: pa.Schema) -> tuple[pa.Table, Counter[str]]:
+    """The entries' rows as a table of this schema; values that do not fit it are null in it, and counted."""
+    written = pa.schema([(f.name, pa.string() if f.type == MOMENT else f.type) for f in schema])
+    table, mistyped = _read_objects(texts, rows, written)
+    for place, field in enumerate(schema):
+        if field.type == MOMENT:
+            moments, unreadable = _moments(table.column(place))
+            table = table.set_column(place, field, moments)
+            mistyped[field.name] += unreadable
+    return table, +mistyped
+
+
+def _moments(texts: pa.ChunkedArray) -> tuple[pa.ChunkedArray | pa.Array, int]:
+    """Texts as timestamps, null for those that cannot be read, and how many these are."""
     try:
-        return _read(texts, schema), Counter()
-    except pa.ArrowInvalid:  # a row of another contract: told apart value by value
-        return _read_one_by_one(texts, schema)
+        return pc.cast(texts, MOMENT), 0  # quick, and reads the form in which the service writes moments
+    except pa.ArrowInvalid:
+        read = pa.array([_moment(text) for text in texts.to_pylist()], MOMENT)
+        return read, read.null_count - texts.null_count
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        return None if text is None else parse_moment(text)
+    except ValueError:
+        return None
+
+
+def _read_objects(texts: tuple[str, ...], rows: tuple[int, ...], schema: pa.Schema) -> tuple[pa.Table, Counter[str]]:
+    try:
+        table = _read(texts, schema)
+        if len(table) == sum(rows) and _is_finite(table):
+            return table, Counter()
+    except pa.ArrowInvalid:
+        pass  # a row of another contract, or no JSON: told apart value by value
+    return _read_one_by_one(_items(texts, rows), schema)
+
+
+def _is_finite(table: pa.Table) -> bool:
+    numbers = (column for column in table.columns if column.type == pa.float64())
+    return all(pc.all(pc.is_finite(column)).as_py() is not False for column in numbers)
 
 
 def _read(texts: tuple[str, ...], schema: pa.Schema) -> pa.Table:
@@ -239,43 +284,69 @@ def _read(texts: tuple[str, ...], schema: pa.Schema) -> pa.Table:
 
 def _array(texts: tuple[str, ...]) -> str:
     """Single JSON values, and arrays of them, as one array."""
-    return f"[{','.join([text[1:-1] if text[0] == '[' else text for text in texts])}]"
+    return f"[{','.join([text[1:-1] if text[:1] == '[' else text for text in texts])}]"
 
 
-def _items(texts: tuple[str, ...]) -> list[Any]:
-    """Single JSON values, and arrays of them, as one list."""
-    items: list[Any] = json.loads(_array(texts))
-    return items
+def _items(texts: tuple[str, ...], rows: tuple[int, ...]) -> list[Any]:
+    """Single JSON values, and arrays of them, as one list; an entry that is not readable has None for each row."""
+    try:
+        items: list[Any] = json.loads(_array(texts))
+    except ValueError:
+        items = []
+    if len(items) == sum(rows):
+        return items
+    return list(chain.from_iterable(map(_items_of, texts, rows)))
+
+
+def _items_of(text: str, rows: int) -> list[Any]:
+    try:
+        items = json.loads(_array((text,)))
+    except ValueError:
+        items = []
+    return items if len(items) == rows else [None] * rows
 
 
 def _no_features(schema: pa.Schema, rows: int) -> pa.Table:
     return pa.table([pa.nulls(rows, field.type) for field in schema], schema=schema)
 
 
-_FITS: dict[pa.DataType, tuple[type, ...]] = {pa.string(): (str,), pa.bool_(): (bool,), pa.float64(): (int, float)}
+_NO_ROW = object()  # stands for each value of what is no JSON object: it fits no column
 
 
-def _read_one_by_one(texts: tuple[str, ...], schema: pa.Schema) -> tuple[pa.Table, Counter[str]]:
-    rows = _items(texts)
+def _read_one_by_one(rows: list[Any], schema: pa.Schema) -> tuple[pa.Table, Counter[str]]:
     mistyped: Counter[str] = Counter()
     columns = {}
     for field in schema:
-        values = [row.get(field.name) for row in rows]
+        values = [row.get(field.name) if isinstance(row, dict) else _NO_ROW for row in rows]
         fits = [v is None or _fits(v, field.type) for v in values]
         mistyped[field.name] += fits.count(False)
-        columns[field.name] = pa.array(
-            [v if ok else None for v, ok in zip(values, fits, strict=True)], field.type, from_pandas=True
-        )
-    return pa.table(columns, schema=schema), +mistyped
+        columns[field.name] = pa.array([v if ok else None for v, ok in zip(values, fits, strict=True)], field.type)
+    return pa.table(columns, schema=schema), mistyped
 
 
 def _fits(value: Any, kind: pa.DataType) -> bool:
-    return isinstance(value, _FITS[kind]) and (kind == pa.bool_() or not isinstance(value, bool))
+    if kind == pa.float64():
+        return _is_number(value)
+    return isinstance(value, bool) if kind == pa.bool_() else isinstance(value, str) and _is_unicode(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def _is_unicode(text: str) -> bool:
+    """JSON may hold half of a surrogate pair, which no other format can."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _answer(texts: tuple[str | None, ...], rows: tuple[int, ...], schema: pa.Schema) -> NDArray[np.float64]:
     absent = (",".join(["{}"] * n) for n in rows)
-    table = _read(tuple(f"[{one}]" if text is None else text for text, one in zip(texts, absent, strict=True)), schema)
+    filled = tuple(f"[{one}]" if text is None else text for text, one in zip(texts, absent, strict=True))
+    table, _ = _read_objects(filled, rows, schema)
     return np.stack([column.to_numpy() for column in table.columns], axis=1)
 
 
@@ -293,7 +364,8 @@ def _outcomes(
     places = [i for i, label in enumerate(found) if label is not None]
     if places:
         came = [label for label in found if label is not None]
-        outcome[places] = _codes(_items(tuple(text for text, _ in came)), codes, contract)
+        texts = tuple(text for text, _ in came)
+        outcome[places] = _codes(_items(texts, (1,) * len(texts)), codes, contract)
         lag[places] = np.array([moment for _, moment in came]) - at[places]
     return outcome, lag
 
@@ -302,5 +374,5 @@ def _codes(values: list[Any], codes: dict[str, int], contract: Contract) -> NDAr
     """Class codes or numbers; NaN for what is neither."""
     if contract.is_classification:
         return np.array([codes.get(v, np.nan) if isinstance(v, str) else np.nan for v in values], dtype=np.float64)
-    numbers = [v if isinstance(v, int | float) else np.nan for v in values]
+    numbers = [v if _is_number(v) else np.nan for v in values]
     return np.array(numbers, dtype=np.float64)

@@ -56,11 +56,8 @@ def of_column(column: pa.ChunkedArray | pa.Array, what: Watched) -> NDArray[np.f
 
 
 def _days(column: pa.ChunkedArray | pa.Array) -> NDArray[np.float64]:
-    import pandas as pd
-
-    moments = pd.to_datetime(column.to_pandas(), format="ISO8601", utc=True).dt.tz_localize(None)
-    days = moments.to_numpy(dtype="datetime64[us]").astype(np.float64) / 86_400e6
-    return np.where(moments.isna(), np.nan, days)
+    micros = pc.cast(pc.cast(column, pa.int64()), pa.float64(), safe=False)
+    return np.asarray(micros.fill_null(np.nan)) / 86_400e6
 
 
 def of_prediction(

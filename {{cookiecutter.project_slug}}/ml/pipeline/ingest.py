@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +25,7 @@ from ml.errors import UserError
 from ml.pipeline.stage import run_stage
 from ml.progress import reading
 from ml.raw.files import Watch, is_parquet, line_of_record, read_texts
-from ml.raw.values import Parsed, Texts, parse, parse_texts, texts_of
+from ml.raw.values import Parsed, Texts, parse, parse_served, parse_texts, texts_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 RAW = Path("data/raw")
 INGESTED = Path("data/ingested.parquet")
 REPORT = Path("reports/ingest.json")
+Read = Callable[[pa.ChunkedArray, Column], Parsed]  # one column of a part
 JOURNALED = "prediction_id"  # what a part written by `ml retrain` carries besides the contract's columns
 
 
@@ -73,18 +76,26 @@ def read_typed(path: Path, contract: Contract, watch: Watch | None = None) -> Pa
     """`read_part` as an Arrow table, with the counts of what was set aside."""
     texts = read_texts(path, contract.source, watch)
     check_columns(path, texts.column_names, contract)
-    return type_texts(path, texts, contract)
+    served = is_parquet(path) and contract.added(JOURNALED) in texts.column_names
+    return type_texts(path, texts, contract, served=served)
 
 
-def type_texts(path: Path | str, texts: pa.Table, contract: Contract) -> Part:
+def type_texts(path: Path | str, texts: pa.Table, contract: Contract, *, served: bool = False) -> Part:
     """The columns of a table of texts as the contract's types.
+
+    Args:
+        path: where the table comes from.
+        texts: its columns.
+        contract: what they are.
+        served: the values are those of requests (see `ml.loop.retrain`), not written as the contract's source says.
 
     Raises:
         UserError: a value that is not of its column's kind.
     """
     path = Path(path)
-    columns = {c.name: _read(path, texts, c, contract) for c in contract.columns}
-    columns[contract.target.name] = _read_target(path, texts, contract)
+    read: Read = parse_served if served else partial(parse, missing=contract.source.missing)
+    columns = {c.name: _read(path, texts, c, contract, read) for c in contract.columns}
+    columns[contract.target.name] = _read_target(path, texts, contract, read)
     if contract.id and contract.id in texts.column_names:
         columns[contract.id] = texts_values(texts[contract.id])
     table = pa.table(columns)
@@ -124,14 +135,14 @@ def _choose(path: Path) -> str:
     return f"mend {path}, or change contract.yaml (columns, dropped), then `make flow`"
 
 
-def _read(path: Path, texts: pa.Table, column: Column, contract: Contract) -> pa.Array:
-    parsed = parse(texts[column.name], column, contract.source.missing)
+def _read(path: Path, texts: pa.Table, column: Column, contract: Contract, read: Read) -> pa.Array:
+    parsed = read(texts[column.name], column)
     if len(parsed.bad):
         raise _unreadable(path, column.name, column.kind, parsed, contract)
     return parsed.values
 
 
-def _read_target(path: Path, texts: pa.Table, contract: Contract) -> pa.Array:
+def _read_target(path: Path, texts: pa.Table, contract: Contract, read: Read) -> pa.Array:
     target = contract.target
     if contract.is_classification:
         listed = (*target.classes, *target.set_aside, *target.aliases)
@@ -139,7 +150,7 @@ def _read_target(path: Path, texts: pa.Table, contract: Contract) -> pa.Array:
     else:
         spec = Numeric(kind="numeric", name=target.name, format=target.format)
     spec = spec.model_copy(update={"missing_texts": target.missing_texts})
-    parsed = parse(texts[target.name], spec, contract.source.missing)
+    parsed = read(texts[target.name], spec)
     if isinstance(spec, Categorical):
         parsed = _classes(parsed, spec, contract.target)
     if len(parsed.bad):

@@ -111,6 +111,22 @@ def findings(frame: pd.DataFrame, contract: Contract, params: Validate) -> list[
 
     Rows are counted from 0 in the order of the frame; an empty list means the frame is sound.
     """
+    cases = _failure_cases(frame, contract, params)
+    return [] if cases is None else _grouped(cases)
+
+
+def failing_rows(frame: pd.DataFrame, contract: Contract, params: Validate) -> dict[int, str]:
+    """The rows that break the contract, counted from 0 in the order of the frame, each with its first reason."""
+    cases = _failure_cases(frame, contract, params)
+    if cases is None:
+        return {}
+    reasons: dict[int, str] = {}
+    for column, check, value, row in cases[["column", "check", "failure_case", "index"]].itertuples(index=False):
+        reasons.setdefault(int(row), f'column "{column}": {value} {_problem(check)}')
+    return reasons
+
+
+def _failure_cases(frame: pd.DataFrame, contract: Contract, params: Validate) -> pd.DataFrame | None:
     import pandera.errors
 
     with warnings.catch_warnings():  # pandera's own use of pandas is not ours to mend
@@ -118,8 +134,9 @@ def findings(frame: pd.DataFrame, contract: Contract, params: Validate) -> list[
         try:
             schema(contract, params).validate(frame.reset_index(drop=True), lazy=True)
         except pandera.errors.SchemaErrors as error:
-            return _grouped(error.failure_cases)
-    return []
+            cases: pd.DataFrame = error.failure_cases
+            return cases
+    return None
 
 
 def _grouped(cases: pd.DataFrame) -> list[dict[str, Any]]:
@@ -129,12 +146,16 @@ def _grouped(cases: pd.DataFrame) -> list[dict[str, Any]]:
         if check == "column_in_dataframe":
             found.append({"column": first["failure_case"], "problem": "is not in the table", "rows": len(rows)})
             continue
-        problem = "is missing" if check == "not_nullable" else str(check)
+        problem = _problem(check)
         value = None if check == "not_nullable" else str(first["failure_case"])[:60]
         found.append(
             {"column": column, "problem": problem, "rows": len(rows), "first": value, "row": int(first["index"])}
         )
     return found
+
+
+def _problem(check: object) -> str:
+    return "is missing" if check == "not_nullable" else str(check)
 
 
 def refuse(found: list[dict[str, Any]], rows: int, table: str) -> None:

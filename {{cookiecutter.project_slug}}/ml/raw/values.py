@@ -90,6 +90,15 @@ def parse(column: pa.ChunkedArray, spec: Column, missing: Collection[str]) -> Pa
     return parse_texts(texts_of(column), spec, missing)
 
 
+def parse_served(column: pa.ChunkedArray, spec: Column) -> Parsed:
+    """Read a column of a journal part: its values are those of requests, none is trimmed, and no text means missing."""
+    if isinstance(spec, Categorical | Text):
+        return Parsed(as_text(column).combine_chunks(), np.empty(0, np.int64))
+    if isinstance(spec, Numeric | Integer):
+        spec = spec.model_copy(update={"format": NumberFormat()})
+    return parse(column, spec, ())
+
+
 def parse_texts(texts: Texts, spec: Column, missing: Collection[str]) -> Parsed:
     """Read distinct texts once each and spread the values over the rows.
 

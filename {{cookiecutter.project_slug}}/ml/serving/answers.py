@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 
 from ml.contract import Contract
+from ml.params import Serve
 from ml.serving.bundle import Bundle
 from ml.serving.entry import LARGEST, Entry, ids_of
 from ml.serving.rows import Row, Rows
@@ -41,12 +42,12 @@ class Served:
 
     Args:
         bundle: the model.
-        max_rows: rows in one request at most.
+        serve: the limits of a request.
     """
 
-    def __init__(self, bundle: Bundle, max_rows: int) -> None:
+    def __init__(self, bundle: Bundle, serve: Serve) -> None:
         self.bundle = bundle
-        self.rows = Rows(bundle.contract, max_rows)
+        self.rows = Rows(bundle.contract, serve.max_rows, serve.max_days_ahead)
         self._id = bundle.contract.id
         self._classes = [json.dumps(name, ensure_ascii=False) for name in bundle.contract.target.classes]
         self._shares = "{" + ",".join(f"{name.replace('%', '%%')}:%s" for name in self._classes) + "}\n"

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from ml.contract import FLOAT32_MAX, Contract, Target, load_contract
+from ml.contract import FLOAT32_MAX, MAX_LEVEL_LENGTH, Contract, Target, load_contract
 from ml.errors import UserError
 from ml.serving.journal import Journal, JournalError
 from ml.serving.rows import NO_NUL, ObjectSchema
@@ -33,10 +33,13 @@ class LabelSchema(ObjectSchema):
 
     def __init__(self) -> None:
         prediction_id = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
-        super().__init__({"prediction_id": prediction_id, "outcome": str | float | bool}, (), MAX_LABELS)
+        outcome = Annotated[str, Field(max_length=MAX_LEVEL_LENGTH)] | float | bool
+        super().__init__({"prediction_id": prediction_id, "outcome": outcome}, (), MAX_LABELS)
 
     def _allowed(self, name: str) -> str:
-        return "a class of the target, or a number" if name == "outcome" else "a text of 1 to 200 characters"
+        if name == "outcome":
+            return f"a class of the target (at most {MAX_LEVEL_LENGTH} characters), or a number"
+        return "a text of 1 to 200 characters"
 
 
 def outcome_of(value: Any, target: Target) -> Any:

@@ -16,7 +16,7 @@ from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError, 
 from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict  # typing's own is not accepted by pydantic before Python 3.12
 
-from ml.contract import Column
+from ml.contract import MAX_LEVEL_LENGTH, MAX_TEXT_LENGTH, Column
 from ml.serving.http import LARGE_BODY
 from ml.serving.rows import Detail, RefusedError, refusal
 
@@ -32,9 +32,9 @@ Name = Annotated[str, Path(min_length=1)]
 class Tensor(TypedDict):
     """One column of the rows."""
 
-    name: str
+    name: Annotated[str, Field(max_length=MAX_TEXT_LENGTH)]
     shape: Annotated[list[int], FailFast()]
-    datatype: str
+    datatype: Annotated[str, Field(max_length=MAX_LEVEL_LENGTH)]
     data: list[Any]
 
 

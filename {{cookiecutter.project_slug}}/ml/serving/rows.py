@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -25,13 +25,27 @@ from pydantic import (
 from pydantic_core import ErrorDetails, from_json
 from typing_extensions import TypedDict  # typing's own is not accepted by pydantic before Python 3.12
 
-from ml.contract import FLOAT32_MAX, Boolean, Categorical, Column, Contract, Datetime, Integer, Numeric
+from ml.contract import (
+    FLOAT32_MAX,
+    MAX_LEVEL_LENGTH,
+    MAX_TEXT_LENGTH,
+    Boolean,
+    Categorical,
+    Column,
+    Contract,
+    Datetime,
+    Integer,
+    Numeric,
+    Text,
+)
 from ml.encode import parse_moment
 
 Row = dict[str, Any]
 Detail = dict[str, Any]  # {"type", "loc", "msg"}
 
 NO_NUL = r"^[^\x00]*$"  # PostgreSQL keeps no text with one, and would refuse all that is committed with it
+MAX_ID_LENGTH = 512  # characters of a row's id
+_MAX_ID = 2**63 - 1  # of an id that is a number: what a database's BIGINT holds
 _SHOWN = 60  # characters of a refused value or name that are repeated to the caller
 _LISTED = 12  # allowed levels that a message lists
 _MAX_DETAILS = 20  # mistakes that one refusal names; the rest is counted
@@ -179,18 +193,24 @@ class Rows(ObjectSchema):
     Args:
         contract: what a row is.
         max_rows: rows in one request at most.
+        max_days_ahead: how far ahead of the clock the contract's time column may lie; None: any distance.
     """
 
     item, items, item_is = "row", "rows", "with a value for each column"
     key, unknown = "column", "is not in the contract"
 
-    def __init__(self, contract: Contract, max_rows: int) -> None:
+    def __init__(self, contract: Contract, max_rows: int, max_days_ahead: float | None = None) -> None:
         self._contract = contract
+        self._max_days_ahead = max_days_ahead
+        self._latest = ""  # moments up to this one need no look at the clock
         optional = [c.name for c in contract.columns if c.missing or c.name == contract.time]
         super().__init__(_field_types(contract), {*optional, contract.id}, max_rows)
 
     def parse(self, body: bytes) -> tuple[list[Row], bool]:
-        """One JSON object or an array of them → (rows, whether it was one object). Moments are left as text.
+        """One JSON object or an array of them → (rows, whether it was one object).
+
+        Moments are texts in one form, naive UTC as `datetime.isoformat` writes it: each reader of the journal can
+        read it, and it sorts by time.
 
         Raises:
             RefusedError: not JSON, too many rows, or not valid for the contract.
@@ -198,12 +218,33 @@ class Rows(ObjectSchema):
         rows, single = super().parse(body)
         if self._contract.time is not None:
             _stamp(rows, self._contract.time)
+            if self._max_days_ahead is not None:
+                self._refuse_future(rows, self._contract.time, self._max_days_ahead, single)
         return rows, single
+
+    def check(self, row: object) -> Row:
+        """A row of the journal as `parse` would give it; its time column is neither filled nor bounded.
+
+        Raises:
+            RefusedError: it is not valid for the contract.
+        """
+        rows, _ = super().parse(json.dumps([row]).encode())
+        return rows[0]
+
+    def _refuse_future(self, rows: list[Row], time: str, days: float, single: bool) -> None:
+        """The latest rows are held out for the release gate: no client may date its own behind all others."""
+        for i, row in enumerate(rows):
+            if row[time] <= self._latest:
+                continue
+            self._latest = latest_moment(datetime.now(UTC), days)
+            if row[time] > self._latest:
+                said = f'column "{time}": {row[time]} lies too far ahead of the clock (serve.max_days_ahead: {days:g})'
+                raise refusal(422, "in_the_future", said, ("body", time) if single else ("body", i, time))
 
     def _allowed(self, name: str) -> str:
         column = self._contract.get(name)
         if column is None:
-            return "a text without NUL or a whole number"
+            return f"a text without NUL of at most {MAX_ID_LENGTH} characters or a whole number within ±{_MAX_ID}"
         return _allowed(column) + (" or null" if column.missing else "")
 
 
@@ -215,6 +256,15 @@ def _values_type(fields: Mapping[str, Any]) -> Any:
 def _array_type(kind: Any, limit: int) -> Any:
     # FailFast: a thousand rows with the same mistake need to be told once
     return Annotated[list[kind], FailFast(), Field(max_length=limit)]
+
+
+def latest_moment(clock: datetime, max_days_ahead: float) -> str:
+    """The latest moment that the time column may hold when a clock (with its zone) stands so."""
+    try:
+        latest = clock.astimezone(UTC) + timedelta(days=max_days_ahead)
+    except OverflowError:
+        latest = datetime.max
+    return latest.replace(tzinfo=None).isoformat()
 
 
 def _stamp(rows: list[Row], time: str) -> None:
@@ -231,7 +281,9 @@ def _field_types(contract: Contract) -> dict[str, Any]:
         value = _value_type(column)
         fields[column.name] = value | None if column.missing or column.name == contract.time else value
     if contract.id is not None:
-        fields[contract.id] = Annotated[str, Field(max_length=512, pattern=NO_NUL)] | int | None
+        text = Annotated[str, Field(max_length=MAX_ID_LENGTH, pattern=NO_NUL)]
+        number = Annotated[int, Field(ge=-_MAX_ID, le=_MAX_ID)]
+        fields[contract.id] = text | number | None
     return fields
 
 
@@ -247,16 +299,19 @@ def _value_type(column: Column) -> Any:
             return Literal[levels]
         case Datetime():
             return Annotated[str, AfterValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
-        case _:
-            return str
+        case Categorical() | Text():
+            return Annotated[str, Field(max_length=_max_length(column))]
+
+
+def _max_length(column: Categorical | Text) -> int:
+    """Characters of a text, or of a level that need not be listed; listed ones may be as long as they are."""
+    if isinstance(column, Text):
+        return MAX_TEXT_LENGTH
+    return max([MAX_LEVEL_LENGTH, *map(len, column.levels)])
 
 
 def _moment(value: str) -> str:
-    try:
-        parse_moment(value)
-    except OverflowError:
-        raise ValueError("beyond the calendar") from None
-    return value
+    return parse_moment(value).isoformat()
 
 
 def _allowed(column: Column) -> str:
@@ -271,8 +326,8 @@ def _allowed(column: Column) -> str:
             return f"one of {_some(levels)}"
         case Datetime():
             return "an ISO 8601 moment such as 2026-01-31T12:00:00"
-        case _:
-            return "a text"
+        case Categorical() | Text():
+            return f"a text of at most {_max_length(column)} characters"
 
 
 def _some(names: Any) -> str:

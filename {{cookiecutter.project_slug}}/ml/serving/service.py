@@ -48,7 +48,7 @@ class Service:
         if bundle is None:
             self.metrics.bundle_failures.inc()
             return
-        self.served = Served(bundle, self.settings.serve.max_rows)
+        self.served = Served(bundle, self.settings.serve)
         self.metrics.serving(bundle.version)
 
     def open(self) -> None:
@@ -70,7 +70,7 @@ class Service:
         self._tasks.append(asyncio.create_task(forever))
 
     def _use_challenger(self, bundle: Bundle | None) -> None:
-        self.challenger.served = None if bundle is None else Served(bundle, self.settings.serve.max_rows)
+        self.challenger.served = None if bundle is None else Served(bundle, self.settings.serve)
 
     @property
     def not_ready(self) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -11,24 +11,24 @@ import pytest
 
 from ml.contract import Contract, load_contract
 from ml.errors import UserError
-from ml.loop.retrain import labelled_part, retrain
+from ml.loop.journal_part import labelled_part
+from ml.loop.retrain import retrain
 from ml.monitoring import quarantine
 from ml.monitoring.reading import Span
+from ml.params import Params
 from ml.release.lineage import data_version
 from ml.serving.entry import Entry, Prediction
 from ml.serving.journal import Journal
 from tests.conftest import commit
 
-Make = Callable[..., pd.DataFrame]
 FEATURES = {"charge": 12.5, "calls": 3, "plan": "pro", "seen": "2025-06-01T10:00:00"}
 
 
-def prediction(name: str, outcome: str) -> Prediction:
-    return Prediction(name, 0.0, "1", "champion", f"row-{name}", FEATURES, "no", None, outcome, 1.0)
-
-
-def test_only_rows_that_are_not_taken(contract: Contract) -> None:
-    part = labelled_part([prediction("a", "yes"), prediction("b", "no")], contract, {"a"})
+def test_labelled_answers_as_a_part(contract: Contract, params: Params) -> None:
+    at = datetime(2025, 6, 2, tzinfo=UTC).timestamp()
+    labelled = Prediction("b", at, "1", "champion", "row-b", FEATURES, "no", None, "no", at)
+    part, left_out = labelled_part([labelled], contract, params)
+    assert left_out == []
     assert part[["prediction_id", "customer", "left", "charge"]].to_numpy().tolist() == [["b", "row-b", "no", 12.5]]
     assert part["seen"].tolist() == [pd.Timestamp("2025-06-01 10:00")]
     assert part["paperless"].tolist() == [None]
@@ -57,6 +57,7 @@ def test_labelled_answers_become_data_once(project: Path) -> None:
     before = data_version()
     charges = {f"p{i:04d}": float(i % 200) for i in range(120)}
     features = {p: json.dumps({"charge": charge, "calls": 3, "plan": "pro"}) for p, charge in charges.items()}
+    charges["p9999"], features["p9999"] = 5.0, json.dumps({"charge": "much", "calls": 3, "plan": "pro"})
     journal = Journal(f"sqlite:///{project}/serving/journal.db")
     journal.append([Entry(p, 1.0, "1", "champion", p, text, '"no"', None) for p, text in features.items()])
     journal.add_labels([(p, "yes" if charge > 100 else "no") for p, charge in charges.items()])
@@ -68,5 +69,5 @@ def test_labelled_answers_become_data_once(project: Path) -> None:
     assert data_version() != before
     assert len(pd.read_parquet("data/ingested.parquet")) == 720
     assert load_contract().target.name == "left"
-    with pytest.raises(UserError, match="no labelled row"):
+    with pytest.raises(UserError, match=r'no labelled row .*prediction p9999: column "charge": "much"'):
         retrain()

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 
 import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from ml.encode import parse_moment
 from ml.monitoring.champion import Champion
-from ml.monitoring.reading import Labels, Span, latest_rows
+from ml.monitoring.reading import Labels, Span, chunks, latest_rows
 from ml.monitoring.window import Window, read_window
-from ml.serving.entry import Entry
+from ml.serving.entry import Entry, ids_of
+from ml.serving.journal import LABELS
 from tests.monitoring.conftest import DAY, NOW, World, customers, record
 
+NAMES = ["charge", "tenure", "plan", "paperless", "seen_at", "no", "yes"]
 SPAN = Span(NOW - 30 * DAY, NOW)
 
 
@@ -110,6 +115,53 @@ def test_the_latest_rows_are_counted_in_requests_of_many(world: World) -> None:
         NOW - 100,
         NOW - 100,
     ]
+
+
+OLD_MOMENTS = ["2026-W01-1", "2026-01-31T10:10:10,5", "2026-01-31", "2026-01-31T10:10:10+01:00:30"]
+
+
+def test_moments_of_an_older_journal_are_read_or_counted(world: World, champion: Champion) -> None:
+    good = {"charge": 12.5, "tenure": 3, "plan": "pro", "paperless": True}
+    for i, seen_at in enumerate([*OLD_MOMENTS, "yesterday", "", 5]):
+        features = json.dumps({**good, "seen_at": seen_at})
+        world.journal.append([Entry(f"{i:032x}", NOW - 1, "3", "champion", None, features, '"no"', None)])
+    chunk = next(chunks(world.journal.engine, SPAN, world.contract))
+    assert chunk.table["seen_at"].to_pylist() == [parse_moment(text) for text in OLD_MOMENTS] + [None] * 3
+    assert chunk.mistyped == {"seen_at": 3}
+    assert len(read(world, champion)) == 7
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats() | st.text(st.characters()),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
+    max_leaves=9,
+)
+stored = anything.map(json.dumps) | st.sampled_from(["", "{", "[]", "[1", "1e999", '{"charge": 1e999}', "nonsense"])
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    entries=st.lists(st.tuples(stored, stored, st.none() | stored, stored, st.integers(1, 3)), min_size=1, max_size=4)
+)
+def test_no_content_of_a_journal_ends_in_a_traceback(
+    entries: list[tuple[str, str, str | None, str, int]], world: World, champion: Champion
+) -> None:
+    rows = sum(entry[-1] for entry in entries)
+    for i, (features, prediction, shares, outcome, n) in enumerate(entries):
+        name = f"{i:032x}"
+        world.journal.append([Entry(name, NOW - 1, "3", "champion", None, features, prediction, shares, n)])
+        with world.journal.engine.begin() as connection:
+            label = {"prediction_id": ids_of(name, n)[0], "entry_id": name, "outcome": outcome, "at": NOW}
+            connection.execute(LABELS.insert(), label)
+    try:
+        window = read(world, champion)
+        assert len(window) == rows
+        assert all(column.mistyped <= rows for column in window.columns.values())
+        assert np.isfinite(
+            [[column.low, column.high] for column in window.columns.values() if column.low < np.inf]
+        ).all()
+    finally:
+        world.journal.remove(NOW, rows)
 
 
 def test_an_empty_span_is_a_window_of_no_rows(world: World, champion: Champion) -> None:

@@ -62,7 +62,7 @@ def sample_rows(contract: Contract, n: int, seed: int = 0) -> list[dict[str, Any
         "integer": lambda _c: int(rng.integers(0, 90)),
         "boolean": lambda _c: bool(rng.integers(0, 2)),
         "categorical": lambda c: str(rng.choice(c.levels)),
-        "datetime": lambda _c: f"2026-{rng.integers(1, 13):02d}-{rng.integers(1, 28):02d}T08:00:00",
+        "datetime": lambda _c: f"2025-{rng.integers(1, 13):02d}-{rng.integers(1, 28):02d}T08:00:00",
         "text": lambda _c: " ".join(rng.choice(["late", "happy", "billing", "moved"], 3)),
     }
     return [{c.name: made[c.kind](c) for c in contract.columns} for _ in range(n)]

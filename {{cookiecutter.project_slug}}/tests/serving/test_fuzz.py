@@ -29,8 +29,8 @@ FEW = 30  # of the routes that read no body
 LONG = re.compile(r"\d{17}|\de-\d")  # a number that may be rounded to an allowed one when it is read
 NAMES = [*CLASSIFICATION.names, "customer id"]
 
-# in the first and last year an offset leads out of the calendar, which is refused rightly
-schemathesis.openapi.format("date-time", st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1)).map(datetime.isoformat))
+# in the first year an offset leads out of the calendar, and what lies ahead of the clock is refused
+schemathesis.openapi.format("date-time", st.datetimes(datetime(2, 1, 1), datetime(2026, 1, 1)).map(datetime.isoformat))
 
 
 @pytest.mark.slow

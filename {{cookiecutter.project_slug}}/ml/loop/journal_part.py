@@ -1,0 +1,139 @@
+"""Labelled predictions → a part of data/raw that the pipeline can read.
+
+A row that breaks the contract is left out and named, so that one bad request stops neither `ml retrain` nor
+`make flow`. Values are kept as they were served: `ml.pipeline.ingest` trims no text of such a part and takes none
+for missing.
+
+Writes: data/raw/NNNN-journal.parquet.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ml.adopt.append import check
+from ml.contract import Contract
+from ml.pipeline.ingest import JOURNALED
+from ml.pipeline.validate import failing_rows
+from ml.serving.labels import outcome_of
+from ml.serving.rows import RefusedError, Rows, latest_moment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pandas as pd
+
+    from ml.params import Params
+    from ml.serving.entry import Prediction
+
+RAW = Path("data/raw")
+JOURNAL_PART = "journal.parquet"
+_NAMED = 3  # rows left out that are named; the others are counted
+
+
+class LeftOut(NamedTuple):
+    """A labelled prediction that is not trained on, and why: its column and what is wrong with the value."""
+
+    prediction: Prediction
+    reason: str
+
+
+def labelled_part(
+    labelled: Iterable[Prediction], contract: Contract, params: Params
+) -> tuple[pd.DataFrame, list[LeftOut]]:
+    """Labelled predictions as a typed raw part, and those that break the contract.
+
+    The part has the contract's columns, target and id, and `prediction_id`.
+
+    Args:
+        labelled: predictions with their outcomes.
+        contract: what a row is.
+        params: `validate` and `serve.max_days_ahead` bound what a row may hold.
+    """
+    rows = Rows(contract, max_rows=1)
+    kept, left_out = [], []
+    for prediction in labelled:
+        try:
+            row = _checked_row(prediction, rows, contract, params.serve.max_days_ahead)
+            kept.append((prediction, row, outcome_of(prediction.outcome, contract.target)))
+        except RefusedError as refused:
+            left_out.append(LeftOut(prediction, refused.details[0]["msg"]))
+        except ValueError as error:
+            left_out.append(LeftOut(prediction, f'column "{contract.target.name}": {error}'))
+    part = _table(kept, contract)
+    failing = _failing(part, contract, params)
+    left_out += [LeftOut(kept[i][0], reason) for i, reason in sorted(failing.items())]
+    return part.drop(index=list(failing)).reset_index(drop=True), left_out
+
+
+def _checked_row(
+    prediction: Prediction, rows: Rows, contract: Contract, max_days_ahead: float | None
+) -> dict[str, Any]:
+    """The contract's columns of a prediction, valid for it: the contract may have changed since the answer."""
+    given = prediction.features
+    if isinstance(given, dict):
+        given = {name: given[name] for name in contract.names if name in given}
+    row = rows.check(given)
+    moment = row.get(contract.time) if contract.time else None
+    if moment is not None and max_days_ahead is not None:
+        answered = datetime.fromtimestamp(prediction.at, UTC)
+        if moment > latest_moment(answered, max_days_ahead):
+            raise RefusedError(422, [{"msg": f'column "{contract.time}": {moment} lies too far after the answer'}])
+    return row
+
+
+def _table(kept: Sequence[tuple[Prediction, dict[str, Any], Any]], contract: Contract) -> pd.DataFrame:
+    from ml.frame import frame_of_rows, typed
+
+    frame = frame_of_rows([row for _, row, _ in kept], contract)
+    frame[contract.target.name] = [outcome for _, _, outcome in kept]
+    if contract.id:
+        frame[contract.id] = [prediction.row_id for prediction, _, _ in kept]
+    ids = [prediction.prediction_id for prediction, _, _ in kept]
+    return typed(frame.assign(**{contract.added(JOURNALED): ids}), contract)
+
+
+def _failing(part: pd.DataFrame, contract: Contract, params: Params) -> dict[int, str]:
+    """Rows of the part that `make flow` would stop at, with their reasons; a class that was set aside is no reason."""
+    failing: dict[int, str] = {}
+    judged = part[~part[contract.target.name].isin(contract.target.set_aside)]
+    # without some rows, those beyond another column's range may be too large a share
+    while found := failing_rows(judged, contract, params.validate_):
+        failing |= {int(judged.index[i]): reason for i, reason in found.items()}
+        judged = judged.drop(index=judged.index[list(found)])
+    return failing
+
+
+def summary(left_out: Sequence[LeftOut]) -> str:
+    """How many rows are left out, and the first of them by id and reason."""
+    lines = [f"{len(left_out)} labelled rows are left out, they break the contract:"]
+    lines += [f"  {_name(p)}: {reason}" for p, reason in left_out[:_NAMED]]
+    if len(left_out) > _NAMED:
+        lines.append(f"  and {len(left_out) - _NAMED} more")
+    return "\n".join(lines)
+
+
+def _name(prediction: Prediction) -> str:
+    row = "" if prediction.row_id is None else f"row {json.dumps(prediction.row_id)[:80]}, "
+    return f"{row}prediction {prediction.prediction_id}"
+
+
+def write_part(part: pd.DataFrame, contract: Contract) -> Path:
+    """Write a part under the next free number, in one step, when the pipeline can read it.
+
+    Raises:
+        UserError: it cannot; data/raw is unchanged.
+    """
+    numbers = [int(path.name[:4]) for path in RAW.glob("[0-9][0-9][0-9][0-9]-*")]
+    path = RAW / f"{max(numbers, default=0) + 1:04d}-{JOURNAL_PART}"
+    draft = path.with_name(f".{path.name}.draft")
+    part.to_parquet(draft, index=False)
+    try:
+        check(draft, contract)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return path
