@@ -111,7 +111,8 @@ def test_texts_and_levels_have_a_longest(client: TestClient, row: dict[str, Any]
 def test_an_id_that_is_a_number_has_a_largest(client: TestClient, row: dict[str, Any], number: str) -> None:
     """4,300 digits went to the journal as a row's id before."""
     assert client.post("/predict", json={**row, "customer id": 2**63 - 1}).status_code == 200
-    refused = client.post("/predict", content=f'{json.dumps(row)[:-1]}, "customer id": {number}}}')
+    body = f'{json.dumps(row)[:-1]}, "customer id": {number}}}'
+    refused = client.post("/predict", content=body, headers={"content-type": "application/json"})
     assert refused.status_code == 422
     assert 'column "customer id"' in refused.json()["detail"][0]["msg"]
 
