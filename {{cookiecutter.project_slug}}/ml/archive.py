@@ -1,7 +1,7 @@
 """What leaves the journal: an export to Parquet for analysis, and old rows, which are removed.
 
-Reads: the journal (JOURNAL_URL). Writes: a Parquet file; prune deletes from the journal.
-Run: `ml journal export out.parquet`, `ml journal prune --days 400`.
+Reads: the journal (JOURNAL_URL), params.yaml. Writes: a Parquet file; prune deletes from the journal.
+Run: `ml journal export out.parquet`, `ml journal prune` (journal.keep_days) or `ml journal prune --days 400`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from ml.errors import UserError
+from ml.params import load_params
 from ml.serving.entry import Prediction
 from ml.serving.journal import Journal, JournalError
 
 ROWS = 20_000  # of one piece of an export
 REMOVED_AT_ONCE = 500  # the server waits for its turn while they go
+PAUSE_SECONDS = 0.01  # between two of these, at least: the server tries for its turn every few milliseconds
 
 
 def export(target: Path, days: float | None = None) -> int:
@@ -52,12 +54,38 @@ def export(target: Path, days: float | None = None) -> int:
     return done
 
 
-def prune(days: float) -> int:
+def keep_days() -> float:
+    """Days for which the journal keeps its answers; 0: for ever.
+
+    Raises:
+        UserError: the monitor's window is longer.
+    """
+    params = load_params()
+    days, window = params.journal.keep_days, params.monitor.window_days
+    if 0 < days < window:
+        raise UserError(
+            f"params.yaml: journal.keep_days: {days:g} is less than monitor.window_days ({window:g})",
+            "keep the answers at least as long as the monitor looks back; 0 keeps all",
+        )
+    return days
+
+
+def prune(days: float | None = None) -> int:
     """Remove answers older than `days` and their labels, in short transactions; the server goes on writing.
+
+    Args:
+        days: default: journal.keep_days of params.yaml.
 
     Returns:
         Number of answers removed.
+
+    Raises:
+        UserError: nobody says how old, or the journal cannot be written.
     """
+    if days is None:
+        days = keep_days()
+        if not days:
+            raise UserError("params.yaml: journal.keep_days: 0 keeps all answers", "ml journal prune --days 400")
     with closing(Journal()) as journal:
         try:
             removed = sum(_pieces(journal, time.time() - days * 86400))
@@ -68,8 +96,11 @@ def prune(days: float) -> int:
 
 
 def _pieces(journal: Journal, before: float) -> Iterator[int]:
+    began = time.monotonic()
     while removed := journal.remove(before, REMOVED_AT_ONCE):
         yield removed
+        time.sleep(max(PAUSE_SECONDS, time.monotonic() - began))  # half of the time is the server's
+        began = time.monotonic()
 
 
 def _since(days: float | None) -> float:

@@ -148,9 +148,9 @@ def export(
 
 @journal.command()
 def prune(
-    days: Annotated[float, typer.Option(help="Answers older than this are removed, with their labels.")],
+    days: Annotated[float | None, typer.Option(help="Default: journal.keep_days of params.yaml.")] = None,
 ) -> None:
-    """Remove old answers."""
+    """Remove answers older than so many days, and their labels."""
     from ml.archive import prune as run
 
     run(days)

@@ -93,6 +93,10 @@ class Serve(_Frozen):
     log_answers: bool
 
 
+class JournalKeeping(_Frozen):
+    keep_days: float = Field(ge=0)
+
+
 class Monitor(_Frozen):
     window_days: float = Field(gt=0)
     window_rows: int = Field(ge=0)
@@ -114,6 +118,7 @@ class Params(_Frozen):
     export: Export
     release: Release
     serve: Serve
+    journal: JournalKeeping
     monitor: Monitor
 
 

@@ -1,5 +1,7 @@
 """`ml monitor --watch`: judges the latest window on a schedule and serves its numbers to Prometheus.
 
+After each window it removes the answers that are older than journal.keep_days of params.yaml.
+
 Serves: http://127.0.0.1:<port>/metrics (loopback only). A failed run is counted and tried again next time.
 """
 
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from prometheus_client import CollectorRegistry, Counter, start_http_server
 from rich.console import Console
 
+from ml.archive import keep_days, prune
 from ml.errors import UserError
 from ml.monitoring import exposition
 from ml.monitoring.monitor import once
@@ -43,8 +46,9 @@ def run(days: float | None, every: float, port: int) -> NoReturn:
     """Judge now and every so many hours, until Ctrl-C.
 
     Raises:
-        UserError: the port is taken, or the hours are not above zero.
+        UserError: the port is taken, the hours are not above zero, or journal.keep_days is less than the window.
     """
+    keep_days()
     if every <= 0:
         raise UserError(f"--every {every:g}: hours between two windows are above zero", "ml monitor --watch --every 24")
     latest, console = Latest(), Console(stderr=True)
@@ -58,7 +62,17 @@ def run(days: float | None, every: float, port: int) -> NoReturn:
         except Exception as error:  # a monitor that dies with its database tells nobody that it did
             latest.failures.inc()
             console.print(f"not judged: {error}", markup=False)
+        prune_old(console)
         time.sleep(max(0.0, every * HOUR - (time.monotonic() - started)))
+
+
+def prune_old(console: Console) -> None:
+    """Remove what the journal need not keep; where that fails it is tried again after the next window."""
+    try:
+        if keep_days():
+            prune()
+    except Exception as error:
+        console.print(f"journal: nothing removed: {error}", markup=False)
 
 
 def _serve(latest: Latest, port: int) -> None:

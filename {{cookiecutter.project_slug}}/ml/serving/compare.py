@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +64,8 @@ def compare(days: float | None = None) -> dict[str, Any]:
         UserError: nothing to compare yet.
     """
     since = 0.0 if days is None else time.time() - days * 86400
-    answers = list(Journal().predictions(since, role=None))
+    with closing(Journal()) as journal:
+        answers = [replace(p, features={}) for p in journal.predictions(since, role=None) if _counts(p)]
     shadow = [p for p in answers if p.role == "shadow"]
     result = _paired(answers, shadow) if shadow else _two_samples(answers)
     if result is None:
@@ -72,6 +75,11 @@ def compare(days: float | None = None) -> dict[str, Any]:
         )
     _print(result)
     return result
+
+
+def _counts(p: Prediction) -> bool:
+    """Whether it is compared: by its own label, or as a shadow by its champion's."""
+    return p.role == "shadow" or p.labelled_at is not None
 
 
 def _paired(answers: Sequence[Prediction], shadow: Sequence[Prediction]) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 from starlette.testclient import TestClient
 
 from ml import scoring
 from ml.archive import export, prune
 from ml.errors import UserError
 from ml.frame import frame_of_rows
+from ml.monitoring.watch import prune_old
 from ml.serving.entry import Entry
 from ml.serving.journal import Journal
+from tests.conftest import write_settings
 from tests.serving.conftest import CLASSIFICATION, REGRESSION, sample_rows
 
 ROWS = sample_rows(CLASSIFICATION, 300)
@@ -110,3 +114,44 @@ def test_pruning_removes_old_answers_and_their_labels(project: Path) -> None:
     assert [p.prediction_id for p in journal.predictions()] == ["2000"]
     assert [p.outcome for p in journal.labelled()] == ["no"]
     assert prune(days=30) == 0
+
+
+def _keep(project: Path, days: float) -> None:
+    write_settings(project / "params.yaml", journal__keep_days=days, monitor__window_days=30)
+
+
+def test_the_settings_say_how_long_answers_are_kept(project: Path) -> None:
+    journal, now = Journal(), time.time()
+    journal.append([_entry(1, now - 50 * 86400), _entry(2, now - 35 * 86400), _entry(3, now)])
+    _keep(project, 0)
+    with pytest.raises(UserError, match="keep_days: 0 keeps all"):
+        prune()
+    prune_old(Console(quiet=True))
+    assert journal.count() == 3
+    _keep(project, 40)
+    assert prune() == 1
+    _keep(project, 30)
+    prune_old(Console(quiet=True))
+    assert [p.prediction_id for p in journal.predictions()] == ["003"]
+
+
+def test_answers_are_kept_as_long_as_the_monitor_looks_back(project: Path) -> None:
+    journal = Journal()
+    journal.append([_entry(1, time.time() - 20 * 86400)])
+    _keep(project, 10)
+    with pytest.raises(UserError, match=r"keep_days: 10 is less than monitor.window_days \(30\)"):
+        prune()
+    told = Console(record=True, quiet=True)
+    prune_old(told)
+    assert journal.count() == 1
+
+
+def test_an_export_leaves_sqlite_free_to_start_its_log_over(project: Path) -> None:
+    journal = Journal()
+    journal.append([_entry(i, 1.0) for i in range(3000)])
+    rows = journal.predictions()
+    assert next(rows).prediction_id == "000"  # the others are still to be read
+    with sqlite3.connect("serving/journal.db", isolation_level=None) as shell:
+        busy, *_ = shell.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    assert not busy
+    assert sum(1 for _ in rows) == 2999
