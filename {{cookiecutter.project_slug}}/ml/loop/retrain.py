@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ml.release.gate import Decision
+    from ml.serving.entry import Prediction
 
 
 def retrain() -> Decision:
@@ -37,14 +39,11 @@ def retrain() -> Decision:
     """
     contract = load_contract()
     sweep()  # what a killed call left behind
-    fit = sound()  # rows of a window that the monitor found broken are not trained on
-    labelled = list(Journal().labelled())
-    taken = _taken(contract.added(JOURNALED))
-    fresh = [p for p in labelled if fit(p.at) and p.prediction_id not in taken]
+    fresh, labelled, quarantined = _labelled(_taken(contract.added(JOURNALED)))
     part, left_out = labelled_part(fresh, contract, load_params())
     console = Console(stderr=True)
     if part.empty and not _unfinished():
-        raise _nothing_new(len(labelled), sum(not fit(p.at) for p in labelled), left_out)
+        raise _nothing_new(labelled, quarantined, left_out)
     if left_out:
         console.print(summary(left_out), markup=False, highlight=False, soft_wrap=True)
     if not part.empty:
@@ -55,6 +54,21 @@ def retrain() -> Decision:
     decision = release()
     console.print("next: git add -A && git commit -m 'Retrained on labelled rows' && dvc push")
     return decision
+
+
+def _labelled(taken: set[str]) -> tuple[list[Prediction], int, int]:
+    """Labelled answers that may be trained on and are not `taken`; how many are labelled, and quarantined."""
+    fit = sound()  # rows of a window that the monitor found broken are not trained on
+    fresh: list[Prediction] = []
+    labelled = quarantined = 0
+    with closing(Journal()) as journal:
+        for prediction in journal.labelled():
+            labelled += 1
+            if not fit(prediction.at):
+                quarantined += 1
+            elif prediction.prediction_id not in taken:
+                fresh.append(prediction)
+    return fresh, labelled, quarantined
 
 
 def _nothing_new(labelled: int, quarantined: int, left_out: Sequence[LeftOut]) -> UserError:
