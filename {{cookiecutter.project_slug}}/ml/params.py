@@ -6,7 +6,7 @@ import difflib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from ml.contract import read_yaml
 from ml.errors import UserError
@@ -86,11 +86,20 @@ class Serve(_Frozen):
     max_days_ahead: float | None = Field(ge=0)
     max_waiting_rows: int = Field(ge=1)
     max_requests: int = Field(ge=1)
+    max_held_bytes: int = Field(ge=0)
+    max_connections: int = Field(ge=0)
     deadline_seconds: float = Field(gt=0)
     rate_per_key: float = Field(ge=0)
     challenger: Literal["off", "shadow", "canary"]
     canary_share: float = Share
     log_answers: bool
+
+    @field_validator("max_held_bytes")
+    @classmethod
+    def _holds_a_body(cls, value: int, info: ValidationInfo) -> int:
+        if 0 < value < info.data.get("max_body_bytes", 0):
+            raise ValueError("less than max_body_bytes: such a body would always be refused")
+        return value
 
 
 class JournalKeeping(_Frozen):

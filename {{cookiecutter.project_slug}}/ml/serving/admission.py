@@ -1,4 +1,4 @@
-"""Admission: how many requests a worker holds at once, and for how long.
+"""Admission: how many requests a worker holds at once, how many bytes of their bodies, and for how long.
 
 What it cannot hold is refused at once, before its body is read, so that those inside are answered in time.
 """
@@ -22,12 +22,16 @@ class Admission:
 
     Args:
         limit: how many there may be.
+        max_bytes: of their large bodies, together; 0: any number.
         deadline: seconds after which one is given up, its body's arrival included.
         observe: told how many are inside, at every look.
     """
 
-    def __init__(self, limit: int, deadline: float, observe: Callable[[int], None]) -> None:
+    def __init__(self, limit: int, max_bytes: int, deadline: float, observe: Callable[[int], None]) -> None:
         self._limit = limit
+        self._max_bytes = max_bytes
+        self._bytes: dict[Task, int] = {}  # of large bodies; small ones are few because the requests are
+        self._held = 0
         self._deadline = deadline
         self._observe = observe
         self._inside: dict[Task, float] = {}
@@ -49,9 +53,23 @@ class Admission:
             )
         self._inside[task] = began
 
+    def hold(self, task: Task, received: int) -> None:
+        """Note that bytes of a large body have come. What is only announced is not counted: it costs nobody anything.
+
+        Raises:
+            RefusedError: there are too many.
+        """
+        if self._max_bytes and self._held + received > self._max_bytes:
+            msg = f"bodies of {self._max_bytes} bytes are being read; try again"
+            raise refusal(503, "overloaded", msg, ("server",), Retry_After="1")
+        self._held += received
+        self._bytes[task] = self._bytes.get(task, 0) + received
+
     def leave(self, task: Task) -> None:
         """The request is answered, refused or gone."""
         self._inside.pop(task, None)
+        if self._bytes:
+            self._held -= self._bytes.pop(task, 0)
 
     def gave_up(self, task: Task) -> bool:
         """Whether a cancelled request was cancelled by the deadline; it may then be answered after all."""

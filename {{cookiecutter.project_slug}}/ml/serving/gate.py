@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 PAGES = ("/", "/docs")  # hold nothing; what they show they ask for with a key
 INFER = "/v2/models/{name}/infer"
+LABELS = "/labels"
 OPEN = ("/health/", "/v2/health/")  # probes carry no key
 
 
@@ -54,15 +56,7 @@ class Gate:
             return
         try:
             self._check_caller(scope)
-            path = scope["path"]
-            if scope["method"] != "POST":
-                await self.app(scope, receive, send)
-            elif path == "/predict":
-                await self._predict(scope, receive, send)
-            elif path.startswith("/v2/"):
-                await self._infer(scope, receive, send)
-            else:
-                await self._limited(scope, receive, send)
+            await self._route(scope["method"], scope["path"])(scope, receive, send)
         except RefusedError as refused:
             await send_refusal(send, refused)
         except DisconnectedError:
@@ -72,7 +66,7 @@ class Gate:
         """Refuse, and count, who may not ask; leaves the header in the scope as a dictionary, made once."""
         fields = scope["fields"] = dict(scope["headers"])
         path = scope["path"]
-        keys = self._label_keys if path == "/labels" else self._keys
+        keys = self._label_keys if path == LABELS else self._keys
         try:
             if not self._keys.needed:
                 check_host(fields, self.service.settings.allowed_hosts)
@@ -83,20 +77,39 @@ class Gate:
             self.service.metrics.callers_refused.labels(refused.details[0]["type"]).inc()
             raise
 
+    def _route(self, method: str, path: str) -> ASGIApp:
+        if method != "POST":
+            return self._without_body
+        if path == "/predict":
+            return self._predict
+        if path == LABELS:
+            return self._admitted
+        return self._infer if path.startswith("/v2/") and path.endswith("/infer") else self._without_body
+
+    async def _without_body(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A route of the application that reads no body, whatever is sent."""
+        is_open = scope["path"] in PAGES or scope["path"].startswith(OPEN)
+        if is_open and scope["method"] not in ("GET", "HEAD"):
+            msg = f"{scope['method']}: ask with GET or HEAD"
+            raise refusal(405, "http", msg, ("path",), Allow="GET, HEAD", Connection="close")
+        if scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}  # the server leaves the body of the answer out
+        await self.app(scope, receive, send)
+
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A route of the application, which finds the body in its scope."""
-        limit = self.service.settings.serve.max_body_bytes
+        limit, task = self.service.settings.serve.max_body_bytes, cast("Task", asyncio.current_task())
         check_headers(scope, limit)
-        scope["body"] = await read_body(receive, limit)
+        scope["body"] = await read_body(receive, limit, partial(self.service.admission.hold, task))
         await self.app(scope, receive, send)
 
     async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The other way to a prediction, with the admission, the deadline and the counters of `POST /predict`."""
+        """A route with a body, with the admission and the deadline of `POST /predict`; inferences are counted too."""
         admission, task = self.service.admission, cast("Task", asyncio.current_task())
 
         async def answering(message: Message) -> None:
             admission.leave(task)  # a slow reader is not past the deadline
-            if message.get("status", 200) != 200:
+            if message.get("status", 200) != 200 and scope["path"] != LABELS:
                 self.service.metrics.requests.labels(str(message["status"])).inc()
             await send(message)
 

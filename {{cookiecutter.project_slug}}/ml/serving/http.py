@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from starlette.types import Receive, Scope, Send
 
@@ -16,17 +17,19 @@ class DisconnectedError(Exception):
     """The client went away before its request was complete."""
 
 
-async def read_body(receive: Receive, limit: int) -> bytes:
-    """The request's body.
+async def read_body(receive: Receive, limit: int, hold: Callable[[int], None]) -> bytes:
+    """The request's body; `hold` is told the bytes of a large one as they come.
 
     Raises:
-        RefusedError: larger than `limit` bytes.
+        RefusedError: larger than `limit` bytes, or refused by `hold`.
         DisconnectedError: the client went away.
     """
     message = await receive()
     body: bytes = message.get("body", b"")
+    if len(body) >= LARGE_BODY:
+        hold(len(body))
     if message.get("more_body"):
-        body = await _rest(body, receive, limit)
+        body = await _rest(body, receive, limit, hold)
     elif message["type"] == "http.disconnect":
         raise DisconnectedError
     if len(body) > limit:
@@ -60,7 +63,7 @@ def _is_json(content_type: bytes) -> bool:
     return content_type == b"application/json" or content_type.split(b";")[0].strip().lower() == b"application/json"
 
 
-async def _rest(body: bytes, receive: Receive, limit: int) -> bytes:
+async def _rest(body: bytes, receive: Receive, limit: int, hold: Callable[[int], None]) -> bytes:
     parts, size, more = [body], len(body), True
     while more:
         message = await receive()
@@ -70,6 +73,8 @@ async def _rest(body: bytes, receive: Receive, limit: int) -> bytes:
         size += len(parts[-1])
         if size > limit:
             raise _too_large(limit)
+        if size >= LARGE_BODY:
+            hold(len(parts[-1]))
         more = message.get("more_body", False)
     return b"".join(parts)
 

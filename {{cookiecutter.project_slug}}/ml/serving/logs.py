@@ -32,6 +32,7 @@ def use_json_lines() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of each request that is no HTTP
 
 
 def log_answer(entries: Sequence[Entry], seconds: float) -> None:

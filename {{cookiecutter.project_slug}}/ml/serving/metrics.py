@@ -41,6 +41,11 @@ class Metrics:
         self.room = Gauge(
             "ml_requests_room", "Requests that may be inside at once", multiprocess_mode="livesum", registry=registry
         )
+        self.connections_dropped = Counter(
+            "ml_connections_dropped",
+            "Connections closed to make room for new ones, because as many were open as may be",
+            registry=registry,
+        )
         self.journal_rows = Counter("ml_journal_rows", "Rows made durable in the journal", registry=registry)
         self.journal_failures = Counter("ml_journal_failures", "Writes to the journal that failed", registry=registry)
         self.commit_seconds = Histogram(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from starlette.types import Receive, Scope, Send
@@ -44,7 +45,7 @@ class Predict:
                 limit = service.settings.serve.max_body_bytes
                 if check_headers(scope, limit) >= LARGE_BODY:
                     self._answering.refuse_when_full()
-                body = await read_body(receive, limit)
+                body = await read_body(receive, limit, partial(service.admission.hold, task))
                 answered = await self._answering.answer(body, scope["query_string"] == b"trial")
             except asyncio.CancelledError:
                 if not service.admission.gave_up(task):

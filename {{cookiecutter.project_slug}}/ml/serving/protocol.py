@@ -6,10 +6,22 @@ Two writes are two system calls and two packets, for us to send and for the clie
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ml.serving.connections import Connections
+
+HEAD_BYTES = 65_536  # of a request's line and headers; of one that comes in pieces a first piece is not counted
+NO_HTTP = ("400 Bad Request", "http", "this is no HTTP request")
+HOST = ("400 Bad Request", "host", "send one Host header")
+HEAD_TIMEOUT = ("408 Request Timeout", "head", "the head of the request did not come in time")
+HEAD_TOO_LARGE = (
+    "431 Request Header Fields Too Large",
+    "head",
+    f"a request's line and headers hold at most {HEAD_BYTES} bytes",
+)
 HEAD = b"HTTP/1.1 "
 INTERIM = b"HTTP/1.1 1"  # 100 Continue: the client waits for it before there is a body
 
@@ -49,13 +61,93 @@ class WholeAnswers:
 
 
 class Protocol(HttpToolsProtocol):
-    """One client's connection."""
+    """One client's connection.
+
+    Args:
+        open_connections: those of the worker, which this one joins.
+        args, kwargs: uvicorn's.
+    """
+
+    def __init__(self, open_connections: Connections, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._open = open_connections
+        self.waits_since: float | None = None
+        self._unsent = 0  # bytes that the client had not taken at the last look
+        self._head_begun = False
+        self._head_bytes = 0  # of the chunks that continue a head
+        self._chunk_bytes = 0
+        self._fault = NO_HTTP
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to read requests."""
         super().connection_made(cast("asyncio.Transport", WholeAnswers(transport)))
+        self.waits_since = self.loop.time()
+        self._open.add(self, self.waits_since)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is closed."""
+        self._open.discard(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; a head that is too large is refused before it is stored."""
+        self._head_bytes = self._head_bytes + len(data) if self._head_begun else 0
+        self._chunk_bytes = len(data)
+        if self._head_bytes > HEAD_BYTES:
+            self._refuse(HEAD_TOO_LARGE)
+        else:
+            super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        """A request's first byte has come."""
+        self._head_begun = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """A request's head has come: answer, unless it is faulty."""
+        self._head_begun, self.waits_since = False, None
+        if self._head_bytes + self._chunk_bytes > HEAD_BYTES and self._head_size() > HEAD_BYTES:
+            self._fault = HEAD_TOO_LARGE
+            raise ValueError  # the parser stops, and uvicorn calls send_400_response
+        hosts = [name for name, _ in self.headers].count(b"host")
+        if hosts > 1 or (not hosts and self.parser.get_http_version() != "1.0"):
+            self._fault = HOST
+            raise ValueError
+        super().on_headers_complete()
+
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def on_response_complete(self) -> None:
         """Go on to the next request of this connection."""
         cast("WholeAnswers", self.transport).flush()
         super().on_response_complete()
+        self.waits_since = self.loop.time() if self.cycle.response_complete else None  # None: pipelined
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's own words
+        """Refuse what is no HTTP, or what `on_headers_complete` has found."""
+        self._refuse(self._fault)
+
+    def _refuse(self, fault: tuple[str, str, str]) -> None:
+        status, kind, msg = fault
+        body = json.dumps({"detail": [{"type": kind, "loc": ["header"], "msg": msg}]})
+        head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        self.transport.write(f"{head}connection: close\r\n\r\n{body}".encode())
+        self.transport.close()
+
+    def look(self, now: float, patience: float) -> None:
+        """Close the connection if its client has neither sent a head nor taken bytes for `patience` seconds."""
+        unsent = self.transport.get_write_buffer_size()
+        if unsent and (unsent != self._unsent or self.waits_since is None):
+            self.waits_since = now  # it takes its answer, or has only begun not to
+        self._unsent = unsent
+        if self.waits_since is None or now - self.waits_since < patience:
+            return
+        if self._head_begun and not unsent:
+            self._refuse(HEAD_TIMEOUT)
+        self.drop()
+
+    def drop(self) -> None:
+        """Close the connection at once."""
+        self.waits_since = None
+        self.transport.abort()

@@ -11,6 +11,7 @@ from ml.serving.admission import Admission
 from ml.serving.answers import Served
 from ml.serving.bundle import Bundle, load_bundle
 from ml.serving.challenger import Challenger
+from ml.serving.connections import HEALTH_RESERVE, Connections, limit_of
 from ml.serving.follow import follow, state
 from ml.serving.journal import Journal
 from ml.serving.journal_health import JournalHealth
@@ -37,8 +38,11 @@ class Service:
         self.journal_health = JournalHealth(settings.journal, self._patience, self.metrics)
         self.writer: Writer | None = None  # needs a running event loop
         self.draining = False
-        limit, deadline = settings.serve.max_requests, settings.serve.deadline_seconds
-        self.admission = Admission(limit, deadline, self.metrics.waiting.set)
+        serve, deadline = settings.serve, settings.serve.deadline_seconds
+        connections = limit_of(serve.max_connections)
+        self.connections = Connections(connections, deadline, self.metrics.connections_dropped.inc)
+        limit = min(serve.max_requests, max(1, connections - HEALTH_RESERVE))
+        self.admission = Admission(limit, serve.max_held_bytes, deadline, self.metrics.waiting.set)
         self.metrics.room.set(limit)
         self.challenger = Challenger(settings.serve.challenger, settings.serve.canary_share, self.metrics)
         self._tasks: list[asyncio.Task[None]] = []
@@ -58,6 +62,7 @@ class Service:
         self.journal_health.open(journal)
         self.writer = Writer(journal, self.settings.serve.max_waiting_rows, self.metrics.committed)
         self._start(self.admission.sweep())
+        self._start(self.connections.sweep())
         self._start(follow(self.settings.bundle, self._seen, self.use, self.metrics.bundle_failures.inc))
         if self.challenger.is_on:
             link = self.settings.bundle.with_name("challenger")

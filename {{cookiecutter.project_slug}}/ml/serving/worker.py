@@ -7,6 +7,8 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
+from typing import cast
 
 import uvicorn
 
@@ -20,6 +22,7 @@ from ml.serving.supervisor import DRAINING, READY
 
 OPEN_SECONDS = 0.5  # between the port's closing and that of idle connections: what is on its way gets an answer
 LAST_ANSWERS_SECONDS = 30  # what was accepted has this long to be answered
+IDLE_SECONDS = 5  # an answered connection is kept so long for its next request
 HANDED = 64  # connections that are taken from the supervisor at once
 
 
@@ -76,7 +79,7 @@ class Server(uvicorn.Server):
         await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
 
     def _protocol(self) -> asyncio.Protocol:
-        return Protocol(self.config, self.server_state, self.lifespan.state)
+        return Protocol(self._service.connections, self.config, self.server_state, self.lifespan.state)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take the last connections, then let those that are open get their answers before uvicorn closes them."""
@@ -141,7 +144,7 @@ def run(
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http=Protocol,
+        http=cast("type[Protocol]", partial(Protocol, app.service.connections)),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -150,6 +153,7 @@ def run(
         headers=[("x-content-type-options", "nosniff")],  # no browser takes JSON for a script or a page
         proxy_headers=False,  # nothing here asks who the client is
         backlog=4096,
+        timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
     )
     Server(config, app.service, started, pipe).run(sockets=[] if listener is None else [listener])

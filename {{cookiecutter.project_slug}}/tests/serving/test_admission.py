@@ -214,7 +214,7 @@ def test_answers_are_logged_as_json_lines_when_asked(
 def test_the_requests_inside_are_counted_at_every_look() -> None:
     async def waited() -> list[int]:
         seen: list[int] = []
-        admission = Admission(4, 60, seen.append)
+        admission = Admission(4, 0, 60, seen.append)
         sweeping, waiting = (asyncio.create_task(forever) for forever in (admission.sweep(), asyncio.sleep(60)))
         admission.enter(waiting, time.perf_counter())
         await asyncio.sleep(1.5 * SWEEP_SECONDS)
