@@ -1,6 +1,6 @@
 """`make demo`: the whole loop once, from an empty folder to a monitored prediction.
 
-Renders the template, installs the project's environment, adopts the demo data, runs the pipeline, releases the
+Renders the template, installs the project's environment, runs the pipeline on the demo data, releases the
 first champion, serves it, asks it for a prediction over HTTP and lets the monitor judge the window.
 
 Reads the template around it. Writes build/ only, all of which may be deleted: build/venv (the environment, shared
@@ -98,9 +98,7 @@ def install(project: Path = PROJECT) -> None:
 
 
 def train() -> None:
-    """Adopt the demo data (once), run the pipeline, commit what it wrote."""
-    if not (PROJECT / "contract.yaml").is_file():
-        run("make", "--no-print-directory", "adopt", "DATA=demo")
+    """Run the pipeline on the demo data that `make setup` made, commit what it wrote."""
     run("make", "--no-print-directory", "flow")
     run("git", "add", "--all")
     if subprocess.run(["git", "diff", "--cached", "--quiet"], cwd=PROJECT, check=False).returncode:
@@ -173,7 +171,7 @@ def monitor() -> None:
 STEPS = {
     "render the default project into build/": render,
     "install its environment into build/venv": install,
-    "adopt the demo data and run the pipeline": train,
+    "run the pipeline on the demo data": train,
     "release the first champion": release,
     "serve it and ask for a prediction over HTTP": predict,
     "let the monitor judge the window": monitor,

@@ -31,7 +31,8 @@ def main() -> None:
         print("Everything is staged; the first commit waits until git knows who you are:")
         steps += ['git config user.name "Your Name"', "git config user.email you@your.domain"]
         steps += ["git commit -m 'Project from the template'"]
-    print("Next:", *steps, "make setup", "make adopt DATA=demo        # or DATA=your.csv TARGET=column", sep="\n  ")
+    steps += ["make setup", "make flow        # the demo data; or first make adopt DATA=your.csv TARGET=column"]
+    print("Next:", *steps, sep="\n  ")
 
 
 if __name__ == "__main__":

@@ -40,8 +40,8 @@ def test_a_bad_file_is_refused(fresh: living.Project, text: str | None, target: 
         path.write_text(text)
     said = fresh.refused("adopt", f"DATA={path.name}", f"TARGET={target}")
     assert [word for word in named if word not in said] == []
-    assert not (fresh.path / "contract.yaml").exists()
-    assert not list(fresh.path.glob("data/raw/*"))
+    assert [part.name for part in fresh.path.glob("data/raw/*")] == ["0001-demo.csv"]
+    assert fresh.git("status", "--porcelain", "--", ":!table.csv") == ""
 
 
 @pytest.mark.parametrize(
@@ -49,19 +49,23 @@ def test_a_bad_file_is_refused(fresh: living.Project, text: str | None, target: 
     [
         (["adopt"], "DATA is not given"),
         (["adopt", "DATA=a folder that is not there"], "TARGET"),
-        (["flow"], "make adopt"),
         (["release"], "make flow"),
         (["rollback"], "make"),
         (["serve"], "make release"),
         (["monitor"], "make"),
         (["retrain"], "make"),
         (["label"], "FILE is not given"),
-        (["label", "FILE=labels.csv"], "make adopt"),
+        (["label", "FILE=labels.csv"], "labels.csv"),
         (["image"], "make release"),
     ],
 )
 def test_a_step_too_early_names_the_step_before(fresh: living.Project, words: list[str], named: str) -> None:
     assert named in fresh.refused(*words)
+
+
+def test_a_project_whose_contract_was_deleted_is_told_to_adopt(fresh: living.Project) -> None:
+    (fresh.path / "contract.yaml").unlink()
+    assert "make adopt" in fresh.refused("flow")
 
 
 @pytest.fixture

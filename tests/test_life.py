@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ STAGES = ("ingest", "validate", "split", "train", "evaluate", "export")
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, home: dict[str, str]) -> living.Project:
-    """The README's first block, lived up to the service: adopted, trained, committed, released."""
+    """The README's first block, lived up to the service: set up with the demo data, trained, committed, released."""
     made = living.born(tmp_path_factory.mktemp("life"), living.identity(home))
     *commands, last = living.block(README, 0)
     assert last == "make serve"
@@ -206,3 +207,23 @@ def test_the_journal_is_plain_sqlite(project: living.Project) -> None:
         (answers,) = journal.execute("select sum(rows) from predictions").fetchone()
         (labels,) = journal.execute("select count(*) from labels").fetchone()
     assert answers >= labels == 600
+
+
+def test_an_own_table_takes_the_place_of_the_demo_and_nothing_of_it_remains(project: living.Project) -> None:
+    """Last, because it ends the demo's life: released twice, retrained, monitored, its journal full."""
+    draw = random.Random(1)  # noqa: S311 - a table, not a secret
+    ages = [draw.randint(18, 80) for _ in range(400)]
+    lines = [f"{age},{draw.choice('ab')},{'yes' if age + draw.randint(-9, 9) > 50 else 'no'}" for age in ages]
+    (project.path / "people.csv").write_text("\n".join(["age,plan,left", *lines]) + "\n")
+    said = project.make("adopt", "DATA=people.csv", "TARGET=left")
+    assert "CONTRACT=" not in said
+    assert "would change" not in said
+    kept = {"ml", "tests", "docs", "deploy", "benchmarks", "requirements"}
+    files = (p.relative_to(project.path) for p in project.path.rglob("*") if p.is_file())
+    made = {p.as_posix() for p in files if p.parts[0] not in kept and not p.parts[0].startswith(".")}
+    here = {"README.md", "Makefile", "params.yaml", "dvc.yaml", "pyproject.toml", "labels.csv", "people.csv"}
+    assert made - here == {"contract.yaml", "data/raw.dvc", "data/raw/0001-people.csv"}
+    project.make("flow")
+    assert project.json("reports/ingest.json")["rows"] == len(lines)
+    project.make("release")  # no champion of the demo is in its way
+    assert project.registry()["versions"] == [1]

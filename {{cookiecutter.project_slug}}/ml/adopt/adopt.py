@@ -6,7 +6,6 @@ Run: `make adopt DATA=customers.csv TARGET=churned` (or `python -m ml adopt cust
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import cast, get_args
 
@@ -16,6 +15,7 @@ from rich.progress import Progress
 
 from ml.adopt import demo
 from ml.adopt.append import check
+from ml.adopt.demo_project import demo_table, leaves_demo, remove_demo
 from ml.adopt.parts import local_parts, read
 from ml.adopt.propose import PROPOSED, Choice, differences, is_edited, propose, write
 from ml.adopt.report import table
@@ -54,9 +54,7 @@ def adopt(
         UserError: whatever is wrong with the file, the target or an option.
     """
     if data == "demo":
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "demo.csv"
-            demo.simulate().to_csv(path, index=False)
+        with demo_table() as path:
             _adopt([path], Request(demo.TARGET, demo.TIME, demo.ID), contract)
         return
     if target is None:
@@ -96,8 +94,10 @@ def place(paths: list[Path], adopted: Adopted, choice: str | None, console: Cons
         UserError: contract.yaml was edited, would change, and nobody said which one to follow.
     """
     text = contract_yaml(adopted.contract, adopted.doubts, adopted.remarks)
-    changes = _changes(adopted, choice)
-    edited = CONTRACT.is_file() and is_edited() and bool(changes)
+    leaving, edited = leaves_demo(paths), CONTRACT.is_file() and is_edited()
+    # the demo's own contract has nothing to do with this table: a comparison would only confuse
+    changes = _changes(adopted, choice) if edited or not leaving else []
+    edited = edited and bool(changes)
     if changes:
         console.print(f"\n[bold]{CONTRACT} would change:[/]")
         console.print("\n".join(changes[:40]))
@@ -107,11 +107,14 @@ def place(paths: list[Path], adopted: Adopted, choice: str | None, console: Cons
             f"{CONTRACT} was edited since adopt wrote it; this table would change it as listed: nothing is replaced",
             f"repeat with CONTRACT=keep (your edits stay), or CONTRACT=replace (it becomes {PROPOSED})",
         )
-    if edited and choice != "replace":
+    keep = edited and choice != "replace"
+    if keep:
         _check_kept(paths)
-        store(paths)
-        return "your edits stay as they are"
+    if leaving:  # before the data: after a kill in between, a rerun still finds the demo and goes on
+        console.print(f"\nremoved with the demo data: {', '.join(map(str, remove_demo())) or 'nothing else'}")
     store(paths)
+    if keep:
+        return "your edits stay as they are"
     write(text)
     return "replaced as listed" if changes else "read its doubts, correct what is wrong"
 

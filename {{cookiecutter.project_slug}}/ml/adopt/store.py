@@ -49,15 +49,20 @@ def store(paths: list[Path]) -> None:
     """Make the files the parts of data/raw, in place of those before, and `dvc add` the folder."""
     sweep()
     if not is_stored(paths):
-        fresh = _emptied(NEW)
-        for i, path in enumerate(paths, 1):
-            shutil.copyfile(path, fresh / part_name(path, i))
-        _emptied(OLD)
-        if RAW.exists():
-            RAW.rename(OLD / "raw")
-        fresh.rename(RAW)
-        shutil.rmtree(OLD)
+        place_parts(paths)
     dvc("add", str(RAW))
+
+
+def place_parts(paths: list[Path]) -> None:
+    """Make the files the parts of data/raw, in place of those before."""
+    fresh = _emptied(NEW)
+    for i, path in enumerate(paths, 1):
+        shutil.copyfile(path, fresh / part_name(path, i))
+    _emptied(OLD)
+    if RAW.exists():
+        RAW.rename(OLD / "raw")
+    fresh.rename(RAW)
+    shutil.rmtree(OLD)
 
 
 def _emptied(folder: Path) -> Path:

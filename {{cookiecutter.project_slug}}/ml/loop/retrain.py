@@ -97,6 +97,8 @@ def _taken(name: str) -> set[str]:
 
 def _unfinished() -> bool:
     """Whether an earlier call was stopped between its new part and its release."""
+    if not any(RAW.glob(f"*-{JOURNAL_PART}")):
+        return False
     return subprocess.run([sys.executable, "-m", "dvc", "status", "-q"], check=False).returncode != 0
 
 
