@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -24,6 +25,7 @@ from starlette.testclient import TestClient
 from ml.contract import Contract, contract_json
 from ml.encode import Encoder
 from ml.params import load_params
+from ml.serving import writer
 from ml.serving.app import create_app
 from ml.serving.keys import Keys
 from ml.serving.settings import Settings
@@ -161,7 +163,7 @@ class Running:
     def stop(self) -> str:
         """SIGTERM, wait, and return what it wrote to stderr."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.communicate(timeout=30)[1]
+        return self.process.communicate(timeout=120)[1]
 
 
 Start = Callable[..., Running]
@@ -191,7 +193,7 @@ def start(project: Path) -> Iterator[Start]:
     for server in running:
         if server.process.poll() is None:
             server.process.terminate()
-        server.process.communicate(timeout=30)
+        server.process.communicate(timeout=120)
 
 
 @pytest.fixture
@@ -211,7 +213,21 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_ready(server: Running, seconds: float = 20) -> None:
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The group commit on a machine that is quick enough, however busy this one is: order and counts are left."""
+    for name, seconds in {"QUICK_SECONDS": 60.0, "GATHER_SECONDS": 1.0, "RECENT_SECONDS": 60.0}.items():
+        monkeypatch.setattr(writer, name, seconds)
+
+
+async def waiting_inside(url: str, requests: int) -> None:
+    """Return when so many requests are inside the server and wait."""
+    async with httpx2.AsyncClient(base_url=url, timeout=60) as client:
+        while f"ml_requests_waiting {float(requests)}" not in (await client.get("/metrics")).text:
+            await asyncio.sleep(0.05)
+
+
+def wait_ready(server: Running, seconds: float = 120) -> None:
     """Return when the server says ready; fail with its stderr when it ends before."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:

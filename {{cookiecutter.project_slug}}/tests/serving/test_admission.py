@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from statistics import median
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import psutil
 import pytest
@@ -18,11 +20,12 @@ from starlette.testclient import TestClient
 
 from ml.errors import UserError
 from ml.params import Serve
-from ml.serving.admission import SWEEP_SECONDS, Admission
+from ml.serving import keys
+from ml.serving.admission import Admission
 from ml.serving.app import create_app
 from ml.serving.keys import Keys, load_keys
 from ml.serving.settings import Settings
-from tests.serving.conftest import CLASSIFICATION, Start, sample_rows
+from tests.serving.conftest import CLASSIFICATION, Start, sample_rows, waiting_inside
 from tests.serving.load import answer, request
 
 Row = dict[str, Any]
@@ -46,7 +49,7 @@ def test_keys_are_replaced_without_a_restart(settings: Settings, tmp_path: Path,
         assert [status(k) for k in (old, other, "fixed", new, "")] == [200, 200, 200, 401, 401]
         file.write_text(f"{new}\n")
         os.utime(file, (1, 1))
-        until = time.monotonic() + 5
+        until = time.monotonic() + 60
         while status(new) != 200 and time.monotonic() < until:
             time.sleep(0.1)
         assert [status(k) for k in (old, other, "fixed", new)] == [401, 401, 200, 200]
@@ -55,16 +58,19 @@ def test_keys_are_replaced_without_a_restart(settings: Settings, tmp_path: Path,
         assert status(new) == 200  # a file that is being replaced locks nobody out
 
 
-def test_a_key_that_asks_too_often_waits_and_others_do_not(settings: Settings, row: Row) -> None:
+def test_a_key_that_asks_too_often_waits_and_others_do_not(
+    settings: Settings, row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(keys, "time", SimpleNamespace(monotonic=lambda: now[0]))
     limited = dataclasses.replace(settings, keys=Keys(("a", "b"), None, 5))
     with TestClient(create_app(limited)) as client:
         statuses = [client.post("/predict", json=row, headers={"X-API-Key": "a"}).status_code for _ in range(12)]
-        assert statuses[:5] == [200] * 5
-        assert 429 in statuses[5:]
+        assert statuses == [200] * 5 + [429] * 7
         refused = client.post("/predict", json=row, headers={"X-API-Key": "a"})
         assert refused.headers["retry-after"] == "1"
         assert client.post("/predict", json=row, headers={"X-API-Key": "b"}).status_code == 200
-        time.sleep(1)
+        now[0] += 1
         assert client.post("/predict", json=row, headers={"X-API-Key": "a"}).status_code == 200
 
 
@@ -79,11 +85,9 @@ def test_a_keys_file_without_a_key_is_refused(tmp_path: Path, monkeypatch: pytes
 
 @pytest.fixture
 def tight(start: Start, project: Path) -> str:
-    """Address of a server that holds two requests at once for half a second."""
+    """Address of a server that holds two requests at once, for ten seconds."""
     params = (project / "params.yaml").read_text()
-    params = params.replace("max_requests: 512", "max_requests: 2").replace(
-        "deadline_seconds: 10", "deadline_seconds: 0.5"
-    )
+    params = params.replace("max_requests: 512", "max_requests: 2")
     (project / "params.yaml").write_text(params)
     return start().url
 
@@ -91,15 +95,15 @@ def tight(start: Start, project: Path) -> str:
 def test_what_cannot_be_held_is_refused_at_once_and_what_stalls_is_given_up(tight: str, row: Row) -> None:
     host, port = tight.removeprefix("http://").split(":")
 
-    async def run() -> tuple[list[int], float, list[int], float, int]:
+    async def run() -> tuple[list[int], int, list[int], int]:
         whole = request(row)
         stalled = []
         for _ in range(2):  # bodies that never arrive
             reader, writer = await asyncio.open_connection(host, int(port))
             writer.write(whole[:-20])
             stalled.append((reader, writer))
-        await asyncio.sleep(0.1)
-        began = time.perf_counter()
+        await waiting_inside(tight, 2)
+        giving_up = [asyncio.create_task(answer(reader)) for reader, _ in stalled]
         over = []
         for _ in range(5):
             reader, writer = await asyncio.open_connection(host, int(port))
@@ -109,26 +113,32 @@ def test_what_cannot_be_held_is_refused_at_once_and_what_stalls_is_given_up(tigh
             assert json.loads(body)["detail"][0]["type"] == "overloaded"
             over.append(status)
             writer.close()
-        refused_in = time.perf_counter() - began
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(b"GET /health/ready HTTP/1.1\r\nhost: localhost\r\n\r\n")
         health = (await answer(reader))[0]
-        given_up = [(await answer(reader))[0] for reader, _ in stalled]
-        gave_up_in = time.perf_counter() - began
+        still_inside = sum(not task.done() for task in giving_up)
+        given_up = [status for status, _, _ in await asyncio.gather(*giving_up)]
         for _, stuck in [*stalled, (reader, writer)]:
             stuck.close()
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(whole)
         after = (await answer(reader))[0]
         writer.close()
-        return [*over, health], refused_in / 5, given_up, gave_up_in, after
+        return [*over, health], still_inside, given_up, after
 
-    statuses, refused_in, given_up, gave_up_in, after = asyncio.run(run())
+    statuses, still_inside, given_up, after = asyncio.run(asyncio.wait_for(run(), 120))
     assert statuses == [503] * 5 + [200]
-    assert refused_in < 0.05
+    assert still_inside == 2  # the refusals did not wait for those inside
     assert given_up == [503, 503]
-    assert gave_up_in < 2
     assert after == 200
+
+
+class Round(NamedTuple):
+    """Seconds to each answer, seconds to each refusal, seconds of the server's processor time."""
+
+    answered: list[float]
+    refused: list[float]
+    processor: float
 
 
 @dataclass
@@ -155,32 +165,37 @@ class Pressure:
                 await asyncio.sleep(0.3)  # an impatient client: Retry-After asks for a second
         writer.close()
 
-    async def of(self, clients: int) -> tuple[int, float, list[float]]:
-        """Batches answered in two seconds, seconds of the server's processor time, seconds to each refusal."""
+    async def of(self, clients: int) -> Round:
+        """Two seconds of so many clients."""
         self.done, self.refused = [], []
         before = self.processor()
         await asyncio.gather(*(self.client(time.perf_counter() + 2) for _ in range(clients)))
         after = self.processor()
-        return len(self.done), after.user + after.system - before.user - before.system, self.refused
+        return Round(self.done, self.refused, after.user + after.system - before.user - before.system)
 
 
 def not_kept(pressure: Pressure) -> str:
-    """What an overload of three and of ten times spoils, empty where nothing; rounds take turns, and are added up."""
+    """What an overload of three and of ten times spoils, empty where nothing; rounds take turns, and are added up.
+
+    A refusal must come sooner than an answer does: it is compared with the answers of the same rounds, so that a busy
+    machine slows both.
+    """
     crowds = {1: 8, 3: 24, 10: 80}
 
-    async def run() -> list[dict[int, tuple[int, float, list[float]]]]:
+    async def run() -> list[dict[int, Round]]:
         await pressure.of(4)
         return [{times: await pressure.of(clients) for times, clients in crowds.items()} for _ in range(4)]
 
     rounds = asyncio.run(run())
-    goodput = {times: sum(r[times][0] for r in rounds) / sum(r[times][1] for r in rounds) for times in crowds}
+    goodput = {t: sum(len(r[t].answered) for r in rounds) / sum(r[t].processor for r in rounds) for t in crowds}
     said = []
     for times in (3, 10):
-        refused = sorted(seconds for r in rounds for seconds in r[times][2])
+        refused = [seconds for r in rounds for seconds in r[times].refused]
+        answered = [seconds for r in rounds for seconds in r[times].answered]
         assert len(refused) > 20  # there was an overload
-        late = refused[int(0.95 * len(refused))]
-        if goodput[times] <= 0.9 * goodput[1] or late >= 0.05:
-            said.append(f"x{times}: goodput {goodput[times]:.1f} of {goodput[1]:.1f}, 95 % refused in {late:.3f} s")
+        sooner = median(refused) < median(answered)
+        if goodput[times] <= 0.9 * goodput[1] or not sooner:
+            said.append(f"x{times}: goodput {goodput[times]:.1f} of {goodput[1]:.1f}, refused sooner: {sooner}")
     return ", ".join(said)
 
 
@@ -213,15 +228,15 @@ def test_answers_are_logged_as_json_lines_when_asked(
 
 def test_the_requests_inside_are_counted_at_every_look() -> None:
     async def waited() -> list[int]:
-        seen: list[int] = []
-        admission = Admission(4, 0, 60, seen.append)
-        sweeping, waiting = (asyncio.create_task(forever) for forever in (admission.sweep(), asyncio.sleep(60)))
+        seen: asyncio.Queue[int] = asyncio.Queue()
+        admission = Admission(4, 0, 600, seen.put_nowait)
+        sweeping, waiting = (asyncio.create_task(forever) for forever in (admission.sweep(), asyncio.sleep(600)))
         admission.enter(waiting, time.perf_counter())
-        await asyncio.sleep(1.5 * SWEEP_SECONDS)
+        first = await seen.get()
         admission.leave(waiting)
-        await asyncio.sleep(SWEEP_SECONDS)
+        second = await seen.get()
         sweeping.cancel()
         waiting.cancel()
-        return seen
+        return [first, second]
 
-    assert asyncio.run(waited()) == [1, 0]
+    assert asyncio.run(asyncio.wait_for(waited(), 120)) == [1, 0]

@@ -143,6 +143,7 @@ def test_what_was_given_up_before_its_turn_is_not_answered(settings: Settings) -
     assert Journal(settings.journal).count() == 2
 
 
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("callers", [1, 8])
 def test_callers_that_come_again_are_answered_together_and_one_alone_at_once(settings: Settings, callers: int) -> None:
     bodies = [json.dumps(row).encode() for row in sample_rows(CLASSIFICATION, callers)]

