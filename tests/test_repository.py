@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 PROJECT = "{{cookiecutter.project_slug}}"
 WORKFLOWS = [".github/workflows", f"{PROJECT}/.github/workflows"]
@@ -78,13 +79,35 @@ def test_an_invalid_workflow_would_be_seen(tmp_path: Path) -> None:
     assert subprocess.run(tool, capture_output=True, check=False).returncode != 0
 
 
+def dependabots(template: Path) -> list[Path]:
+    return [template / ".github/dependabot.yml", template / PROJECT / ".github/dependabot.yml"]
+
+
+def test_dependabot_files_are_valid_and_name_folders_that_are_there(template: Path) -> None:
+    for file in dependabots(template):
+        tool = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.dependabot", str(file)]
+        done = subprocess.run(tool, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+        updates = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))["updates"]
+        assert {update["package-ecosystem"] for update in updates} == {"github-actions", "pip", "docker"}
+        for update in updates:
+            assert update["cooldown"]["default-days"] >= 7
+            assert (file.parents[1] / update["directory"].strip("/")).is_dir(), update
+
+
+def test_a_run_on_main_is_never_cancelled(template: Path) -> None:
+    for path in workflows(template):
+        group = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))["concurrency"]
+        assert group["cancel-in-progress"] == "${{ github.ref != 'refs/heads/main' }}", path
+
+
 def zizmor(*paths: Path) -> subprocess.CompletedProcess[str]:
     tool = [str(Path(sys.executable).with_name("zizmor")), "--offline", "--pedantic", "--no-progress"]
     return subprocess.run([*tool, *map(str, paths)], capture_output=True, text=True, check=False)
 
 
 def test_workflows_are_safe(template: Path) -> None:
-    done = zizmor(*workflows(template))
+    done = zizmor(*workflows(template), *dependabots(template))
     assert done.returncode == 0, done.stdout
 
 

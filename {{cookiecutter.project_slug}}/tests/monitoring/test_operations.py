@@ -235,3 +235,35 @@ def test_observe_scrapes_the_services_port_with_its_key_and_leaves_nobody(world:
         server.shutdown()
     assert set(keys) == {"Bearer the-first-of-the-keys"}, (world.folder / "log").read_text()
     assert subprocess.run(["pgrep", "-g", str(observe.pid)], check=False, capture_output=True).stdout == b""
+
+
+def test_observe_keeps_the_key_to_its_owner_and_nobody_can_log_in_to_grafana(tmp_path: Path) -> None:
+    programs = {
+        "python": 'case "$*" in *first_key*) echo first;; -c*) echo 8000;; *) exec sleep 60;; esac',
+        "prometheus": "exec sleep 60",
+        "grafana": "env > grafana.env.new; mv grafana.env.new grafana.env; exec sleep 60",
+    }
+    for name, script in programs.items():
+        (tmp_path / "bin" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    (tmp_path / "home/conf").mkdir(parents=True)
+    shutil.copytree(DEPLOY, tmp_path / "deploy")
+    key = tmp_path / "reports/monitoring/api_key"  # an earlier one, readable by everybody
+    key.parent.mkdir(parents=True)
+    key.write_text("old")
+    key.chmod(0o644)
+    path = f"{tmp_path}/bin{os.pathsep}{os.environ['PATH']}"
+    env = {"PATH": path, "GRAFANA_HOME": str(tmp_path / "home")}
+    observe = subprocess.Popen(["deploy/prometheus/observe"], cwd=tmp_path, env=env, stdout=subprocess.DEVNULL)
+    while not (told := tmp_path / "grafana.env").is_file() and observe.poll() is None:
+        time.sleep(0.05)
+    observe.terminate()
+    observe.wait(timeout=60)
+    assert (key.read_text(), key.stat().st_mode & 0o777) == ("first", 0o600)
+    given = dict(line.split("=", 1) for line in told.read_text().splitlines() if line.startswith("GF_"))
+    assert given["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
+    assert given["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true"
+    assert given["GF_AUTH_DISABLE_LOGIN_FORM"] == "true"
+    assert given["GF_AUTH_BASIC_ENABLED"] == "false"
+    assert given["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
