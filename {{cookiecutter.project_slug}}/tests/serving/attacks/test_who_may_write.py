@@ -396,7 +396,9 @@ def test_without_label_keys_api_keys_teach_and_label_keys_close_labels_alone(set
 def ask(url: str, *lines: str) -> bytes:
     """The answer to a GET of /model with these header lines, as they are."""
     with socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1]))) as connection:
-        connection.sendall("\r\n".join(["GET /model HTTP/1.1", "connection: close", *lines, "", ""]).encode())
+        connection.sendall(
+            "\r\n".join(["GET /model HTTP/1.1", "host: 127.0.0.1", "connection: close", *lines, "", ""]).encode()
+        )
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
