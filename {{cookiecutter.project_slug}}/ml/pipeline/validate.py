@@ -122,7 +122,7 @@ def failing_rows(frame: pd.DataFrame, contract: Contract, params: Validate) -> d
         return {}
     reasons: dict[int, str] = {}
     for column, check, value, row in cases[["column", "check", "failure_case", "index"]].itertuples(index=False):
-        reasons.setdefault(int(row), f'column "{column}": {value} {_problem(check)}')
+        reasons.setdefault(int(row), f'column "{column}": {str(value)[:60]} {_problem(check)}')
     return reasons
 
 
