@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,27 @@ DATA = Path("data/raw.dvc")
 
 
 def git_state() -> tuple[str | None, bool]:
-    """The commit checked out and whether files differ from it; (None, True) where there is no commit yet."""
+    """The commit checked out and whether files differ from it; (None, True) where there is no commit or no git."""
     commit = _git("rev-parse", "HEAD")
     return commit or None, not commit or bool(_git("status", "--porcelain"))
 
 
+def git_note(origin: dict[str, Any]) -> str | None:
+    """What a release's lineage does not say of the code, in words; None where it says all."""
+    if not shutil.which("git"):
+        return "git is not installed: the release names no commit"
+    if not origin["git_commit"]:
+        return "there is no commit here yet: the release names none"
+    if origin["git_dirty"]:
+        return f"files differ from commit {origin['git_commit'][:10]}: the release says so (git_dirty)"
+    return None
+
+
 def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
+    except FileNotFoundError:  # git is not installed
+        return ""
     return done.stdout.strip() if done.returncode == 0 else ""
 
 

@@ -1,17 +1,23 @@
 """The MLflow side of a release: runs, registered versions, the aliases `champion` and `previous`.
 
-Everything here can be killed and repeated: a run and a version are found again by the bundle's hash.
+Everything here can be killed and repeated: a run and a version are found again by the bundle's hash. The writes of a
+promotion are no transaction, so that what they are to end in is written down before the first (`begin`) and taken
+away after the last (`end`).
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+from dataclasses import asdict, dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from ml.errors import UserError
+from ml.release.relocate import ARTIFACTS, DATABASE, relocate
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -20,23 +26,54 @@ if TYPE_CHECKING:
 HASH = "bundle_hash"  # tag of runs and versions
 SEALED = "sealed"  # tag of a version whose artifacts are complete
 ROLLED_BACK = "rolled_back"  # tag of a version that was taken out of service
+PROMOTION = "promotion"  # tag of the registered model while the aliases move
+ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # of a model or version, of an alias
+RETRIES = "3"  # of a request to a server, 14 seconds in all; MLflow's 7 keep a person waiting for four minutes
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What a release or a rollback makes of the aliases."""
+
+    champion: str
+    previous: str | None  # None: the alias stays as it is
+    rolled_back: str | None = None  # a rollback's time: it takes `previous` out of service
 
 
 def connect() -> MlflowClient:
     """A client on MLFLOW_TRACKING_URI, by default sqlite:///mlflow.db beside the project; files under mlartifacts/."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # its migrations and warnings are no news to a person
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")  # what it logs below, it also raises
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", RETRIES)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     import mlflow
     from mlflow.tracking import MlflowClient
 
     given = os.environ.get("MLFLOW_TRACKING_URI")
     # absolute, because MLflow keeps one connection for each address, wherever the process has moved since
-    mlflow.set_tracking_uri(given or f"sqlite:///{Path('mlflow.db').absolute()}")
+    own = f"sqlite:///{DATABASE.absolute()}"
+    if not given or given in (own, f"sqlite:///{DATABASE}"):
+        _make_database()
+        relocate()
+    mlflow.set_tracking_uri(given or own)
     if not given:  # MLflow writes the address there too: the next call, from another project's folder, must not find it
         os.environ.pop("MLFLOW_TRACKING_URI", None)
     return MlflowClient()
+
+
+def _make_database() -> None:
+    """Make mlflow.db under another name first: MLflow cannot go on with one whose tables were made halfway."""
+    from mlflow.tracking import MlflowClient
+
+    if DATABASE.exists():
+        return
+    for left in Path().glob(f"{DATABASE}.draft*"):
+        left.unlink()
+    # a name of its own, because MLflow keeps the connection to a file that is removed
+    draft = Path(f"{DATABASE}.draft-{uuid4().hex}").absolute()
+    MlflowClient(f"sqlite:///{draft}").search_experiments(max_results=1)
+    draft.replace(DATABASE)
 
 
 def experiment(client: MlflowClient, name: str) -> str:
@@ -45,7 +82,7 @@ def experiment(client: MlflowClient, name: str) -> str:
     if found:
         return str(found.experiment_id)
     remote = "://" in os.environ.get("MLFLOW_TRACKING_URI", "") and "sqlite" not in os.environ["MLFLOW_TRACKING_URI"]
-    return str(client.create_experiment(name, None if remote else Path("mlartifacts").absolute().as_uri()))
+    return str(client.create_experiment(name, None if remote else ARTIFACTS.absolute().as_uri()))
 
 
 def find_run(client: MlflowClient, experiment_id: str, bundle_hash: str) -> str | None:
@@ -67,18 +104,46 @@ def alias(client: MlflowClient, name: str, word: str) -> str | None:
     try:
         return str(client.get_model_version_by_alias(name, word).version)
     except MlflowException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+        if error.error_code in ABSENT:
             return None
         raise
 
 
-def promote(client: MlflowClient, name: str, version: str) -> None:
-    """Make a version the champion, the present one `previous` first: the two writes are no transaction."""
-    champion = alias(client, name, "champion")
-    if champion and champion != version:
-        client.set_registered_model_alias(name, "previous", champion)
-    client.set_registered_model_alias(name, "champion", version)
-    client.delete_model_version_tag(name, version, ROLLED_BACK)
+def begin(client: MlflowClient, name: str, promotion: Promotion) -> None:
+    """Write down what the aliases are to be, before any of them moves."""
+    client.set_registered_model_tag(name, PROMOTION, json.dumps(asdict(promotion)))
+
+
+def begun(client: MlflowClient, name: str) -> Promotion | None:
+    """The promotion that was begun and not ended; None as well where its version was deleted since."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        written = client.get_registered_model(name).tags.get(PROMOTION)
+        if not written:
+            return None
+        promotion = Promotion(**json.loads(written))
+        client.get_model_version(name, promotion.champion)
+    except MlflowException as error:
+        if error.error_code in ABSENT:
+            return None
+        raise
+    return promotion
+
+
+def move_aliases(client: MlflowClient, name: str, promotion: Promotion) -> None:
+    """The writes of a promotion; made again they change nothing."""
+    if promotion.previous:
+        client.set_registered_model_alias(name, "previous", promotion.previous)
+        if promotion.rolled_back:
+            client.set_model_version_tag(name, promotion.previous, ROLLED_BACK, promotion.rolled_back)
+    client.set_registered_model_alias(name, "champion", promotion.champion)
+    client.delete_model_version_tag(name, promotion.champion, ROLLED_BACK)
+
+
+def end(client: MlflowClient, name: str) -> None:
+    """The last write of a promotion."""
+    client.delete_registered_model_tag(name, PROMOTION)
 
 
 def log_run(client: MlflowClient, experiment_id: str, about: dict[str, Any], bundle_hash: str, name: str) -> str:
@@ -89,9 +154,14 @@ def log_run(client: MlflowClient, experiment_id: str, about: dict[str, Any], bun
 
     run_id = find_run(client, experiment_id, bundle_hash)
     lineage = about["lineage"]
-    with mlflow.start_run(run_id=run_id, experiment_id=experiment_id, run_name=f"{name}-{bundle_hash[:8]}") as run:
-        mlflow.set_tags({HASH: bundle_hash, "git_commit": lineage["git_commit"] or "none"})
-        mlflow.set_tags({"git_dirty": str(lineage["git_dirty"]).lower(), "dvc_lock": lineage["dvc_lock"]})
+    tags = {  # given with the run's creation: killed after it, the run is found again
+        HASH: bundle_hash,
+        "git_commit": lineage["git_commit"] or "none",
+        "git_dirty": str(lineage["git_dirty"]).lower(),
+        "dvc_lock": lineage["dvc_lock"],
+    }
+    title = f"{name}-{bundle_hash[:8]}"
+    with mlflow.start_run(run_id, experiment_id, run_name=title, tags=tags) as run:
         mlflow.log_params(lineage["params"])
         mlflow.log_metrics(about["metrics"])
         source = LocalArtifactDatasetSource("data/raw")
@@ -103,16 +173,16 @@ def log_run(client: MlflowClient, experiment_id: str, about: dict[str, Any], bun
 
 
 def _log_trials(client: MlflowClient, experiment_id: str, run_id: str, trials: list[dict[str, Any]]) -> None:
-    """The search's trials as child runs; those that an earlier call logged are left as they are."""
+    """The search's trials as child runs; those that an earlier call finished are left as they are."""
     import mlflow
 
-    children = client.search_runs([experiment_id], f"tags.mlflow.parentRunId = '{run_id}'")
-    logged = {child.data.tags.get("trial") for child in children if child.info.status == "FINISHED"}
+    found = client.search_runs([experiment_id], f"tags.mlflow.parentRunId = '{run_id}'")
+    children = {child.data.tags.get("trial"): child.info for child in found}
     for i, trial in enumerate(trials):
-        if str(i) not in logged:
-            with mlflow.start_run(
-                experiment_id=experiment_id, run_name=f"trial-{i}", nested=True, tags={"trial": str(i)}
-            ):
+        child = children.get(str(i))
+        if not child or child.status != "FINISHED":
+            child_id, tags = child.run_id if child else None, {"trial": str(i)}
+            with mlflow.start_run(child_id, experiment_id, run_name=f"trial-{i}", nested=True, tags=tags):
                 mlflow.log_params(trial["settings"])
                 mlflow.log_metrics({name: trial[name] for name in ("score", "rows", "round")})
 
@@ -123,7 +193,9 @@ def register(client: MlflowClient, name: str, run_id: str, model: Path, contract
     import onnx
     from mlflow.exceptions import MlflowException
 
-    with mlflow.start_run(run_id=run_id):
+    with mlflow.start_run(run_id=run_id) as run:
+        for model_id in _logged_models(client, run.info):  # of a call that was killed before it registered one
+            client.delete_logged_model(model_id)
         logged = mlflow.onnx.log_model(
             onnx.load(model),
             name="model",
@@ -140,6 +212,11 @@ def register(client: MlflowClient, name: str, run_id: str, model: Path, contract
     return str(made.version)
 
 
+def _logged_models(client: MlflowClient, run: Any) -> list[str]:
+    found = client.search_logged_models([run.experiment_id], filter_string=f"source_run_id = '{run.run_id}'")
+    return [str(model.model_id) for model in found]
+
+
 def _signature(contract: Any) -> Any:
     import numpy as np
     from mlflow.models import ModelSignature
@@ -153,14 +230,15 @@ def _signature(contract: Any) -> Any:
     return ModelSignature(inputs, Schema([outputs]))
 
 
-def download(client: MlflowClient, name: str, version: str, into: Path) -> None:
-    """Fetch the sealed bundle that a version's run holds into an empty folder."""
-    import shutil
-    import tempfile
+def download(client: MlflowClient, name: str, version: str, into: Path) -> Path:
+    """Fetch the sealed bundle that a version's run holds into an empty folder; where it lies in there."""
+    from mlflow.exceptions import MlflowException
 
     run_id = client.get_model_version(name, version).run_id
-    with tempfile.TemporaryDirectory() as scratch:
-        found = client.download_artifacts(run_id, "bundle", scratch)
-        if not Path(found).is_dir():
-            raise UserError(f"registry: version {version} of {name} has no bundle", "make flow release")
-        shutil.copytree(found, into)
+    try:
+        return Path(client.download_artifacts(run_id, "bundle", str(into)))
+    except MlflowException as error:
+        if error.error_code not in ABSENT:
+            raise
+        what = f"registry: the files of version {version} of {name} are gone"
+        raise UserError(what, "make flow release") from error

@@ -2,7 +2,8 @@
 
 Reads: bundle/, data/test.parquet, data/reference.parquet, reports/evaluate/, dvc.lock. Writes: an MLflow run, a
 registered version, its aliases, serving/releases/<version>/ and the link serving/champion. Killed anywhere and
-run again it ends in the same state; run twice it adds nothing.
+run again it ends in the same state; a promotion that was begun is finished by the next release or rollback. Run
+twice a release adds nothing.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ from ml.pipeline.export import BUNDLE, onnx_answers
 from ml.pipeline.split import TEST
 from ml.pipeline.train import TRIALS
 from ml.release import registry, seal
+from ml.release.explain import explained
 from ml.release.gate import Check, Decision, against_baseline, against_champion
-from ml.release.lineage import folder_hash, lineage
+from ml.release.lineage import folder_hash, git_note, lineage
+from ml.serving.bundle import load_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,35 +55,45 @@ def release(*, replace: bool = False) -> Decision:
         UserError: there is no bundle, or it is older than the code, data or parameters; a version that was rolled back.
     """
     params = load_params()
-    _refuse_stale()
     console = Console(stderr=True)
-    with _alone(), console.status("opening the registry") as status:
+    with _alone("make release"), console.status("opening the registry") as status:
+        _refuse_stale()
         client = registry.connect()
+        _finish_begun(client, params.name)
         version = _registered(client, params, status)
         status.update("comparing with the champion")
         champion = registry.alias(client, params.name, "champion")
         decision = _decide(client, params, version, champion, replace)
-        _record(client, params.name, version, decision)
+        if champion != version:  # the champion keeps the figures that it became champion with
+            _record(client, params.name, version, decision)
         if decision.passed:
-            registry.promote(client, params.name, version)
-            seal.point(version)
+            previous = champion if champion != version else None
+            _promote(client, params.name, registry.Promotion(version, previous))
     _tell(params.name, version, champion, decision)
     return decision
 
 
 def rollback() -> str:
-    """Make the previous champion the champion again (and the other way round, when called twice); its version."""
+    """Make the previous champion the champion again (and the other way round, when called twice); its version.
+
+    A rollback that was killed is finished, and that is all: going on would undo it.
+    """
     params = load_params()
-    with _alone():
+    with _alone("make rollback"):
         client = registry.connect()
+        begun = _finish_begun(client, params.name)
+        if begun and begun.rolled_back:
+            return begun.champion
         bad = registry.alias(client, params.name, "champion")
         good = registry.alias(client, params.name, "previous")
         if not bad or not good:
             raise UserError(f"registry: {params.name} has no previous champion to go back to", "make flow release")
+        if bad == good:
+            what = f"registry: version {bad} of {params.name} is both champion and previous champion"
+            raise UserError(what, "make ui, and give the alias `previous` to a version that was good")
         _fetch(client, params.name, good)
-        client.set_model_version_tag(params.name, bad, registry.ROLLED_BACK, datetime.now(UTC).isoformat())
-        registry.promote(client, params.name, good)
-        seal.point(good)
+        now = datetime.now(UTC).isoformat()
+        _promote(client, params.name, registry.Promotion(good, previous=bad, rolled_back=now))
     Console().print(f"[green]champion:[/] {params.name} version {good} (was {bad}; the server follows by itself)")
     return good
 
@@ -88,7 +101,7 @@ def rollback() -> str:
 def pull() -> str:
     """Bring serving/champion in line with the registry's champion; its version."""
     params = load_params()
-    with _alone():
+    with _alone("ml pull"):
         client = registry.connect()
         version = registry.alias(client, params.name, "champion")
         if not version:
@@ -99,13 +112,38 @@ def pull() -> str:
     return version
 
 
+def _promote(client: MlflowClient, name: str, promotion: registry.Promotion) -> None:
+    """Move aliases and link. What they are to be is written first: killed after that, it is finished, not forgotten."""
+    registry.begin(client, name, promotion)
+    _finish(client, name, promotion)
+
+
+def _finish(client: MlflowClient, name: str, promotion: registry.Promotion) -> None:
+    _fetch(client, name, promotion.champion)
+    registry.move_aliases(client, name, promotion)
+    seal.point(promotion.champion)
+    registry.end(client, name)
+
+
+def _finish_begun(client: MlflowClient, name: str) -> registry.Promotion | None:
+    """Finish the promotion of a call that was killed."""
+    begun = registry.begun(client, name)
+    if begun:
+        _finish(client, name, begun)
+        what = "rollback" if begun.rolled_back else "release"
+        Console().print(f"[green]champion:[/] {name} version {begun.champion} (finished a {what} that was stopped)")
+    return begun
+
+
 @contextmanager
-def _alone() -> Iterator[None]:
-    """One release, rollback or pull at a time: the next one waits."""
-    seal.RELEASES.mkdir(parents=True, exist_ok=True)
-    with (seal.SERVING / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def _alone(command: str) -> Iterator[None]:
+    """One release, rollback or pull at a time: the next one waits. Faults of disk and registry are told in one line."""
+    with explained(command):
+        seal.RELEASES.mkdir(parents=True, exist_ok=True)
+        with (seal.SERVING / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            seal.sweep()
+            yield
 
 
 def _refuse_stale() -> None:
@@ -113,8 +151,11 @@ def _refuse_stale() -> None:
     if not (BUNDLE / "model.onnx").is_file():
         raise UserError("bundle/: there is no model yet", "make flow")
     done = subprocess.run([sys.executable, "-m", "dvc", "status", "-q"], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
+    if done.returncode == 1:
         raise UserError("bundle/: older than the data, the code or params.yaml (see `dvc status`)", "make flow")
+    if done.returncode:
+        what = f"`dvc status` stopped with status {done.returncode}: it cannot be said whether bundle/ is up to date"
+        raise UserError(what, "python -m dvc status says why; mend that, then make release")
 
 
 def _registered(client: MlflowClient, params: Params, status: Any) -> str:
@@ -126,6 +167,8 @@ def _registered(client: MlflowClient, params: Params, status: Any) -> str:
         return str(found.version)
     status.update("logging the run")
     origin = lineage()
+    if note := git_note(origin):
+        Console(stderr=True, soft_wrap=True).print(f"[yellow]note:[/] {note}", highlight=False)
     about = {"lineage": origin, "metrics": _metrics(), "folders": [REPORTS], "trials": json.loads(TRIALS.read_text())}
     run_id = registry.log_run(client, registry.experiment(client, params.name), about, bundle_hash, params.name)
     status.update("registering the version")
@@ -149,14 +192,19 @@ def _metrics() -> dict[str, float]:
 
 
 def _fetch(client: MlflowClient, name: str, version: str) -> Path:
-    """The release's folder, downloaded where this machine does not have it."""
+    """The release's folder, downloaded where this machine does not have it whole."""
     folder = seal.release_folder(version)
-    if folder.is_dir():
+    if seal.whole(version, client.get_model_version(name, version).tags.get(registry.HASH)):
         return folder
-    draft = seal.RELEASES / f".{version}.draft"
-    shutil.rmtree(draft, ignore_errors=True)
-    registry.download(client, name, version, draft)
-    return seal.publish(draft, folder)
+    draft = seal.draft_folder(version)
+    draft.mkdir()
+    downloaded = registry.download(client, name, version, draft)
+    if folder.is_dir():
+        shutil.rmtree(folder)
+    seal.publish(downloaded, folder)
+    draft.rmdir()
+    load_bundle(folder)
+    return folder
 
 
 def _decide(client: MlflowClient, params: Params, version: str, champion: str | None, replace: bool) -> Decision:

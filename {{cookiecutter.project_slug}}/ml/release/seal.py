@@ -1,7 +1,7 @@
 """A sealed bundle: the exported files, their lineage and a manifest of hashes, published in one step.
 
 Writes: serving/releases/<version>/ and the link serving/champion → releases/<version>. A reader sees the old
-release or the new one, never half of one.
+release or the new one, never half of one: each is made as a draft beside its place and renamed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from ml.errors import UserError
 from ml.release.lineage import file_hash
+from ml.serving.bundle import load_bundle
 
 SERVING = Path("serving")
 RELEASES = SERVING / "releases"
@@ -25,13 +27,38 @@ def release_folder(version: str) -> Path:
     return RELEASES / version
 
 
+def draft_folder(version: str) -> Path:
+    """Where a version's release is made before it is published."""
+    return RELEASES / f".{version}.draft"
+
+
+def sweep() -> None:
+    """Remove the drafts that killed calls left; only under the lock, where nobody makes one."""
+    for draft in RELEASES.glob(".*.draft"):
+        shutil.rmtree(draft)
+    for draft in SERVING.glob(".*.draft"):
+        draft.unlink()
+
+
+def whole(version: str, bundle_hash: str | None) -> bool:
+    """Is the release here, complete, and of the registry's version with this hash?
+
+    A copy of the project that was interrupted has half a folder; another registry has another version of the number.
+    """
+    folder = release_folder(version)
+    try:
+        lineage = load_bundle(folder).lineage
+    except UserError:
+        return False
+    return lineage.get("bundle_hash") == bundle_hash and (folder / REFERENCE).is_file()
+
+
 def seal(bundle: Path, reference: Path, lineage: dict[str, Any]) -> Path:
     """Publish bundle, lineage and manifest as the release `lineage["version"]`; an existing release stays as it is."""
     folder = release_folder(lineage["version"])
     if folder.is_dir():
         return folder
-    draft = RELEASES / f".{lineage['version']}.draft"
-    shutil.rmtree(draft, ignore_errors=True)
+    draft = draft_folder(lineage["version"])
     shutil.copytree(bundle, draft)
     _write_json(draft / "lineage.json", lineage)
     hashes = {path.name: file_hash(path) for path in sorted(draft.iterdir())}
@@ -52,7 +79,6 @@ def publish(draft: Path, folder: Path) -> Path:
 def point(version: str, link: Path = CHAMPION) -> None:
     """Move the link to a version's release, atomically and durably."""
     draft = link.with_name(f".{link.name}.draft")
-    draft.unlink(missing_ok=True)
     draft.symlink_to(Path("releases") / version)
     draft.replace(link)
     _sync(link.parent)

@@ -18,14 +18,14 @@ EVERY_SECONDS = 0.2  # between two looks at the link
 
 log = logging.getLogger(__name__)
 
-State = tuple[str, int]  # where the link points, and when the release's manifest was written
+State = tuple[str, int]  # where the link points, and when the release's manifest came there
 
 
 def state(link: Path) -> State:
     """What distinguishes one release under the link from another."""
     found = link.resolve()
     try:
-        return str(found), (found / "manifest.json").stat().st_mtime_ns
+        return str(found), (found / "manifest.json").stat().st_ctime_ns  # a copy may keep the time of writing
     except OSError:
         return str(found), 0
 

@@ -104,7 +104,7 @@ def test_a_worse_model_is_registered_and_not_promoted(worsened: Path) -> None:
     assert "not worse than the champion" in tags["gate_reason"]
 
 
-@pytest.mark.parametrize("step", ["register", "log_run", "promote"])
+@pytest.mark.parametrize("step", ["register", "log_run", "move_aliases"])
 def test_stopped_anywhere_and_run_again(retrained: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     real: Callable[..., Any] = getattr(registry, step)
 

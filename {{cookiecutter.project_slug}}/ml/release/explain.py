@@ -1,0 +1,85 @@
+"""Faults of the disk and of the registry, told in one line: the file or the address, what is wrong, what to do."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from ml.errors import UserError
+from ml.release.relocate import DATABASE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, a quota, `ulimit -f`
+SAID = (  # what sqlite and MLflow say, in lower case; what is wrong; what to do
+    ("database is locked", "another program keeps it locked", "end that program (`fuser {at}` names it)"),
+    ("disk is full", "the disk is full", "free some space"),
+    ("disk i/o error", "the disk is full or broken", "free some space"),
+    ("readonly database", "it cannot be written", "make it writable (`ls -l {at}`)"),
+    ("unable to open database", "it cannot be opened or written", "make it writable (`ls -l {at}`)"),
+    ("file is not a database", "it is not a database", "put a copy of it from before here"),
+    ("out-of-date database schema", "it was made by another release of MLflow", "mlflow db upgrade sqlite:///{at}"),
+    ("max retries exceeded", "the server does not answer", "start it, or correct MLFLOW_TRACKING_URI"),
+)
+
+
+@contextmanager
+def explained(command: str) -> Iterator[None]:
+    """Turn a fault into a `UserError` that ends in `command`.
+
+    Raises:
+        UserError: the disk is full or cannot be written, the registry is locked or does not answer.
+    """
+    try:
+        yield
+    except Exception as error:
+        if _of_registry(error):  # asked first, because an error of requests is an OSError as well
+            raise _explain(error, command) from error
+        if isinstance(error, OSError):
+            raise _of_disk(error, command) from error
+        raise
+
+
+def _of_registry(error: Exception) -> bool:
+    """Does the error come from MLflow, its database or its client? By module: MLflow takes seconds to import."""
+    return type(error).__module__.split(".")[0] in ("mlflow", "requests", "sqlalchemy", "sqlite3")
+
+
+def _explain(error: Exception, command: str) -> UserError:
+    at, text = _registry(), _one_line(error)
+    for words, wrong, remedy in SAID:
+        if words in text.lower():
+            return UserError(f"{at}: {wrong}", f"{remedy.format(at=at)}, then {command}")
+    return UserError(f"{at}: {text}", f"mend that, then {command}")
+
+
+def _of_disk(error: OSError, command: str) -> UserError:
+    if isinstance(error, shutil.Error):  # of copytree: a list of (source, target, reason)
+        _, path, reason = error.args[0][0]
+        return UserError(f"{path}: {reason}", f"free some space or make it writable, then {command}")
+    path = str(error.filename2 or error.filename or Path.cwd())
+    if error.errno in FULL:
+        return UserError(f"{path}: the disk is full", f"free some space, then {command}")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        what = f"{path}: cannot be written: {error.strerror}"
+        return UserError(what, f"make it writable, then {command}")
+    return UserError(f"{path}: {error.strerror or error}", f"mend that, then {command}")
+
+
+def _registry() -> str:
+    """The registry's file or address, without a password."""
+    given = os.environ.get("MLFLOW_TRACKING_URI", "")
+    parts = urlsplit(given)
+    if not given or parts.scheme == "sqlite":
+        return given.removeprefix("sqlite:///") or str(DATABASE)
+    return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join((str(error) or type(error).__name__).split())[:300]

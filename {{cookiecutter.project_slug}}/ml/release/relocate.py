@@ -1,0 +1,57 @@
+"""A moved or copied project: mlflow.db names the artifacts of the folder in which it lies.
+
+Reads and writes: mlflow.db. MLflow records the absolute address of every experiment, run, model and version, and
+has no call that changes one (3.17). Without this a copy would write into the original's mlartifacts/, and a moved
+project would not find its earlier versions. Run by every command that opens the registry, and by `make ui`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+DATABASE = Path("mlflow.db")
+ARTIFACTS = Path("mlartifacts")
+ADDRESSES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "storage_location"),
+)
+
+
+def relocate() -> None:
+    """Make the addresses below another folder's mlartifacts/ point below this project's, in one transaction."""
+    if not DATABASE.is_file():
+        return
+    here = ARTIFACTS.absolute().as_uri()
+    with closing(sqlite3.connect(DATABASE)) as store, store:
+        for there in _recorded(store):
+            if there != here:
+                _replace(store, there, here)
+
+
+def _recorded(store: sqlite3.Connection) -> list[str]:
+    """The addresses of mlartifacts/ that experiments were made with; none in a database without tables yet."""
+    tables = {name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not tables.issuperset(table for table, _ in ADDRESSES):
+        return []
+    found = store.execute(
+        "SELECT DISTINCT artifact_location FROM experiments WHERE artifact_location LIKE ?",
+        (f"file:///%/{ARTIFACTS}",),
+    )
+    return [location for (location,) in found]
+
+
+def _replace(store: sqlite3.Connection, there: str, here: str) -> None:
+    for table, column in ADDRESSES:
+        store.execute(
+            f"UPDATE {table} SET {column} = ? || substr({column}, ?) "  # noqa: S608 - names from above
+            f"WHERE {column} = ? OR substr({column}, 1, ?) = ?",
+            (here, len(there) + 1, there, len(there) + 1, f"{there}/"),
+        )
+
+
+if __name__ == "__main__":
+    relocate()
