@@ -17,6 +17,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +157,7 @@ def main(project: Path, folder: Path, command: str) -> None:
     print(json.dumps({"names": names, "after": after}), flush=True)
     for number in before_or_after_many(names):
         copied()
-        assert in_child(folder, lambda n=number: run(command, n)) is None
+        assert in_child(folder, partial(run, command, number)) is None
         half = Path(shutil.copytree(folder, f"{folder}.half", symlinks=True))
         killed, again = in_child(folder, lambda: run_and_look(command))
         result = {"name": names[number], "killed": killed, "again": again}
