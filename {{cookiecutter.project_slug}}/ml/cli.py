@@ -91,7 +91,7 @@ def pull() -> None:
 @app.command()
 def serve(
     port: Annotated[int | None, typer.Option(help="Default: serve.port of params.yaml; 0 picks a free one.")] = None,
-    host: Annotated[str, typer.Option(help="Beyond loopback it needs ML_API_KEYS.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Beyond loopback it needs API keys, see docs/security.md.")] = "127.0.0.1",
     workers: Annotated[int, typer.Option(help="Processes.")] = 1,
 ) -> None:
     """Answer predictions over HTTP from serving/champion."""

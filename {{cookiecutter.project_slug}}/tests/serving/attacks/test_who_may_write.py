@@ -489,7 +489,7 @@ def elsewhere() -> Iterator[ThreadingHTTPServer]:
 def test_a_page_in_a_browser_writes_nothing(
     start: Start, browser: Chrome, elsewhere: ThreadingHTTPServer, settings: Settings, host: str, env: dict[str, str]
 ) -> None:
-    """Chromium, a page on another port: three of its ways to send a row were journaled; now none."""
+    """Chromium, a page on another port: a row or label without a type went through each route; now none."""
     server = start(env=env)
     bodies = {path: json.dumps(body) for path, body in BODIES.items()}
     elsewhere.page = (PAGE % json.dumps([server.url, bodies])).replace("KEY", KEY).encode()  # type: ignore[attr-defined]
