@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ml.errors import UserError
+from ml.errors import UserError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -252,7 +252,7 @@ def _dotted(loc: Iterable[object]) -> str:
 
 
 def _given(value: object) -> str:
-    return "" if isinstance(value, dict | list) else f" (given: {value!r})"
+    return "" if isinstance(value, dict | list) else f" (given: {printable(repr(value))})"
 
 
 def contract_json(contract: Contract) -> str:

@@ -1,14 +1,69 @@
-"""The one exception that is a person's to mend: what is wrong, where, and the command to type next.
+"""The one exception that is a person's to mend, and how text from outside is shown.
 
 Everything a user can cause raises `UserError`; `ml.cli` and `ml.pipeline.stage` print it without a
 traceback and exit with status 2. Any other exception is a defect of this project.
+
+Names, levels and values come from files and requests of other people. Where they stand in a
+message, a table, a log line or a report they go through `printable`; markup is escaped where it is
+written (HTML in `ml.monitoring.look`, Slack's in `ml.monitoring.alerts`).
 """
 
 from __future__ import annotations
 
+import json
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+SHOWN = 80  # characters of one name or value
+SENTENCE = 400  # characters of a sentence that holds such names
+MESSAGE = 2000  # characters of a whole error message
+COMMAND = 20_000  # characters of the command to type next, which may name every column
+LISTED = 12  # names in a list
+
+
+def printable(text: str, limit: int = SHOWN) -> str:
+    r"""Text from outside on one line: what would steer a terminal is escaped, the rest is cut.
+
+    Control characters, escape sequences, line separators and the invisible characters that turn
+    the direction of writing become `\x1b`, `\n`, `\u202e` and the like.
+
+    Args:
+        text: any text.
+        limit: length of the result at most; a text that was cut ends with `…`.
+    """
+    cut = text[: limit + 1]
+    if not cut.isprintable():
+        cut = "".join(_visible(character) for character in cut)
+    return cut if len(cut) <= limit else f"{cut[: limit - 1]}…"
+
+
+def _visible(character: str) -> str:
+    if character.isprintable() or unicodedata.category(character) == "Zs":  # a space of any width
+        return character
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def display_value(value: Any) -> str:
+    """A refused value as a person would recognize it."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "an array"
+    if isinstance(value, int) and value.bit_length() > 256:
+        return "a number of more than 70 digits"
+    start = value[: SHOWN + 1] if isinstance(value, str) else value
+    return printable(json.dumps(start, ensure_ascii=False))
+
+
+def listing(names: Sequence[str]) -> str:
+    """The first names of a list in quotes, and how many more there are."""
+    listed = ", ".join(f'"{printable(name)}"' for name in names[:LISTED])
+    return listed + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+
 
 class UserError(Exception):
     """A mistake in a file, a setting or a call, told in one sentence and followed by the next command.
+
+    Both texts are printable, whatever they repeat of a file or a request.
 
     Args:
         what: file, key or column, and value, e.g. `contract.yaml: column "age": 3 of 90 values are not numbers`.
@@ -16,9 +71,9 @@ class UserError(Exception):
     """
 
     def __init__(self, what: str, then: str) -> None:
-        super().__init__(what)
-        self.what = what
-        self.then = then
+        self.what = printable(what, MESSAGE)
+        self.then = printable(then, COMMAND)
+        super().__init__(self.what)
 
     def __str__(self) -> str:
         return f"{self.what}\n  next: {self.then}"

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from ml.contract import read_yaml
-from ml.errors import UserError
+from ml.errors import UserError, printable
 
 PARAMS = Path("params.yaml")
 
@@ -150,9 +150,10 @@ def _problem(error: ValidationError) -> str:
     first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] != "extra_forbidden":
-        return f"{key}: {first['msg']} (given: {first['input']!r})"
+        return f"{key}: {first['msg']} (given: {printable(repr(first['input']))})"
     near = difflib.get_close_matches(str(first["loc"][-1]), _keys_beside(first["loc"]), 1, 0.5)
-    return f"unknown key {key!r} (value {first['input']!r})" + (f"; did you mean {near[0]!r}?" if near else "")
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"unknown key {key!r} (value {printable(repr(first['input']))}){hint}"
 
 
 def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:

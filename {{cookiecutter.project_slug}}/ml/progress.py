@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from ml.errors import printable
 from ml.raw.files import Watch
 
 
@@ -33,6 +35,6 @@ def reading() -> Iterator[Watch]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
 
         def watch(file: BinaryIO, size: int, name: str) -> BinaryIO:
-            return progress.wrap_file(file, total=size, description=name)
+            return progress.wrap_file(file, total=size, description=escape(printable(name)))
 
         yield watch

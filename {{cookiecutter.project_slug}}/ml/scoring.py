@@ -16,7 +16,7 @@ import numpy as np
 from ml.contract import FLOAT32_MAX as LARGEST
 from ml.contract import Categorical, Column, Contract, Integer, Numeric
 from ml.encode import Encoder
-from ml.errors import UserError
+from ml.errors import UserError, listing, printable
 from ml.frame import encode_frame, typed
 from ml.serving.bundle import CHAMPION, Bundle, load_bundle
 
@@ -45,7 +45,7 @@ def score(source: Path, target: Path) -> int:
     try:
         table = pq.ParquetFile(source)
     except pa.ArrowInvalid as error:
-        raise UserError(f"{source}: not a Parquet file: {error}"[:300], "ml score in.parquet out.parquet") from None
+        raise UserError(f"{source}: not a Parquet file: {error}", "ml score in.parquet out.parquet") from None
     _check_columns(table.schema_arrow.names, bundle.contract, source)
     unfinished = target.with_name(target.name + ".part")
     try:
@@ -111,8 +111,8 @@ def _columns(answers: Any, contract: Contract) -> dict[str, Any]:
 def _check_columns(names: list[str], contract: Contract, source: Path) -> None:
     absent = [name for name in contract.names if name not in names]
     if absent:
-        there = ", ".join(names[:20])
-        raise UserError(f'{source}: there is no column "{absent[0]}"; there are: {there}', f"mend {source}")
+        there = f"there are: {listing(names)}"
+        raise UserError(f'{source}: there is no column "{absent[0]}"; {there}', f"mend {source}")
 
 
 def _check(values: pd.Series, column: Column, where: str) -> None:
@@ -131,7 +131,7 @@ def _check(values: pd.Series, column: Column, where: str) -> None:
         case Categorical(levels=levels, unseen="refuse"):
             unseen = present[~present.isin(levels)]
             if len(unseen):
-                raise _refused(where, column, f'"{unseen.iloc[0]}" is not one of its {len(levels)} levels')
+                raise _refused(where, column, f'"{printable(unseen.iloc[0])}" is not one of its {len(levels)} levels')
         case _:
             return
 

@@ -23,7 +23,7 @@ from ml.adopt.store import RAW, is_stored, store
 from ml.adopt.understand import Adopted, Request, understand
 from ml.adopt.write import contract_yaml
 from ml.contract import CONTRACT, Task, load_contract
-from ml.errors import UserError
+from ml.errors import SENTENCE, UserError, printable
 from ml.progress import reading
 
 
@@ -81,7 +81,7 @@ def _adopt(paths: list[Path], request: Request, choice: str | None) -> None:
         adopted = understand(str(paths[0]), texts, source, request, progress.track)
     console.print(table(adopted))
     for remark in adopted.remarks:
-        console.print(f"[yellow]doubt:[/] {escape(remark)}")
+        console.print(f"[yellow]doubt:[/] {escape(printable(remark, SENTENCE))}")
     kept = place(paths, adopted, choice, console)
     console.print(f"\n{adopted.rows} rows in {RAW}/ and under DVC; {CONTRACT}: {kept}")
     console.print("[bold]next:[/] make flow")

@@ -15,7 +15,7 @@ from ml.adopt.parts import is_ascii, local_parts
 from ml.adopt.sniff import FIRST_LINE, sniff
 from ml.adopt.store import add, quarantine
 from ml.contract import Contract, load_contract
-from ml.errors import UserError
+from ml.errors import SENTENCE, UserError, printable
 from ml.params import load_params
 from ml.raw.files import is_parquet
 
@@ -33,10 +33,10 @@ def append(data: str) -> None:
         except UserError as error:
             kept = quarantine(path, error)
             raise UserError(
-                f"{error.what}\n  it is in {kept}, with the reason in {kept.name}.reason.txt; data/raw is unchanged",
+                f"{error.what}; it is in {kept}, with the reason in {kept.name}.reason.txt; data/raw is unchanged",
                 error.then,
             ) from None
-        console.print(f"{rows} rows → {escape(str(add(path)))}")
+        console.print(f"{rows} rows → {escape(printable(str(add(path)), SENTENCE))}")
     console.print("[bold]next:[/] make flow")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.errors import printable
 from ml.raw.values import Texts
 
 if TYPE_CHECKING:
@@ -116,11 +117,6 @@ def values_of(name: str, texts: Texts, keep: Callable[[str, int], bool] = lambda
     )
 
 
-def printable(text: str) -> str:
-    """The text on one line, without characters that would steer a terminal or break a YAML comment."""
-    return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)
-
-
 def quoted(texts: tuple[str, ...]) -> str:
     """Texts as a person sees them: "-", "unknown"."""
-    return ", ".join(f'"{text}"' for text in texts)
+    return ", ".join(f'"{printable(text)}"' for text in texts)

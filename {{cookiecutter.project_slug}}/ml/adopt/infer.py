@@ -11,10 +11,11 @@ import pyarrow.compute as pc
 
 from ml.adopt import names
 from ml.adopt.dates import Dates, dates, epoch, parts_of, years
-from ml.adopt.found import Found, Values, printable, quoted, values_of
+from ml.adopt.found import Found, Values, quoted, values_of
 from ml.adopt.levels import MAX_CLOSED, levels, words
 from ml.adopt.numbers import leading_zeros, number_format, sentinels
 from ml.contract import FLOAT32_MAX, MAX_LEVEL_LENGTH, Boolean, Column, Datetime, Integer, NumberFormat, Numeric, Source
+from ml.errors import printable
 from ml.raw.values import NUMBER, Texts, moments, numbers
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def infer(name: str, texts: Texts, is_time: bool = False) -> Found:
     if is_time:
         return _moment(values, is_time=True) or words(name, texts)
     if len(values.distinct) == 1 and values.missing == 0:
-        return Found(name, None, 0, f'constant: always "{printable(values.distinct[0].as_py()[:60])}"')
+        return Found(name, None, 0, f'constant: always "{printable(values.distinct[0].as_py())}"')
     return _boolean(values) or _moment(values) or _number(values) or _beyond(values) or words(name, texts)
 
 

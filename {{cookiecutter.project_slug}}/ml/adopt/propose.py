@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from ml.adopt.write import write_atomically
 from ml.contract import CONTRACT, Contract, load_contract
+from ml.errors import SENTENCE, printable
 
 PROPOSED = Path("contract.proposed.yaml")
 SEAL = "# adopted "
@@ -52,15 +53,15 @@ def differences(new: Contract) -> list[str]:
     old = load_contract(CONTRACT)
     lines = [_change(key, getattr(old, key), getattr(new, key)) for key in ("target", "time", "id", "source")]
     before, after = {c.name: c for c in old.columns}, {c.name: c for c in new.columns}
-    lines += [f"[red]- {escape(name)}[/] ({before[name].kind})" for name in before if name not in after]
-    lines += [f"[green]+ {escape(name)}[/] ({after[name].kind})" for name in after if name not in before]
+    lines += [f"[red]- {escape(printable(name))}[/] ({before[name].kind})" for name in before if name not in after]
+    lines += [f"[green]+ {escape(printable(name))}[/] ({after[name].kind})" for name in after if name not in before]
     lines += [_change(name, before[name], after[name]) for name in before if name in after]
     return [line for line in lines if line]
 
 
 def _change(name: str, old: Any, new: Any) -> str:
-    changes = list(_changed(old, new))
-    return f"[yellow]~ {escape(name)}[/] {escape('; '.join(changes))}" if changes else ""
+    changes = printable("; ".join(_changed(old, new)), SENTENCE)
+    return f"[yellow]~ {escape(printable(name))}[/] {escape(changes)}" if changes else ""
 
 
 def _changed(old: Any, new: Any) -> Iterator[str]:

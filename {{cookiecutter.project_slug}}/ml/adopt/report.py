@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ml.adopt.found import printable
+from ml.errors import SENTENCE, printable
 
 if TYPE_CHECKING:
     from ml.adopt.found import Found
@@ -43,7 +43,7 @@ def _cells(found: Found, adopted: Adopted) -> tuple[Text, ...]:
 
 
 def _row(name: str, kind: str, missing: int, facts: str, doubts: tuple[str, ...], adopted: Adopted) -> tuple[Text, ...]:
-    said = Text(printable("; ".join(doubts)), style="yellow")
+    said = Text(printable("; ".join(doubts), SENTENCE), style="yellow")
     return Text(printable(name)), Text(kind), Text(_share(missing, adopted.rows)), Text(printable(facts)), said
 
 

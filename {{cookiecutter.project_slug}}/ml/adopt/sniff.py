@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ml.adopt.header import is_data
 from ml.contract import Source
-from ml.errors import UserError
+from ml.errors import UserError, printable
 from ml.raw.files import UNREADABLE, is_parquet, open_bytes, refuse_open_quote
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -65,7 +65,7 @@ def _refuse_data_as_header(path: Path, records: list[list[str]]) -> None:
     if records and is_data(records[0], records[1:]):
         listed = ",".join(f"column_{i + 1}" for i in range(len(records[0])))
         raise UserError(
-            f"{path}: its first line looks like data, not like names: {', '.join(records[0][:5])} …",
+            f"{path}: its first line looks like data, not like names: {', '.join(map(printable, records[0][:5]))} …",
             f"name the columns: make adopt DATA={path} NAMES={listed} TARGET=…   (NAMES={FIRST_LINE}: they are names)",
         )
 

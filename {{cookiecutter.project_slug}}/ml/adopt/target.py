@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.adopt import names
-from ml.adopt.found import Values, printable, quoted, values_of
+from ml.adopt.found import Values, quoted, values_of
 from ml.adopt.infer import FALSE, STRAY_TEXTS, TRUE
 from ml.adopt.numbers import number_format, sentinels
 from ml.contract import MAX_LEVEL_LENGTH, NumberFormat, Target, Task
-from ml.errors import UserError
+from ml.errors import UserError, printable
 from ml.raw.values import Texts, numbers
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def infer_target(path: str, name: str, texts: Texts, task: Task | None) -> Found
     if values.present == 0:
         raise UserError(f"{where}: every value is missing", OTHER)
     if len(values.distinct) == 1:
-        raise UserError(f'{where} is constant: always "{_shown(values.distinct[0].as_py())}"', OTHER)
+        raise UserError(f'{where} is constant: always "{printable(values.distinct[0].as_py())}"', OTHER)
     if task == "regression" or (task is None and fmt is not None and _is_quantity(values, fmt)):
         if fmt is None:
             raise UserError(
@@ -74,12 +74,7 @@ def _format(values: Values) -> NumberFormat | None:
 def _first_word(values: Values) -> str:
     plain = numbers(values.distinct, NumberFormat())
     words = values.distinct.filter(plain.is_null()) if plain.null_count else values.distinct
-    return _shown(words[0].as_py())
-
-
-def _shown(text: str) -> str:
-    """The start of a text that a message shows; a file may hold texts of any length."""
-    return printable(text[:60])
+    return printable(words[0].as_py())
 
 
 def _is_quantity(values: Values, fmt: NumberFormat) -> bool:
@@ -100,7 +95,7 @@ def _regression(where: str, values: Values, fmt: NumberFormat) -> FoundTarget:
     if odd.sum() > STRAY_TEXTS or longest > MAX_LEVEL_LENGTH:
         first = values.distinct.filter(pa.array(odd))[0].as_py()
         raise UserError(
-            f'{where}: {values.rows_of(odd)} values are not numbers (first: "{_shown(first)}")',
+            f'{where}: {values.rows_of(odd)} values are not numbers (first: "{printable(first)}")',
             "mend them, or " + OTHER,
         )
     fmt = fmt.model_copy(update={"sentinels": sentinels(read[~wrong], values.counts[~wrong])})

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
-from ml.adopt.found import printable
+from ml.errors import SENTENCE, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +75,7 @@ def _inline(node: Any) -> None:
 
 
 def _line(doubt: str) -> str:
-    return f"doubt: {printable(doubt)}"
+    return f"doubt: {printable(doubt, SENTENCE)}"
 
 
 def _remark(document: CommentedMap, name: str, remarks: list[str]) -> None:

@@ -11,6 +11,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from ml.errors import SENTENCE, printable
 from ml.monitoring.stored import write_json
 from ml.monitoring.verdict import DO
 
@@ -52,17 +53,29 @@ def _last(state: Path) -> dict[str, Any]:
 
 
 def text(shown: dict[str, Any]) -> str:
-    """The message, in Slack's markup."""
-    head = f"*{SIGN[shown['tier']]}* {shown['model']} version {shown['version']}: *{shown['verdict']}*"
+    """The message, in Slack's markup; what came from outside is text in it."""
+    model, version = inert(shown["model"]), inert(shown["version"])
+    head = f"*{SIGN[shown['tier']]}* {model} version {version}: *{shown['verdict']}*"
     first = f"{head} ({shown['rows']:,} rows, {shown['window']})"
-    lines = [f"• {words}" for words in shown["evidence"][:8]]
+    lines = [f"• {inert(words)}" for words in shown["evidence"][:8]]
     return "\n".join([first, *lines, f"Action: {shown['action']}: {DO[shown['action']]}"])
+
+
+def inert(words: str) -> str:
+    """Words that mention nobody, hide no link and stay on their line, in Slack and in Mattermost.
+
+    Slack's documentation escapes `&`, `<` and `>`; Mattermost also notifies at a plain `@channel`.
+    """
+    escaped = printable(words, SENTENCE).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return escaped.replace("@", "\N{FULLWIDTH COMMERCIAL AT}")
 
 
 def _post(address: str, message: dict[str, str], pause: float) -> bool:
     import httpx2
-    from rich.console import Console
 
+    if not _is_address(address):
+        _told_nobody("it is not an address that begins with http:// or https://")
+        return False
     for attempt in range(ATTEMPTS):
         if attempt:
             time.sleep(pause * 2 ** (attempt - 1))
@@ -73,6 +86,23 @@ def _post(address: str, message: dict[str, str], pause: float) -> bool:
             problem = f"HTTP {answer.status_code}"
         except httpx2.HTTPError as error:
             problem = str(error) or type(error).__name__
-    # the address is a secret: it is not printed
-    Console(stderr=True).print(f"ALERT_WEBHOOK: not told after {ATTEMPTS} attempts: {problem}", markup=False)
+    _told_nobody(f"{ATTEMPTS} attempts: {problem}")
     return False
+
+
+def _is_address(address: str) -> bool:
+    import httpx2
+
+    try:
+        url = httpx2.URL(address)
+    except (httpx2.InvalidURL, UnicodeError):
+        return False
+    return url.scheme in ("http", "https") and bool(url.host) and address.isprintable()
+
+
+def _told_nobody(problem: str) -> None:
+    """The address is a secret: it is not printed."""
+    from rich.console import Console
+
+    words = printable(f"ALERT_WEBHOOK: nobody was told: {problem}", SENTENCE)
+    Console(stderr=True).print(words, markup=False, soft_wrap=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from ml.monitoring.look import STYLE, badge, evidence, marked, span
+from ml.monitoring.look import STYLE, badge, evidence, marked, span, text
 from ml.monitoring.stored import verdicts
 from ml.monitoring.verdict import DO
 
@@ -30,7 +30,7 @@ th, td { text-align: left; vertical-align: top; padding: .6rem .7rem; border-bot
 def page(found: list[dict[str, Any]], reports: Path) -> str:
     """The page over verdicts, newest first."""
     rows = "\n".join(_row(shown, reports) for shown in reversed(found))
-    title = escape(found[-1]["model"]) if found else "no window yet"
+    title = text(found[-1]["model"]) if found else "no window yet"
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}: windows</title><style>{STYLE}{_STYLE}</style></head>
@@ -57,7 +57,7 @@ def _row(shown: dict[str, Any], reports: Path) -> str:
     why = evidence(shown) if shown["evidence"] else '<span class="soft">all checks passed</span>'
     return (
         f"<tr><td class='nowrap'>{span(shown).replace(' to ', '<br>to ')}<br>"
-        f'<span class="soft small">version {escape(shown["version"])}</span></td>'
+        f'<span class="soft small">version {text(shown["version"])}</span></td>'
         f'<td class="number">{shown["rows"]:,}</td><td>{badge(shown)}</td><td>{why}</td>'
         f'<td>{_metric(shown)}</td><td class="small">{_links(shown, reports)}</td></tr>'
     )

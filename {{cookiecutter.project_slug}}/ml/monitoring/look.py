@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from ml.errors import SENTENCE, printable
 from ml.monitoring.verdict import DO
 
 if TYPE_CHECKING:
@@ -47,7 +48,12 @@ def span(shown: dict[str, Any]) -> str:
 
 def evidence(shown: dict[str, Any]) -> str:
     """The evidence as a list, names in code's type."""
-    return "<ul>" + "".join(f"<li>{marked(words)}</li>" for words in shown["evidence"]) + "</ul>"
+    return "<ul>" + "".join(f"<li>{marked(printable(words, SENTENCE))}</li>" for words in shown["evidence"]) + "</ul>"
+
+
+def text(words: str) -> str:
+    """A name from outside as text of a page."""
+    return escape(printable(words))
 
 
 def marked(words: str) -> str:
@@ -66,12 +72,12 @@ def crown(path: Path, shown: dict[str, Any]) -> None:
 
 
 def _header(shown: dict[str, Any]) -> str:
-    left_out = ", ".join(f"`{name}`" for name in shown["not_in_report"])
+    left_out = ", ".join(f"`{printable(name)}`" for name in shown["not_in_report"])
     note = f"Not below, because one side is empty: {left_out}" if left_out else ""
     links = "<a href='../index.html'>all windows</a> · <a href='verdict.json'>verdict.json</a>"
     return (
-        f"<style>{STYLE}{HEAD}</style><header class='ml'>{badge(shown)} <b>{escape(shown['model'])}</b> version "
-        f"{escape(shown['version'])}, {shown['rows']:,} rows, {span(shown)} UTC"
+        f"<style>{STYLE}{HEAD}</style><header class='ml'>{badge(shown)} <b>{text(shown['model'])}</b> version "
+        f"{text(shown['version'])}, {shown['rows']:,} rows, {span(shown)} UTC"
         f"{evidence(shown)}<p><b>{shown['action']}</b>: {marked(DO[shown['action']])}</p>"
         f"<p class='soft small'>{marked(note)}</p><p class='small'>{links}</p></header>"
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ml.contract import Categorical, Contract
+from ml.errors import printable
 from ml.monitoring.finding import Finding
 from ml.monitoring.units import unit_change
 
@@ -63,7 +64,7 @@ def _shares(
 
 
 def _names(column: Column) -> str:
-    return ", ".join(f'"{level}"' for level, _ in column.unlisted.most_common(3))
+    return ", ".join(f'"{printable(level)}"' for level, _ in column.unlisted.most_common(3))
 
 
 def _outside(name: str, champion: Champion) -> int:

@@ -2,21 +2,24 @@
 
 An empty column aborts Evidently's whole report, so such columns are left out and named. The drift of each column
 is judged by a test of ours that is registered with Evidently: its page shows `ml.monitoring.drift`'s decision.
+Evidently writes names and levels into a script of its page as they are: it gets them from `labels`.
 Writes: report.html and report.json in the window's folder, performance.html where outcomes have come.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ml.contract import Boolean, Categorical, Contract, Datetime, Text
+from ml.errors import SHOWN, printable
 from ml.monitoring.values import PREDICTION
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
     Decided = dict[str, tuple[float, bool]]  # column → its index, and whether it has a ticket
 
 MAX_ROWS = 10_000  # rows of either side in the report; Evidently's cost grows with them
+MAX_LEVELS = 50  # levels of a column in the report; of ten thousand it takes longer than ten minutes
+OTHERS = "all other levels"
+ANGLES = str.maketrans("<>", "\u2039\u203a")  # no browser and no Plotly takes them for a tag
 
 
 def tables(window: Window, champion: Champion) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
@@ -67,19 +73,44 @@ def write_report(
     levels = [c.name for c in contract.columns if isinstance(c, Categorical | Boolean)]
     levels += [contract.added(PREDICTION), contract.target.name] if contract.is_classification else []
     levels = [name for name in levels if name in current]
-    current, before = _texts(current, levels), _texts(before, levels)
+    for name in levels:
+        current, before = _with_labels(current, before, name)
+    names = labels(current)
     tickets = {f.column for f in findings if f.room == "drift" and f.column and f.severity == "ticket"}
-    decided = {name: (moved, name in tickets) for name, moved in psi.items()}
+    decided = {names[name]: (moved, name in tickets) for name, moved in psi.items() if name in names}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Evidently's and its libraries' own
         if list(current):
-            _drift(folder, current, before, levels, decided)
+            frames = current.rename(columns=names), before.rename(columns=names)
+            _drift(folder, *frames, [names[name] for name in levels], decided)
         _performance(folder, window, champion)
     return empty
 
 
-def _texts(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    return frame.assign(**{name: frame[name].map(str, na_action="ignore") for name in names})
+def labels(texts: Iterable[object]) -> dict[Any, str]:
+    """What a report shows for texts from outside: short, no markup, and different for different texts."""
+    made: dict[Any, str] = {}
+    taken, seen = set[str](), Counter[str]()
+    for text in texts:
+        short = label = printable(str(text)).translate(ANGLES)
+        while label in taken:
+            seen[short] += 1
+            label = f"{short[: SHOWN - 8]} ({seen[short] + 1})"
+        taken.add(label)
+        made[text] = label
+    return made
+
+
+def _with_labels(current: pd.DataFrame, before: pd.DataFrame, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The tables with labels for a column's commonest levels, and one for all others."""
+    counts = Counter(before[name].dropna())
+    counts.update(current[name].dropna())
+    shown = labels(level for level, _ in counts.most_common(MAX_LEVELS))
+    frames = (
+        frame.assign(**{name: frame[name].map(lambda level: shown.get(level, OTHERS), na_action="ignore")})
+        for frame in (current, before)
+    )
+    return next(frames), next(frames)
 
 
 def _drift(folder: Path, current: pd.DataFrame, before: pd.DataFrame, levels: list[str], decided: Decided) -> None:
@@ -122,6 +153,11 @@ def _performance(folder: Path, window: Window, champion: Champion) -> None:
     now = _answers(window.outcome[known], window.answer[known], contract)
     if min(len(frame) and frame["target"].nunique() for frame in (now, then)) < 2:
         return
+    shown = labels(contract.target.classes)
+    if contract.is_classification:
+        now, then = (
+            frame.assign(**{name: frame[name].map(shown) for name in ("target", "prediction")}) for frame in (now, then)
+        )
     preset = ClassificationPreset() if contract.is_classification else RegressionPreset()
     definition = DataDefinition(**_task(contract))
     data = [Dataset.from_pandas(_sample(frame), data_definition=definition) for frame in (now, then)]
@@ -146,7 +182,7 @@ def _task(contract: Contract) -> dict[str, Any]:
                 target="target",
                 prediction_labels="prediction",
                 prediction_probas="probability",
-                pos_label=contract.target.classes[-1],
+                pos_label=labels(contract.target.classes)[contract.target.classes[-1]],
             )
             return {"classification": [task], "numerical_columns": ["probability"], **names}
         case "multiclass":

@@ -7,6 +7,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from ml.errors import SENTENCE, printable
 from ml.monitoring.look import span
 from ml.monitoring.verdict import DO
 
@@ -16,7 +17,7 @@ COLOR = {"ok": "green", "insufficient": "yellow", "broken": "red", "drift": "yel
 def table(shown: dict[str, Any]) -> Table:
     """What verdict.json holds, for people."""
     word = f"[{COLOR[shown['verdict']]} bold]{shown['verdict']}[/]" + (f" ({shown['tier']})" if shown["tier"] else "")
-    made = Table(title=f"{escape(shown['model'])}, version {escape(shown['version'])}: {word}", show_header=False)
+    made = Table(title=f"{_text(shown['model'])}, version {_text(shown['version'])}: {word}", show_header=False)
     made.add_column(no_wrap=True)
     made.add_column(overflow="fold")
     made.add_row("window", f"{span(shown)} UTC")
@@ -25,14 +26,18 @@ def table(shown: dict[str, Any]) -> Table:
     if shown["estimate"]:
         made.add_row("estimate", _estimate(shown["estimate"]))
     for place, words in enumerate(shown["evidence"] or ["all checks passed"]):
-        made.add_row("" if place else "why", escape(words))
+        made.add_row("" if place else "why", escape(printable(words, SENTENCE)))
     made.add_row("action", f"[bold]{shown['action']}[/]: {escape(DO[shown['action']])}")
     return made
 
 
+def _text(text: str) -> str:
+    return escape(printable(text))
+
+
 def _versions(shown: dict[str, Any]) -> str:
     others = {v: n for v, n in shown["versions"].items() if v != shown["version"]}
-    return "".join(f", {n:,} of version {escape(v)}" for v, n in others.items())
+    return "".join(f", {n:,} of version {_text(v)}" for v, n in others.items())
 
 
 def _outcomes(numbers: dict[str, Any]) -> str:

@@ -16,6 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from ml.errors import SENTENCE, printable
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -59,8 +61,8 @@ class Verdict:
 
     @property
     def evidence(self) -> list[str]:
-        """The findings that want action, in words."""
-        return [finding.words for finding in self.findings if finding.severity == "ticket"]
+        """The findings that want action, in words, printable."""
+        return [printable(finding.words, SENTENCE) for finding in self.findings if finding.severity == "ticket"]
 
 
 def decide(findings: Sequence[Finding]) -> Verdict:

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, start_http_server
 from rich.console import Console
 
 from ml.archive import keep_days, prune
-from ml.errors import UserError
+from ml.errors import SENTENCE, UserError, printable
 from ml.monitoring import exposition
 from ml.monitoring.monitor import once
 
@@ -61,7 +61,8 @@ def run(days: float | None, every: float, port: int) -> NoReturn:
             latest.runs.inc()
         except Exception as error:  # a monitor that dies with its database tells nobody that it did
             latest.failures.inc()
-            console.print(f"not judged: {error}", markup=False)
+            words = error.what if isinstance(error, UserError) else str(error)
+            console.print(f"not judged: {printable(words, SENTENCE)}", markup=False)
         prune_old(console)
         time.sleep(max(0.0, every * HOUR - (time.monotonic() - started)))
 

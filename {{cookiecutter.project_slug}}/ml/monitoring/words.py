@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ml.contract import Categorical
+from ml.errors import printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +28,7 @@ def told(name: str, test: str, psi: float, cell: int, window: Window, champion: 
     if test == "missing":
         change = f"`{name}` is missing in {_missing(name, window):.1%} of the rows, was in {_was_missing(profile):.1%}"
     elif test == "new_level":
-        names = ", ".join(f'"{level}"' for level, _ in window.columns[name].unlisted.most_common(3))
+        names = ", ".join(f'"{printable(level)}"' for level, _ in window.columns[name].unlisted.most_common(3))
         change = f"`{name}`: {_share(name, cell=-1, window=window):.1%} of the rows hold levels never seen ({names})"
     elif profile.levels:
         change = _level(name, cell, window, champion)
@@ -76,7 +77,7 @@ def _level_name(name: str, cell: int, champion: Champion) -> str:
         levels: tuple[object, ...] = champion.contract.target.classes
     else:
         levels = column.levels if isinstance(column, Categorical) else (False, True)
-    return f'"{levels[cell]}"' if cell < len(levels) else "unlisted levels"
+    return f'"{printable(str(levels[cell]))}"' if cell < len(levels) else "unlisted levels"
 
 
 def _number(name: str, test: str, window: Window, champion: Champion) -> str:

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ml.contract import CONTRACT, Categorical, Column, Contract, Numeric, Target, Text, load_contract
-from ml.errors import UserError
+from ml.errors import UserError, listing
 from ml.pipeline.stage import run_stage
 from ml.progress import reading
 from ml.raw.files import Watch, is_parquet, line_of_record, read_texts
@@ -122,8 +122,7 @@ def check_columns(path: Path, names: list[str], contract: Contract) -> None:
     known.add(contract.added(JOURNALED))
     new = [name for name in names if name not in known]
     if new:
-        listed = ", ".join(f'"{name}"' for name in new[:5])
-        raise UserError(f"{path}: contract.yaml does not know its column {listed}", _choose(path))
+        raise UserError(f"{path}: contract.yaml does not know its column {listing(new)}", _choose(path))
 
 
 def _near(name: str, names: list[str]) -> str:

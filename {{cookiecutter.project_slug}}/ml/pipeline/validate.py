@@ -23,7 +23,7 @@ from ml.contract import (
     Text,
     load_contract,
 )
-from ml.errors import UserError
+from ml.errors import UserError, printable
 from ml.frame import read_table
 from ml.params import load_params
 from ml.pipeline.stage import run_stage
@@ -147,7 +147,7 @@ def _grouped(cases: pd.DataFrame) -> list[dict[str, Any]]:
             found.append({"column": first["failure_case"], "problem": "is not in the table", "rows": len(rows)})
             continue
         problem = _problem(check)
-        value = None if check == "not_nullable" else str(first["failure_case"])[:60]
+        value = None if check == "not_nullable" else printable(str(first["failure_case"]))
         found.append(
             {"column": column, "problem": problem, "rows": len(rows), "first": value, "row": int(first["index"])}
         )
@@ -163,7 +163,7 @@ def refuse(found: list[dict[str, Any]], rows: int, table: str) -> None:
     if not found:
         return
     first, more = found[0], f" ({len(found) - 1} more in {REPORT})" if len(found) > 1 else ""
-    where = f", first: {first['first']!r} in row {first['row']}" if first.get("first") is not None else ""
+    where = f", first: '{first['first']}' in row {first['row']}" if first.get("first") is not None else ""
     raise UserError(
         f'{table}: column "{first["column"]}": {first["rows"]} of {rows} values: {first["problem"]}{where}{more}',
         f'correct the data, or what contract.yaml says of "{first["column"]}", then `make flow`',

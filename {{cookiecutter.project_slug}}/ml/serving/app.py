@@ -17,13 +17,14 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 
 from ml.contract import Target
+from ml.errors import printable
 from ml.serving.gate import Gate
 from ml.serving.journal import JournalError
 from ml.serving.labels import Label, LabelSchema, outcome_of
 from ml.serving.oip import add_routes
 from ml.serving.openapi import document_of
 from ml.serving.predict import Predict
-from ml.serving.rows import RefusedError, cut, first_details, refusal
+from ml.serving.rows import RefusedError, first_details, refusal
 from ml.serving.service import Service
 from ml.serving.settings import Settings
 from ml.serving.tracing import Tracing, asked_for
@@ -156,6 +157,6 @@ def _errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def http(request: Request, error: HTTPException) -> JSONResponse:
-        asked = f"{request.method} {cut(request.url.path)}"
+        asked = f"{request.method} {printable(request.url.path)}"
         detail = {"type": "http", "loc": ["path"], "msg": f"{asked}: {error.detail}"}
         return JSONResponse({"detail": [detail]}, error.status_code, error.headers)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.errors import UserError
+from ml.errors import UserError, printable
 from ml.serving.bundle import CHAMPION, load_bundle
 from ml.serving.challenger import SHADOW
 from ml.serving.entry import Prediction
@@ -128,13 +128,14 @@ def _result(role: str, outcome: Any, ours: str, theirs: str, a: Scores, b: Score
 
 def _print(result: dict[str, Any]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     measure, console = result["measure"], Console(width=80)
     table = Table("", "version", "labelled rows", measure.replace("_", " "))
     for who in ("champion", "challenger"):
         side = result[who]
-        table.add_row(who, side["version"], f"{side['rows']:,}", f"{side[measure]:.4f}")
+        table.add_row(who, escape(printable(side["version"])), f"{side['rows']:,}", f"{side[measure]:.4f}")
     console.print(table)
     difference = result["difference"]
     better = "higher" if measure == "accuracy" else "lower"

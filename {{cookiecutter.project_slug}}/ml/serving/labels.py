@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ml.contract import FLOAT32_MAX, MAX_LEVEL_LENGTH, Contract, Target, load_contract
-from ml.errors import UserError
+from ml.errors import UserError, display_value, listing
 from ml.serving.journal import Journal, JournalError
 from ml.serving.rows import NO_NUL, ObjectSchema
 
@@ -55,9 +55,9 @@ def outcome_of(value: Any, target: Target) -> Any:
         name = _class_name(value, target)
         if name in target.classes or name in target.set_aside:
             return name
-        raise ValueError(f"{_shown(value)} is not one of {', '.join(target.classes)}")
+        raise ValueError(f"{display_value(value)} is not one of {listing(target.classes)}")
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= FLOAT32_MAX:
-        raise ValueError(f"{_shown(value)} is not a finite number")
+        raise ValueError(f"{display_value(value)} is not a finite number")
     return float(value)
 
 
@@ -69,10 +69,6 @@ def _class_name(value: Any, target: Target) -> str:
         value = int(value)  # class "1" as 1.0, which a column with gaps makes of it
     name = value.strip() if isinstance(value, str) else json.dumps(value)
     return target.aliases.get(name, name)
-
-
-def _shown(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)[:80]
 
 
 def label_file(path: Path) -> None:
@@ -126,7 +122,7 @@ def _read_csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         reader = csv.DictReader(file)
         missing = [key for key in KEYS if key not in (reader.fieldnames or [])]
         if missing:
-            raise _bad(path, 1, f"there is no column {missing[0]}; there are: {', '.join(reader.fieldnames or [])}")
+            raise _bad(path, 1, f"there is no column {missing[0]}; there are: {listing(reader.fieldnames or [])}")
         for row in reader:
             yield reader.line_num, row
 

@@ -39,6 +39,7 @@ from ml.contract import (
     Text,
 )
 from ml.encode import parse_moment
+from ml.errors import display_value, listing, printable
 
 Row = dict[str, Any]
 Detail = dict[str, Any]  # {"type", "loc", "msg"}
@@ -46,8 +47,6 @@ Detail = dict[str, Any]  # {"type", "loc", "msg"}
 NO_NUL = r"^[^\x00]*$"  # PostgreSQL keeps no text with one, and would refuse all that is committed with it
 MAX_ID_LENGTH = 512  # characters of a row's id
 _MAX_ID = 2**63 - 1  # of an id that is a number: what a database's BIGINT holds
-_SHOWN = 60  # characters of a refused value or name that are repeated to the caller
-_LISTED = 12  # allowed levels that a message lists
 _MAX_DETAILS = 20  # mistakes that one refusal names; the rest is counted
 _HINTED = 3  # unknown names that are compared with those of the contract, which takes time ...
 _LONGEST_HINTED = 200  # ... that grows with their length
@@ -162,8 +161,8 @@ class ObjectSchema:
             details.append({"type": "missing", "loc": [*loc, name], "msg": msg})
         for i, name in enumerate(unknown[:_MAX_DETAILS]):
             hint = self._hint(name) if i < _HINTED and len(name) <= _LONGEST_HINTED else ""
-            msg = f'{self.key} "{cut(name)}" {self.unknown}{hint}'
-            details.append({"type": "extra_forbidden", "loc": [*loc, cut(name)], "msg": msg})
+            msg = f'{self.key} "{printable(name)}" {self.unknown}{hint}'
+            details.append({"type": "extra_forbidden", "loc": [*loc, printable(name)], "msg": msg})
         return details
 
     def _value_detail(self, error: ErrorDetails) -> Detail:
@@ -176,7 +175,7 @@ class ObjectSchema:
         elif name is None:
             msg = f"expected one {self.item} (an object {self.item_is}) or an array of {self.items}"
         else:
-            msg = f'{self.key} "{name}": {shown(error["input"])} is not {self._allowed(name)}'
+            msg = f'{self.key} "{name}": {display_value(error["input"])} is not {self._allowed(name)}'
         return {"type": kind, "loc": ["body", *loc], "msg": msg}
 
     def _allowed(self, name: str) -> str:
@@ -184,7 +183,7 @@ class ObjectSchema:
 
     def _hint(self, name: str) -> str:
         near = difflib.get_close_matches(name, self._listed, 1)
-        return f'; did you mean "{near[0]}"?' if near else f"; there are: {_some(self._listed)}"
+        return f'; did you mean "{near[0]}"?' if near else f"; there are: {listing(self._listed)}"
 
 
 class Rows(ObjectSchema):
@@ -323,29 +322,8 @@ def _allowed(column: Column) -> str:
         case Boolean():
             return "true or false"
         case Categorical(levels=levels, unseen="refuse"):
-            return f"one of {_some(levels)}"
+            return f"one of {listing(levels)}"
         case Datetime():
             return "an ISO 8601 moment such as 2026-01-31T12:00:00"
         case Categorical() | Text():
             return f"a text of at most {_max_length(column)} characters"
-
-
-def _some(names: Any) -> str:
-    listed = ", ".join(f'"{cut(n)}"' for n in names[:_LISTED])
-    return listed + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
-
-
-def cut(text: str) -> str:
-    """A text of a client, as much of it as is repeated."""
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
-
-
-def shown(value: Any) -> str:
-    """A refused value as a person would recognize it, in at most sixty characters or so."""
-    if isinstance(value, dict | list):
-        return "an object" if isinstance(value, dict) else "an array"
-    if isinstance(value, int) and value.bit_length() > 256:
-        return "a number of more than 70 digits"
-    if isinstance(value, str):
-        value = value[: _SHOWN + 1]
-    return cut(json.dumps(value, ensure_ascii=False))
