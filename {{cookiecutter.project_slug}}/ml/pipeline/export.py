@@ -19,10 +19,11 @@ import numpy as np
 from ml.contract import Contract, contract_json, load_contract
 from ml.encode import Encoder, Feature
 from ml.errors import UserError
-from ml.frame import encode_frame, read_table, rows_of_frame
+from ml.frame import encode_frame, read_table
 from ml.params import load_params
 from ml.pipeline.converters import one_hot, one_hot_shape, target_encoder, target_encoder_shape
 from ml.pipeline.evaluate import METRICS, REPORTS
+from ml.pipeline.golden import golden_rows
 from ml.pipeline.metrics import answers
 from ml.pipeline.split import TEST
 from ml.pipeline.stage import run_stage
@@ -175,9 +176,9 @@ def main() -> None:
     gap = difference(expected, found, contract)
     refuse_difference(report, expected, found, gap, lambda row: _in_words(x[row], encoder.features))
     print(f"export: ONNX agrees to {report['largest_difference']:.1g} on {report['rows']} rows", flush=True)
-    rows = frame.head(params.export.golden_rows)
+    rows = golden_rows(contract, params.export.golden_rows)
     # what a server must reproduce is the answer of this very model: scikit-learn's may lie as far off as parity allows
-    golden = {"rows": rows_of_frame(rows, contract), "answers": found[: len(rows)].tolist()}
+    golden = {"rows": rows, "answers": onnx_answers(model, encoder.rows(rows)).tolist()}
     write_bundle(BUNDLE, model, contract, _about(params.train.model, encoder), golden)
 
 

@@ -1,0 +1,63 @@
+"""Synthetic rows for the bundle: a server answers them before it says ready, and its page shows one.
+
+They follow the contract column by column and copy no row of the data, because every image holds
+them and the page is open to whoever reaches it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ml.contract import Boolean, Categorical, Column, Contract, Datetime, Integer, Numeric
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+SEED = 0
+MISSING_SHARE = 0.1  # of the values of a column that may be empty; the first row is complete
+FIRST_DAY = datetime(2024, 1, 1)  # rows carry moments without a zone
+DAYS = 366
+TEXT = "a short text"
+
+
+def golden_rows(contract: Contract, n: int) -> list[dict[str, Any]]:
+    """`n` rows as a request carries them: each column is drawn by itself, with a fixed seed."""
+    rng = np.random.default_rng(SEED)
+    columns = {column.name: _values(column, n, rng) for column in contract.columns}
+    return [{name: values[i] for name, values in columns.items()} for i in range(n)]
+
+
+def _values(column: Column, n: int, rng: Generator) -> list[Any]:
+    values = _complete_values(column, n, rng)
+    empty = rng.random(n) < MISSING_SHARE if column.missing else np.zeros(n, dtype=bool)
+    return [None if empty[i] and i > 0 else value for i, value in enumerate(values)]
+
+
+def _complete_values(column: Column, n: int, rng: Generator) -> list[Any]:
+    match column:
+        case Numeric():
+            low, high = _range(column)
+            return [float(f"{value:.4g}") for value in rng.uniform(low, high, n)]
+        case Integer():
+            low, high = _range(column)
+            return [round(value) for value in rng.uniform(low, high, n)]
+        case Boolean():
+            return [bool(value) for value in rng.random(n) < 0.5]
+        case Categorical(levels=levels):
+            return [levels[i] for i in rng.integers(0, len(levels), n)]
+        case Datetime():
+            days = rng.integers(0, DAYS, n).tolist()
+            return [(FIRST_DAY + timedelta(days=day)).isoformat() for day in days]
+        case _:
+            return [TEXT] * n
+
+
+def _range(column: Numeric | Integer) -> tuple[float, float]:
+    """What the adopted data held; one unit where the contract does not say."""
+    low, high = column.min, column.max
+    if low is None:
+        low = 0.0 if high is None else high - 1
+    return low, low + 1 if high is None else high
