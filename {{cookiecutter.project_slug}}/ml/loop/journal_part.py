@@ -9,13 +9,13 @@ Writes: data/raw/NNNN-journal.parquet.
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ml.adopt.append import check
 from ml.contract import Contract
+from ml.errors import SENTENCE, display_value, printable
 from ml.pipeline.ingest import JOURNALED
 from ml.pipeline.validate import failing_rows
 from ml.serving.labels import outcome_of
@@ -110,14 +110,14 @@ def _failing(part: pd.DataFrame, contract: Contract, params: Params) -> dict[int
 def summary(left_out: Sequence[LeftOut]) -> str:
     """How many rows are left out, and the first of them by id and reason."""
     lines = [f"{len(left_out)} labelled rows are left out, they break the contract:"]
-    lines += [f"  {_name(p)}: {reason}" for p, reason in left_out[:_NAMED]]
+    lines += [f"  {_name(p)}: {printable(reason, SENTENCE)}" for p, reason in left_out[:_NAMED]]
     if len(left_out) > _NAMED:
         lines.append(f"  and {len(left_out) - _NAMED} more")
     return "\n".join(lines)
 
 
 def _name(prediction: Prediction) -> str:
-    row = "" if prediction.row_id is None else f"row {json.dumps(prediction.row_id)[:80]}, "
+    row = "" if prediction.row_id is None else f"row {display_value(prediction.row_id)}, "
     return f"{row}prediction {prediction.prediction_id}"
 
 

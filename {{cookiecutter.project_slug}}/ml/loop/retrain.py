@@ -74,7 +74,7 @@ def _labelled(taken: set[str]) -> tuple[list[Prediction], int, int]:
 def _nothing_new(labelled: int, quarantined: int, left_out: Sequence[LeftOut]) -> UserError:
     if left_out:
         return UserError(
-            f"journal: no labelled row to add to data/raw; {summary(left_out)}",
+            f"journal: no labelled row to add to data/raw; {' '.join(summary(left_out).split())}",
             "correct contract.yaml where it is the contract that is wrong, then `make retrain`",
         )
     if quarantined:

@@ -275,8 +275,8 @@ class Journal:
         while True:  # a transaction for each piece: a long one would keep sqlite's log from starting over
             with self.engine.connect() as connection:
                 piece = query.where(PREDICTIONS.c.prediction_id > last).limit(_PIECE)
-                found = connection.execute(piece, execution_options={"yield_per": 100})
-                entries = next(pieces(found, _PIECE), [])
+                with connection.execute(piece, execution_options={"yield_per": 100}) as found:
+                    entries = next(pieces(found, _PIECE), [])
                 if not entries:
                     return
                 last = entries[-1].prediction_id

@@ -203,6 +203,15 @@ def test_what_the_service_accepts_every_reader_can_read(
     assert findings(read, CONTRACT, params.validate_) == []
 
 
+@given(
+    moment=st.datetimes(datetime(1000, 1, 1)), form=st.sampled_from([*FORMS, "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H%M%S,5"])
+)
+def test_a_moment_has_one_form(moment: datetime, form: str) -> None:
+    text = moment.strftime(form)
+    valid = Rows(CONTRACT, max_rows=1).parse(json.dumps({**ROW, "seen": text}).encode())[0][0]
+    assert valid["seen"] == parse_moment(text).isoformat()
+
+
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_text_means_the_same_when_trained_as_when_served(text: str, params: Params, project: Path) -> None:
     part, left_out = labelled_part([prediction(0, note=text, city=text)], CONTRACT, params)

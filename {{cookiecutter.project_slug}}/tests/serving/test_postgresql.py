@@ -22,6 +22,7 @@ import pytest
 
 from ml.archive import export, prune
 from ml.serving.journal import Journal
+from tests.conftest import write_settings
 from tests.serving.conftest import Start
 from tests.serving.test_faults import answered, under_load
 
@@ -144,6 +145,31 @@ def test_while_the_database_is_away_it_refuses_and_then_goes_on(
         assert label.status_code == 503
         assert client.post("/predict", json=row).status_code == 200
     assert journal.count() == 2
+
+
+def test_a_locked_table_holds_up_writes_only(
+    start: Start, project: Path, journal: Journal, row: dict[str, Any]
+) -> None:
+    write_settings(project / "params.yaml", serve__deadline_seconds=4)
+    server = start()
+    with httpx2.Client(base_url=server.url, timeout=30) as client:
+        assert client.post("/predict", json=row).status_code == 200
+        with journal.engine.begin() as shell:
+            shell.exec_driver_sql("LOCK TABLE predictions IN EXCLUSIVE MODE")
+            refused = client.post("/predict", json=row)
+            ready = client.get("/health/ready")
+            assert client.get("/health/live").status_code == 200
+        assert refused.status_code == 503
+        assert "lock timeout" in refused.json()["detail"][0]["msg"]
+        assert ready.status_code == 503
+        assert ready.json()["reason"].startswith("journal: the database is away")  # no address of it
+        while client.get("/health/ready").status_code != 200:
+            time.sleep(0.1)
+        assert client.post("/predict", json=row).status_code == 200
+        assert 'ml_journal_bytes{database="postgresql"}' in client.get("/metrics").text
+    assert journal.count() == 2
+    assert journal.bytes() > 0
+    assert journal.free_bytes() is None
 
 
 def test_labels_retention_and_export(start: Start, journal: Journal, row: dict[str, Any]) -> None:

@@ -203,7 +203,7 @@ def test_pruning_a_large_journal_lets_the_service_answer(server: Running, row: d
         for one in loads:
             one.result()
     assert set(statuses) == {200}
-    assert during > 40  # one and more between two chunks
+    assert during > 0  # the prune lets requests in between two of its pieces
     assert journal.count() == len(statuses)
 
 
