@@ -39,11 +39,9 @@ def _values(column: Column, n: int, rng: Generator) -> list[Any]:
 def _complete_values(column: Column, n: int, rng: Generator) -> list[Any]:
     match column:
         case Numeric():
-            low, high = _range(column)
-            return [float(f"{value:.4g}") for value in rng.uniform(low, high, n)]
+            return [float(f"{value:.4g}") for value in _numbers(column, n, rng)]
         case Integer():
-            low, high = _range(column)
-            return [round(value) for value in rng.uniform(low, high, n)]
+            return [round(value) for value in _numbers(column, n, rng)]
         case Boolean():
             return [bool(value) for value in rng.random(n) < 0.5]
         case Categorical(levels=levels):
@@ -55,9 +53,10 @@ def _complete_values(column: Column, n: int, rng: Generator) -> list[Any]:
             return [TEXT] * n
 
 
-def _range(column: Numeric | Integer) -> tuple[float, float]:
-    """What the adopted data held; one unit where the contract does not say."""
+def _numbers(column: Numeric | Integer, n: int, rng: Generator) -> list[float]:
+    """Within what the adopted data held; one unit wide where the contract does not say."""
     low, high = column.min, column.max
     if low is None:
         low = 0.0 if high is None else high - 1
-    return low, low + 1 if high is None else high
+    width = 1.0 if high is None else high - low
+    return [low + width * share for share in rng.random(n).tolist()]
