@@ -39,7 +39,7 @@ def test_the_rehearsal_ends_with_an_answer_from_the_image(fresh: living.Project,
         [docker, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"], capture_output=True, text=True
     )
     assert {"churn-early-warning:1", "churn-early-warning:latest"} <= set(images.stdout.split())
-    assert fresh.git("status", "--porcelain", "--ignored", "--", ":!.venv", ":!.dvc") == ""
+    assert fresh.git("status", "--porcelain", "--ignored", "--", ":!.venv", ":!.dvc", ":!data/raw") == ""
 
 
 @pytest.fixture
