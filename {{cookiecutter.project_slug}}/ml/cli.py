@@ -32,6 +32,8 @@ def adopt(
     ] = None,
     names: Annotated[str, typer.Option(help="Column names, separated by commas, of a file without a header.")] = "",
     contract: Annotated[str | None, typer.Option(help="keep | replace an edited contract.yaml.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of the text files; default: from their bytes.")] = None,
+    max_bytes: Annotated[int | None, typer.Option(min=1, help="How large the table may be, unpacked.")] = None,
     append: Annotated[bool, typer.Option(help="Add DATA to what is there, if it keeps the contract.")] = False,
 ) -> None:
     """Infer contract.yaml from a table and put the table under data/raw and DVC."""
@@ -39,7 +41,7 @@ def adopt(
     from ml.adopt.append import append as add
 
     if append:
-        add(data)
+        add(data, encoding, max_bytes)
         return
     run(
         data,
@@ -50,6 +52,8 @@ def adopt(
         task=task,
         names=_listed(names),
         contract=contract,
+        encoding=encoding,
+        max_bytes=max_bytes,
     )
 
 

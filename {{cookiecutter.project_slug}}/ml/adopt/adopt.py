@@ -6,6 +6,7 @@ Run: `make adopt DATA=customers.csv TARGET=churned` (or `python -m ml adopt cust
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import cast, get_args
 
@@ -19,6 +20,8 @@ from ml.adopt.demo_project import demo_table, leaves_demo, remove_demo
 from ml.adopt.parts import local_parts, read
 from ml.adopt.propose import PROPOSED, Choice, differences, is_edited, propose, write
 from ml.adopt.report import table
+from ml.adopt.size import check_size
+from ml.adopt.sniff import codec_name, encoding_doubt
 from ml.adopt.store import RAW, is_stored, store
 from ml.adopt.understand import Adopted, Request, understand
 from ml.adopt.write import contract_yaml
@@ -37,6 +40,8 @@ def adopt(
     task: str | None = None,
     names: list[str] | None = None,
     contract: str | None = None,
+    encoding: str | None = None,
+    max_bytes: int | None = None,
 ) -> None:
     """Infer the contract of a table and put both in place.
 
@@ -49,6 +54,8 @@ def adopt(
         task: binary, multiclass or regression; None: from the target.
         names: of the columns of a file without a header.
         contract: `keep` or `replace` a contract.yaml that was edited since adopt wrote it.
+        encoding: of the text files; None: from their bytes.
+        max_bytes: how large the table may be, unpacked; None: the limits of `ml.adopt.size`.
 
     Raises:
         UserError: whatever is wrong with the file, the target or an option.
@@ -61,7 +68,9 @@ def adopt(
         raise UserError("adopt needs to know which column to predict", f"make adopt DATA={data} TARGET=column")
     _check_choice("task", task, get_args(Task))
     _check_choice("contract", contract, get_args(Choice))
-    request = Request(target, time, id, tuple(drop), cast("Task | None", task), tuple(names or ()))
+    codec = codec_name(encoding) if encoding else ""
+    listed = tuple(names or ())
+    request = Request(target, time, id, tuple(drop), cast("Task | None", task), listed, codec, max_bytes)
     try:
         _adopt(local_parts(data), request, contract)
     except OSError as error:
@@ -75,20 +84,31 @@ def _check_choice(option: str, given: str | None, choices: tuple[str, ...]) -> N
 
 def _adopt(paths: list[Path], request: Request, choice: str | None) -> None:
     console = Console()
+    check_size(paths, request.max_bytes)
     with reading() as watch:
-        texts, source = read(paths, request.names, watch)
+        texts, source = read(paths, request.names, watch, request.encoding)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         adopted = understand(str(paths[0]), texts, source, request, progress.track)
+    if not request.encoding:
+        guesses = [remark for path in paths if (remark := encoding_doubt(path, source))]
+        adopted = replace(adopted, remarks=(*adopted.remarks, *guesses))
     console.print(table(adopted))
     for remark in adopted.remarks:
         console.print(f"[yellow]doubt:[/] {escape(printable(remark, SENTENCE))}")
-    kept = place(paths, adopted, choice, console)
+    kept = place(paths, adopted, choice, console, request.encoding)
     console.print(f"\n{adopted.rows} rows in {RAW}/ and under DVC; {CONTRACT}: {kept}")
     console.print("[bold]next:[/] make flow")
 
 
-def place(paths: list[Path], adopted: Adopted, choice: str | None, console: Console) -> str:
+def place(paths: list[Path], adopted: Adopted, choice: str | None, console: Console, encoding: str = "") -> str:
     """Put data and contract in place; what was done with the contract, in words.
+
+    Args:
+        paths: the parts.
+        adopted: what was inferred from them.
+        choice: `keep` or `replace` an edited contract.
+        console: where the changes are shown.
+        encoding: as a person named it.
 
     Raises:
         UserError: contract.yaml was edited, would change, and nobody said which one to follow.
@@ -109,7 +129,7 @@ def place(paths: list[Path], adopted: Adopted, choice: str | None, console: Cons
         )
     keep = edited and choice != "replace"
     if keep:
-        _check_kept(paths)
+        _check_kept(paths, encoding)
     if leaving:  # before the data: after a kill in between, a rerun still finds the demo and goes on
         console.print(f"\nremoved with the demo data: {', '.join(map(str, remove_demo())) or 'nothing else'}")
     store(paths)
@@ -130,8 +150,8 @@ def _changes(adopted: Adopted, choice: str | None) -> list[str]:
         return [escape(error.what)]
 
 
-def _check_kept(paths: list[Path]) -> None:
+def _check_kept(paths: list[Path], encoding: str) -> None:
     """The contract that stays must be able to read the new parts."""
     contract = load_contract()
     for path in paths:
-        check(path, contract)
+        check(path, contract, encoding)

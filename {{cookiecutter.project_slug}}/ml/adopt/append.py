@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from ml.adopt.parts import is_ascii, local_parts
-from ml.adopt.sniff import FIRST_LINE, sniff
+from ml.adopt.size import check_size
+from ml.adopt.sniff import FIRST_LINE, GUESSED, SNIFFED, codec_name, sniff
 from ml.adopt.store import add, quarantine
 from ml.contract import Contract, load_contract
 from ml.errors import SENTENCE, UserError, printable
@@ -20,16 +21,24 @@ from ml.params import load_params
 from ml.raw.files import is_parquet
 
 
-def append(data: str) -> None:
+def append(data: str, encoding: str | None = None, max_bytes: int | None = None) -> None:
     """Check each part against the contract and put it where it belongs.
+
+    Args:
+        data: a file, a folder of parts, an address.
+        encoding: of the text files, where their bytes leave a doubt; it must be the contract's.
+        max_bytes: how large the parts may be, unpacked; None: the limits of `ml.adopt.size`.
 
     Raises:
         UserError: a part broke the contract (it is in quarantine by then; parts before it were added).
     """
     contract, console = load_contract(), Console()
-    for path in local_parts(data):
+    codec = codec_name(encoding) if encoding else ""
+    paths = local_parts(data)
+    check_size(paths, max_bytes)
+    for path in paths:
         try:
-            rows = check(path, contract)
+            rows = check(path, contract, codec)
         except UserError as error:
             kept = quarantine(path, error)
             raise UserError(
@@ -40,8 +49,13 @@ def append(data: str) -> None:
     console.print("[bold]next:[/] make flow")
 
 
-def check(path: Path, contract: Contract) -> int:
+def check(path: Path, contract: Contract, encoding: str = "") -> int:
     """Rows of a part that keeps the contract.
+
+    Args:
+        path: the part.
+        contract: what it must keep.
+        encoding: as a person named it; empty: from its bytes.
 
     Raises:
         UserError: it is written otherwise, lacks a column, holds a value that is none of its column's.
@@ -51,24 +65,26 @@ def check(path: Path, contract: Contract) -> int:
     from ml.pipeline.validate import findings, refuse
 
     if not is_parquet(path):
-        _check_source(path, contract)
+        _check_source(path, contract, encoding)
     part = read_typed(path, contract)
     frame = typed(part.table.to_pandas(), contract)
     refuse(findings(frame, contract, load_params().validate_)[:1], len(frame), str(path))
     return part.rows_read
 
 
-def _check_source(path: Path, contract: Contract) -> None:
+def _check_source(path: Path, contract: Contract, encoding: str) -> None:
     """Name a wrong separator or encoding for what it is, before it shows as a missing column or a strange letter."""
     source = contract.source
-    found = sniff(path, source.names or (FIRST_LINE,))
+    known = "" if source.encoding in SNIFFED else source.encoding  # bytes tell no other apart
+    found = sniff(path, source.names or (FIRST_LINE,), encoding or known)
     if found.separator != source.separator:
         raise UserError(
             f'{path}: "{found.separator}" separates its columns, in contract.yaml it is "{source.separator}"',
             f'write it with "{source.separator}"',
         )
-    if found.encoding != source.encoding and not is_ascii(path):
+    alike = found.encoding == source.encoding or (found.encoding, source.encoding) == GUESSED
+    if not alike and not is_ascii(path):
         raise UserError(
             f"{path}: it is {found.encoding}, in contract.yaml the encoding is {source.encoding}",
-            f"write it as {source.encoding}",
+            f"write it as {source.encoding}, or say that it is: ENCODING={source.encoding}",
         )

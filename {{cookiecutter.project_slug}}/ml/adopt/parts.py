@@ -88,13 +88,21 @@ def fetched(address: str) -> Path:
     return target
 
 
-def read(paths: list[Path], names: tuple[str, ...] = (), watch: Watch | None = None) -> tuple[pa.Table, Source]:
+def read(
+    paths: list[Path], names: tuple[str, ...] = (), watch: Watch | None = None, encoding: str = ""
+) -> tuple[pa.Table, Source]:
     """The parts' rows as one table of texts, and how all of them are written.
+
+    Args:
+        paths: the parts.
+        names: of the columns, where the first line does not name them.
+        watch: shows how far the reading is.
+        encoding: of the text parts, as a codec's name; empty: from their bytes.
 
     Raises:
         UserError: a part is unreadable, written otherwise than the first, or has other columns.
     """
-    source = _source(paths, names)
+    source = _source(paths, names, encoding)
     tables = [read_texts(path, source, watch) for path in paths]
     first = tables[0].column_names
     for path, table in zip(paths, tables, strict=True):
@@ -111,9 +119,9 @@ def _joined(tables: list[pa.Table]) -> pa.Table:
     return pa.concat_tables(tables)
 
 
-def _source(paths: list[Path], names: tuple[str, ...]) -> Source:
+def _source(paths: list[Path], names: tuple[str, ...], encoding: str) -> Source:
     """One `Source` for all text parts; plain ASCII goes with any encoding."""
-    sniffed = {path: sniff(path, names) for path in paths if not is_parquet(path)}
+    sniffed = {path: sniff(path, names, encoding) for path in paths if not is_parquet(path)}
     if not sniffed:
         return Source()
     first = next((s for s in sniffed.values() if s.encoding != "utf-8"), next(iter(sniffed.values())))

@@ -9,8 +9,10 @@ import codecs
 import contextlib
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -20,6 +22,9 @@ from ml.errors import UserError, printable
 from ml.raw.files import UNREADABLE, is_parquet, open_bytes, refuse_open_quote
 
 SEPARATORS = (",", ";", "\t", "|")
+GUESSED = ("latin-1", "cp1252")  # every file can be read so
+SNIFFED = (*GUESSED, "utf-8", "utf-16")
+C1, UNDEFINED = re.compile(rb"[\x80-\x9f]"), re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 HEAD_BYTES = 1 << 18
 CHUNK_BYTES = 1 << 22
 FIRST_LINE = "first"  # what NAMES says when the first line does hold the names
@@ -31,20 +36,21 @@ FORMATS = {
 }  # fmt: skip
 
 
-def sniff(path: Path, names: tuple[str, ...] = ()) -> Source:
+def sniff(path: Path, names: tuple[str, ...] = (), encoding: str = "") -> Source:
     """Encoding, separator and header of a file (Parquet: the defaults).
 
     Args:
         path: the file.
         names: of the columns if the first line is data; `("first",)`: the first line does name them.
+        encoding: a codec's name, if it is known; empty: from the bytes.
 
     Raises:
         UserError: empty, not text, one column, no header.
     """
     if is_parquet(path):
         return Source()
-    head = _head(path)
-    encoding = _encoding(path, head)
+    head = _head(path, holds_zeros=encoding.startswith(("utf-16", "utf-32")))
+    encoding = encoding or _encoding(path, head)
     lines = _lines(path, head.decode(encoding, errors="ignore").lstrip("\ufeff"))
     separator = _separator(path, lines, encoding)
     if names == (FIRST_LINE,):
@@ -70,7 +76,24 @@ def _refuse_data_as_header(path: Path, records: list[list[str]]) -> None:
         )
 
 
-def _head(path: Path) -> bytes:
+def codec_name(encoding: str) -> str:
+    """The name under which contract.yaml keeps an encoding that a person names.
+
+    Raises:
+        UserError: Python knows no such encoding of text.
+    """
+    try:
+        name = codecs.lookup(encoding).name
+        "".encode(name)  # refuses codecs that are none of text, such as base64
+    except (LookupError, ValueError):
+        raise UserError(
+            f'ENCODING "{encoding}" is no encoding that Python knows',
+            "ENCODING=utf-8, cp1252, latin-1, cp1250, cp1251, shift_jis, …",
+        ) from None
+    return {"iso8859-1": "latin-1", "utf-8-sig": "utf-8"}.get(name, name)
+
+
+def _head(path: Path, holds_zeros: bool) -> bytes:
     try:
         with open_bytes(path) as file:
             head = file.read(HEAD_BYTES)
@@ -78,6 +101,8 @@ def _head(path: Path) -> bytes:
         raise UserError(f"{path}: cannot be unpacked: {error}", "fetch it again") from None
     if not head.strip():
         raise UserError(f"{path}: it is empty", "give a file with a header and rows")
+    if holds_zeros:
+        return head
     known = next((what for start, what in FORMATS.items() if head.lstrip().startswith(start)), None)
     if known:
         raise UserError(f"{path}: it is {known}", AS_TABLE)
@@ -102,29 +127,60 @@ def _encoding(path: Path, head: bytes) -> str:
     return "utf-8"
 
 
-def _single_byte(path: Path) -> str:
-    """Latin-1 or cp1252, if no line is UTF-8 with letters beyond ASCII."""
-    as_utf8, other, first = 0, 0, 0
-    c1 = False
+@dataclass
+class _Lines:
+    """Lines of a file that is no UTF-8, by what their letters beyond ASCII could be."""
+
+    as_utf8: int = 0
+    other: int = 0
+    first_other: int = 0
+    c1: bool = False  # bytes that are letters and quotes in cp1252, control characters in Latin-1
+    undefined: bool = False  # bytes that cp1252 does not know
+
+
+def _lines_by_encoding(path: Path) -> _Lines:
+    found = _Lines()
     with open_bytes(path) as file:
         for number, line in enumerate(iter(lambda: file.readline(CHUNK_BYTES), b""), 1):
             if len(line) == CHUNK_BYTES:
                 raise UserError(f"{path}: line {number} is longer than {CHUNK_BYTES} bytes: it is no table", AS_TABLE)
             if line.isascii():
                 continue
-            c1 = c1 or any(0x80 <= byte < 0xA0 for byte in line)
+            found.c1 = found.c1 or bool(C1.search(line))
+            found.undefined = found.undefined or bool(UNDEFINED.search(line))
             try:
                 line.decode("utf-8")
-                as_utf8 += 1
+                found.as_utf8 += 1
             except UnicodeDecodeError:
-                other += 1
-                first = first or number
-    if as_utf8:
+                found.other += 1
+                found.first_other = found.first_other or number
+    return found
+
+
+def _single_byte(path: Path) -> str:
+    """Latin-1 or cp1252, unless most lines with letters beyond ASCII are UTF-8."""
+    found = _lines_by_encoding(path)
+    if found.as_utf8 > found.other:
         raise UserError(
-            f"{path}: mixed encodings: {as_utf8} lines are UTF-8 and {other} are not (first: line {first})",
-            "write the file again in one encoding, best UTF-8",
+            f"{path}: mixed encodings: {found.as_utf8} lines are UTF-8 and {found.other} are not"
+            f" (first: line {found.first_other})",
+            "write the file again as UTF-8, or name its encoding (ENCODING=latin-1 reads any byte)",
         )
-    return "cp1252" if c1 else "latin-1"
+    return "cp1252" if found.c1 and not found.undefined else "latin-1"
+
+
+def encoding_doubt(path: Path, source: Source) -> str | None:
+    """What a person should know of an encoding that was guessed from the bytes; None: it is certain."""
+    if source.encoding not in GUESSED or is_parquet(path):
+        return None
+    found = _lines_by_encoding(path)
+    if not found.other:
+        return None
+    utf8 = f", though {found.as_utf8} lines could be UTF-8" if found.as_utf8 else ""
+    return (
+        f"{path.name} is not UTF-8 (first: line {found.first_other}), read as {source.encoding}{utf8}:"
+        " wrong letters? then ENCODING="
+    )
 
 
 def _separator(path: Path, lines: list[str], encoding: str) -> str:

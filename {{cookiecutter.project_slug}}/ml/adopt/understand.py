@@ -36,6 +36,8 @@ class Request:
     drop: tuple[str, ...] = ()
     task: Task | None = None
     names: tuple[str, ...] = ()
+    encoding: str = ""  # of the text files; empty: from their bytes
+    max_bytes: int | None = None  # of the table, unpacked; None: the limits of ml.adopt.size
 
 
 @dataclass(frozen=True)

@@ -183,7 +183,7 @@ def _unreadable(path: Path, source: Source, error: Exception) -> UserError:
     said = " ".join(str(error).split())
     return UserError(
         f"{path}: not readable as {source.encoding} text: {said}",
-        f"save it as UTF-8 with `{source.separator}` between the columns",
+        f"save it as UTF-8 with `{source.separator}` between the columns, or adopt it with its ENCODING=",
     )
 
 

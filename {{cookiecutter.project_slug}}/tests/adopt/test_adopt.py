@@ -219,6 +219,51 @@ def test_another_encoding_is_named_for_what_it_is(project: Path) -> None:
         append(_write("more.csv", _visits(50).assign(plan="größe")))
 
 
+def _cyrillic(n: int = 200, seed: int = 0) -> pd.DataFrame:
+    """Some of its lines are UTF-8 by accident when written as cp1251."""
+    frame = _visits(n, seed)
+    return frame.assign(plan=np.where(frame.index % 3 == 0, "Рё", np.where(frame["plan"] == "a", "дом", "мир")))
+
+
+def test_a_named_encoding_is_remembered(project: Path) -> None:
+    """Lines that are UTF-8 by accident were refused as a mixture of encodings."""
+    assert "Рё".encode("cp1251").decode("utf-8") == "и"
+    adopt(_write("visits.csv", _cyrillic(), encoding="cp1251"), target="won", drop=[], encoding="Windows-1251")
+    contract = load_contract()
+    plan = contract.get("plan")
+    assert isinstance(plan, Categorical)
+    assert plan.levels == ("Рё", "дом", "мир")
+    assert contract.source.encoding == "cp1251"
+    assert "is not UTF-8" not in Path("contract.yaml").read_text()
+    append(_write("more.csv", _cyrillic(90, seed=1), encoding="cp1251"))
+    append(_write("named.csv", _cyrillic(80, seed=2), encoding="cp1251"), "cp1251")
+    ingest.main()
+    assert set(pd.read_parquet("data/ingested.parquet")["plan"]) == set(plan.levels)
+    with pytest.raises(UserError, match=r"it is cp1252, in contract\.yaml the encoding is cp1251"):
+        append(_write("other.csv", _cyrillic(50).assign(plan="größe"), encoding="cp1252"), "cp1252")
+
+
+def test_a_guessed_encoding_is_a_doubt(project: Path) -> None:
+    frame = _visits().assign(plan=lambda f: np.where(f.index == 7, "Ã¼", "größe"))  # one line is UTF-8 by accident
+    adopt(_write("visits.csv", frame, encoding="latin-1"), target="won", drop=[])
+    assert load_contract().source.encoding == "latin-1"
+    said = " ".join(line.removeprefix("#").strip() for line in Path("contract.yaml").read_text().splitlines())
+    assert "visits.csv is not UTF-8 (first: line 2), read as latin-1, though 1 lines could be UTF-8" in said
+    append(_write("more.csv", frame[:50].assign(plan="größe"), encoding="latin-1"))
+
+
+def test_an_encoding_that_bytes_leave_open_can_be_named(project: Path) -> None:
+    """Every letter of the new part is UTF-8 by accident."""
+    frame = _visits().assign(plan=lambda f: np.where(f.index % 9 == 0, "Ã¼", "größe"))
+    adopt(_write("visits.csv", frame, encoding="latin-1"), target="won", drop=[])
+    more = _write("more.csv", _visits(50).assign(plan="Ã¼"), encoding="latin-1")
+    with pytest.raises(UserError, match="ENCODING=latin-1"):
+        append(more)
+    append(more, "latin1")
+    ingest.main()
+    assert set(pd.read_parquet("data/ingested.parquet")["plan"]) == {"Ã¼", "größe"}
+
+
 def test_the_demo_is_adopted_like_any_table(project: Path) -> None:
     adopt("demo", target=None, drop=[])
     contract = load_contract()

@@ -147,10 +147,21 @@ def test_damaged_bytes_are_read_or_refused(data: st.DataObject) -> None:
 
 def test_mixed_encodings_are_counted(folder: Path) -> None:
     lines = SOUND.splitlines()
-    lines[4] = "1,2,größe"
+    lines[4] = lines[5] = "1,2,größe"
     lines[9] = "1,2,weiß"
     data = "\n".join(lines[:8]).encode() + b"\n" + "\n".join(lines[8:]).encode("latin-1")
-    assert "mixed encodings: 1 lines are UTF-8 and 1 are not (first: line 10)" in _refused(data)
+    said = _refused(data)
+    assert "mixed encodings: 2 lines are UTF-8 and 1 are not (first: line 10)" in said
+    assert "ENCODING=latin-1" in said
+
+
+@pytest.mark.parametrize("encoding", ["klingon", "base64", "rot13", "\0"])
+def test_an_encoding_that_is_none(encoding: str, folder: Path) -> None:
+    assert "no encoding that Python knows" in _refused(SOUND.encode(), encoding=encoding)
+
+
+def test_an_encoding_that_does_not_fit(folder: Path) -> None:
+    assert "not readable as utf-8 text" in _refused(SOUND.replace("9,", "é,").encode("latin-1"), encoding="utf-8")
 
 
 def test_a_missing_file_names_the_nearest(folder: Path) -> None:

@@ -104,8 +104,8 @@ def half(self, target, **_):
     Path(target).write_bytes(b"PAR1")
     {DIE}
 pd.DataFrame.to_parquet = half
-from ml.loop.retrain import write_part
-write_part(pd.DataFrame({{"a": [1]}}))
+from ml.loop.journal_part import write_part
+write_part(pd.DataFrame({{"a": [1]}}), None)
 """
     _killed(code)
     assert _hidden() == ["data/raw/.0002-journal.parquet.draft"]
