@@ -31,7 +31,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, home: dict[str, str]) -> l
     return made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def url(project: living.Project) -> Iterator[str]:
     with project.served() as address:
         yield address

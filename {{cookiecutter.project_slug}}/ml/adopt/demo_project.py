@@ -14,12 +14,12 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from ml.adopt import demo
-from ml.adopt.store import RAW, is_stored, place_parts, stored_parts, sweep
+from ml.adopt.store import RAW, dvc, is_stored, place_parts, stored_parts, sweep
 from ml.errors import UserError
 
 PART = "0001-demo.csv"
@@ -46,6 +46,8 @@ def restore() -> bool:
         is_recorded = _recorded_version() == _demo_version(table)
         if is_recorded:
             place_parts([table])
+            with suppress(UserError):  # without git DVC does not work yet; `make flow` will say so
+                dvc("add", str(RAW))  # into DVC's cache, so that `dvc push` has them to push
     return is_recorded
 
 
