@@ -221,7 +221,16 @@ def test_an_own_table_takes_the_place_of_the_demo_and_nothing_of_it_remains(proj
     kept = {"ml", "tests", "docs", "deploy", "benchmarks", "requirements"}
     files = (p.relative_to(project.path) for p in project.path.rglob("*") if p.is_file())
     made = {p.as_posix() for p in files if p.parts[0] not in kept and not p.parts[0].startswith(".")}
-    here = {"README.md", "Makefile", "params.yaml", "dvc.yaml", "pyproject.toml", "labels.csv", "people.csv"}
+    here = {
+        "README.md",
+        "Makefile",
+        "Dockerfile",
+        "params.yaml",
+        "dvc.yaml",
+        "pyproject.toml",
+        "labels.csv",
+        "people.csv",
+    }
     assert made - here == {"contract.yaml", "data/raw.dvc", "data/raw/0001-people.csv"}
     project.make("flow")
     assert project.json("reports/ingest.json")["rows"] == len(lines)

@@ -237,7 +237,7 @@ def test_texts_of_a_file_still_mean_missing(project: Path) -> None:
         ({"charge": "12,5"}, 'column "charge": "12,5" is not a finite number'),
         ({"charge": 101}, 'column "charge": 101.0 lies beyond 0 to 100'),
         ({"plan": "gold"}, 'column "plan": "gold" is not one of "basic", "3"'),
-        ({"outcome": "perhaps"}, 'column "left": "perhaps" is not one of no, NA'),
+        ({"outcome": "perhaps"}, 'column "left": "perhaps" is not one of "no", "NA"'),
     ],
 )
 def test_a_row_that_breaks_the_contract_is_left_out_and_named(

@@ -65,7 +65,7 @@ def test_a_class_may_be_sent_as_a_number_or_a_boolean(given: object, kept: str) 
 
 @pytest.mark.parametrize("given", ["YES", "", 1, 1.5, True, None, ["yes"]])
 def test_an_unknown_class_is_refused(given: object) -> None:
-    with pytest.raises(ValueError, match="is not one of no, yes"):
+    with pytest.raises(ValueError, match='is not one of "no", "yes"'):
         outcome_of(given, SPELLED)
 
 
@@ -84,7 +84,11 @@ def test_numbers_of_a_regression(project: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("o.csv", "prediction_id,outcome\na,no\nb,maybe\n", r'o.csv: line 3: outcome "maybe" is not one of no, yes'),
+        (
+            "o.csv",
+            "prediction_id,outcome\na,no\nb,maybe\n",
+            r'o.csv: line 3: outcome "maybe" is not one of "no", "yes"',
+        ),
         ("o.csv", "prediction_id,outcome\na,no\n,no\n", "line 3: prediction_id is missing"),
         ("o.csv", "prediction_id,outcome\na\n", "line 2: outcome is missing"),
         ("o.csv", "id,outcome\na,no\n", "there is no column prediction_id; there are: id, outcome"),
