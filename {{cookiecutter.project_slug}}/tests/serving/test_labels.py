@@ -87,11 +87,11 @@ def test_numbers_of_a_regression(project: Path) -> None:
         (
             "o.csv",
             "prediction_id,outcome\na,no\nb,maybe\n",
-            r'o.csv: line 3: outcome "maybe" is not one of "no", "yes"',
+            r'o.csv: line 3: outcome "maybe" is not one of "no", "yes',
         ),
         ("o.csv", "prediction_id,outcome\na,no\n,no\n", "line 3: prediction_id is missing"),
         ("o.csv", "prediction_id,outcome\na\n", "line 2: outcome is missing"),
-        ("o.csv", "id,outcome\na,no\n", "there is no column prediction_id; there are: id, outcome"),
+        ("o.csv", "id,outcome\na,no\n", 'there is no column prediction_id; there are: "id", "outcome"'),
         ("o.csv", "", "there is no column prediction_id"),
         ("o.jsonl", '{"prediction_id": "a", "outcome": "no"}\n[1]\n', "line 2: not a JSON object"),
         ("o.jsonl", "{\n", "line 1: not a JSON object"),

@@ -82,7 +82,7 @@ def test_a_wrong_file_is_told(project: Path) -> None:
     with pytest.raises(UserError, match="not a Parquet file"):
         scoring.score(Path("text.parquet"), Path("out.parquet"))
     pq.write_table(pa.table({"plan": ["basic"]}), "few.parquet")
-    with pytest.raises(UserError, match='there is no column "monthly charge"; there are: plan'):
+    with pytest.raises(UserError, match='there is no column "monthly charge"; there are: "plan"'):
         scoring.score(Path("few.parquet"), Path("out.parquet"))
 
 
