@@ -8,6 +8,7 @@ import random
 import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 
 import living
 import pytest
@@ -203,7 +204,7 @@ def test_a_clone_gets_data_and_models_from_the_remote(project: living.Project) -
 
 
 def test_the_journal_is_plain_sqlite(project: living.Project) -> None:
-    with sqlite3.connect(project.path / "serving/journal.db") as journal:
+    with closing(sqlite3.connect(project.path / "serving/journal.db")) as journal:
         (answers,) = journal.execute("select sum(rows) from predictions").fetchone()
         (labels,) = journal.execute("select count(*) from labels").fetchone()
     assert answers >= labels == 600

@@ -1,7 +1,8 @@
 """Synthetic rows for the bundle: a server answers them before it says ready, and its page shows one.
 
-They follow the contract column by column and copy no row of the data, because every image holds
-them and the page is open to whoever reaches it.
+They are drawn from the contract alone, column by column, because every image holds them and the
+page is open to whoever reaches it. Where a table has few combinations of values, a drawn row may
+equal a real one by chance.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def _values(column: Column, n: int, rng: Generator) -> list[Any]:
 def _complete_values(column: Column, n: int, rng: Generator) -> list[Any]:
     match column:
         case Numeric():
-            return [float(f"{value:.4g}") for value in _numbers(column, n, rng)]
+            return [float(f"{value:.8g}") for value in _numbers(column, n, rng)]
         case Integer():
             return [round(value) for value in _numbers(column, n, rng)]
         case Boolean():

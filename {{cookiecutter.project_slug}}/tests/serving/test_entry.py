@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def test_a_request_comes_back_row_by_row(client: TestClient, settings: Settings,
 
 def stored(settings: Settings) -> int:
     """Rows of the table."""
-    with sqlite3.connect(settings.journal.removeprefix("sqlite:///")) as connection:
+    with closing(sqlite3.connect(settings.journal.removeprefix("sqlite:///"))) as connection:
         (rows,) = connection.execute("SELECT count(*) FROM predictions").fetchone()
     return int(rows)
 
@@ -92,7 +93,7 @@ def test_export_and_pruning_count_answers(client: TestClient, project: Path) -> 
     assert found["outcome"].notna().sum() == 1
     assert prune(days=-1) == 6
     assert Journal().count() == 0
-    with sqlite3.connect("serving/journal.db") as connection:
+    with closing(sqlite3.connect("serving/journal.db")) as connection:
         assert connection.execute("SELECT count(*) FROM labels").fetchone() == (0,)
 
 
@@ -106,7 +107,7 @@ def test_every_row_is_counted(client: TestClient) -> None:
 
 
 def test_a_journal_of_other_columns_is_refused(tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "old.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "old.db")) as connection:
         connection.execute("CREATE TABLE predictions (prediction_id TEXT PRIMARY KEY, at DOUBLE)")
     with pytest.raises(UserError, match=r"the journal is an earlier one's, without .*'rows'") as raised:
         Journal(f"sqlite:///{tmp_path}/old.db")

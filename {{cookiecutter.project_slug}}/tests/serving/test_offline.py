@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,7 @@ def test_an_export_leaves_sqlite_free_to_start_its_log_over(project: Path) -> No
     journal.append([_entry(i, 1.0) for i in range(3000)])
     rows = journal.predictions()
     assert next(rows).prediction_id == "000"  # the others are still to be read
-    with sqlite3.connect("serving/journal.db", isolation_level=None) as shell:
+    with closing(sqlite3.connect("serving/journal.db", isolation_level=None)) as shell:
         busy, *_ = shell.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     assert not busy
     assert sum(1 for _ in rows) == 2999

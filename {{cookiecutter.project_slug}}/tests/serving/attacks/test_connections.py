@@ -222,7 +222,8 @@ def test_a_probe_is_answered_whatever_is_open(start: Start, project: Path, row: 
             assert httpx2.post(f"{server.url}/predict", json=row, timeout=5).status_code == 200
         assert dropped(server) > 100
     said = [json.loads(line) for line in server.stop().splitlines() if line.startswith('{"at"')]
-    assert len([line for line in said if "connections are open" in line["message"]]) == int(workers)  # one each minute
+    logged = [line for line in said if "connections are open" in line["message"]]
+    assert 1 <= len(logged) <= int(workers)  # at most one each minute for each worker that was full
 
 
 def test_large_bodies_share_a_room_and_small_ones_pass(server: Running, row: dict[str, Any]) -> None:
