@@ -101,7 +101,7 @@ class Project:
     def journal(self) -> list[dict[str, Any]]:
         """The journal's predictions, each with its latest outcome."""
         code = (
-            "import json; from ml.serving.journal import Journal; "
+            "import json; from ml.journal.store import Journal; "
             "print(json.dumps([vars(p) if hasattr(p, '__dict__') else p._asdict() for p in Journal().predictions()]))"
         )
         told: list[dict[str, Any]] = json.loads(self.python("-c", code))
@@ -115,7 +115,7 @@ class Project:
         """The last `n` rows of a typed table as a request carries them, and their targets."""
         code = (
             "import json, pathlib; from ml.contract import load_contract; "
-            "from ml.frame import read_table, rows_of_frame; "
+            "from ml.dataset.frame import read_table, rows_of_frame; "
             f"c = load_contract(); f = read_table(pathlib.Path({table!r}), c).tail({n}); "
             "print(json.dumps([rows_of_frame(f, c), f[c.target.name].tolist()]))"
         )

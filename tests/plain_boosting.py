@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.contract import load_contract
-from ml.frame import read_table
+from ml.dataset.frame import read_table
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.metrics import r2_score, roc_auc_score
 from sklearn.preprocessing import OrdinalEncoder

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ml.contract import Contract
+from ml.dataset.frame import frame_of_rows
 from ml.encode import Encoder
-from ml.frame import frame_of_rows
 from ml.model import make_model
 from ml.params import load_params
 from ml.pipeline.export import onnx_answers, to_onnx, write_bundle

@@ -62,9 +62,9 @@ def frame_of(rows: int, columns: int, seed: int) -> Any:
 
 def fill(folder: Path, rows: int, columns: int) -> None:
     """Write the journal and the reference."""
-    from ml.frame import rows_of_frame
-    from ml.serving.entry import Entry
-    from ml.serving.journal import Journal
+    from ml.dataset.frame import rows_of_frame
+    from ml.journal.records import Entry
+    from ml.journal.store import Journal
 
     journal, contract = Journal(f"sqlite:///{folder}/journal.db"), contract_of(columns)
     frame_of(REFERENCE_ROWS, columns, 1).to_parquet(folder / "reference.parquet")
@@ -85,13 +85,13 @@ def ours(folder: Path, columns: int) -> None:
     """From the journal to findings."""
     import pandas as pd
 
-    from ml.monitoring.champion import champion_of
-    from ml.monitoring.drift import drift, shifts
-    from ml.monitoring.quality import quality
-    from ml.monitoring.reading import Span
-    from ml.monitoring.window import read_window
+    from ml.journal.scan import Span
+    from ml.journal.store import Journal
+    from ml.monitoring.checks.drift import drift, shifts
+    from ml.monitoring.checks.quality import quality
+    from ml.monitoring.inputs.reference import champion_of
+    from ml.monitoring.inputs.window import read_window
     from ml.params import load_params
-    from ml.serving.journal import Journal
 
     begin()
     contract, settings = contract_of(columns), load_params(Path(__file__).parents[1] / "params.yaml").monitor
@@ -114,8 +114,8 @@ def evidentlys(folder: Path, columns: int) -> None:
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset, DataSummaryPreset
 
-    from ml.monitoring.reading import Span, chunks
-    from ml.serving.journal import Journal
+    from ml.journal.scan import Span, chunks
+    from ml.journal.store import Journal
 
     begin()
     contract = contract_of(columns)

@@ -37,8 +37,8 @@ def adopt(
     append: Annotated[bool, typer.Option(help="Add DATA to what is there, if it keeps the contract.")] = False,
 ) -> None:
     """Infer contract.yaml from a table and put the table under data/raw and DVC."""
-    from ml.adopt.adopt import adopt as run
     from ml.adopt.append import append as add
+    from ml.adopt.commands import adopt as run
 
     if append:
         add(data, encoding, max_bytes)
@@ -70,7 +70,7 @@ def release(
 
     Exit status 3 where the gate refuses.
     """
-    from ml.release.release import release as run
+    from ml.release.commands import release as run
 
     if not run(replace=replace).passed:
         raise typer.Exit(3)
@@ -79,7 +79,7 @@ def release(
 @app.command()
 def rollback() -> None:
     """Make the previous champion the champion again."""
-    from ml.release.release import rollback as run
+    from ml.release.commands import rollback as run
 
     run()
 
@@ -87,7 +87,7 @@ def rollback() -> None:
 @app.command()
 def pull() -> None:
     """Fetch the registry's champion into serving/ (on a machine that only serves)."""
-    from ml.release.release import pull as run
+    from ml.release.commands import pull as run
 
     run()
 
@@ -99,7 +99,7 @@ def serve(
     workers: Annotated[int, typer.Option(help="Processes.")] = 1,
 ) -> None:
     """Answer predictions over HTTP from serving/champion."""
-    from ml.serving.server import serve as run
+    from ml.serving.process.server import serve as run
 
     run(host=host, port=port, workers=workers)
 
@@ -109,7 +109,7 @@ def challenge(
     version: Annotated[str, typer.Argument(help="A release under serving/releases, or `off`.")],
 ) -> None:
     """Let a release score or answer beside the champion, as serve.challenger in params.yaml says."""
-    from ml.serving.compare import challenge as run
+    from ml.release.ab_test import challenge as run
 
     run(version)
 
@@ -119,7 +119,7 @@ def compare(
     days: Annotated[float | None, typer.Option(help="How far back; default: the whole journal.")] = None,
 ) -> None:
     """Weigh the challenger against the champion on the answers whose outcome is known."""
-    from ml.serving.compare import compare as run
+    from ml.release.ab_test import compare as run
 
     run(days)
 
@@ -145,7 +145,7 @@ def export(
     days: Annotated[float | None, typer.Option(help="How far back; default: everything.")] = None,
 ) -> None:
     """Write the answers and their labels to Parquet."""
-    from ml.archive import export as run
+    from ml.journal.export import export as run
 
     run(target, days)
 
@@ -155,7 +155,7 @@ def prune(
     days: Annotated[float | None, typer.Option(help="Default: journal.keep_days of params.yaml.")] = None,
 ) -> None:
     """Remove answers older than so many days, and their labels."""
-    from ml.archive import prune as run
+    from ml.journal.export import prune as run
 
     run(days)
 
@@ -165,7 +165,7 @@ def label(
     file: Annotated[Path, typer.Argument(help="CSV or JSON lines with prediction_id and outcome.")],
 ) -> None:
     """Record outcomes by prediction id; late, repeated and corrected ones are fine."""
-    from ml.serving.labels import label_file as run
+    from ml.journal.labels import label_file as run
 
     run(file)
 
@@ -179,7 +179,7 @@ def monitor(
 ) -> None:
     """Judge the journal's latest window: report, verdict.json and exit status (0 ok, 3 not ok, 4 too few rows)."""
     if watch:
-        from ml.monitoring.watch import run as run_forever
+        from ml.monitoring.commands import run as run_forever
 
         run_forever(days, every, port)
     from ml.monitoring.monitor import monitor as run

@@ -64,7 +64,7 @@ class Encoder:
 
     Args:
         contract: what a row is. Values are expected to be valid for it (see `ml.pipeline.validate` and
-            `ml.serving.rows`); a level it does not list becomes -1.
+            `ml.request_schema`); a level it does not list becomes -1.
     """
 
     def __init__(self, contract: Contract) -> None:

@@ -5,7 +5,7 @@ traceback and exit with status 2. Any other exception is a defect of this projec
 
 Names, levels and values come from files and requests of other people. Where they stand in a
 message, a table, a log line or a report they go through `printable`; markup is escaped where it is
-written (HTML in `ml.monitoring.look`, Slack's in `ml.monitoring.alerts`).
+written (HTML in `ml.monitoring.reports.html`, Slack's in `ml.monitoring.reports.alerts`).
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from ml.dataset.reader import Watch
 from ml.errors import printable
-from ml.raw.files import Watch
 
 
 @contextmanager

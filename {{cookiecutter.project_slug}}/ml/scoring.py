@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ml.bundle import CHAMPION, Bundle, load_bundle
 from ml.contract import FLOAT32_MAX as LARGEST
 from ml.contract import Categorical, Column, Contract, Integer, Numeric
+from ml.dataset.frame import encode_frame, typed
 from ml.encode import Encoder
 from ml.errors import UserError, listing, printable
-from ml.frame import encode_frame, typed
-from ml.serving.bundle import CHAMPION, Bundle, load_bundle
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,7 +116,7 @@ def _check_columns(names: list[str], contract: Contract, source: Path) -> None:
 
 
 def _check(values: pd.Series, column: Column, where: str) -> None:
-    """The same demands as a request's (`ml.serving.rows`), on a whole column."""
+    """The same demands as a request's (`ml.request_schema`), on a whole column."""
     if not column.missing and values.isna().any():
         raise _refused(where, column, "a value is missing")
     present = values.dropna()

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
 from ml.contract import Boolean, Categorical, Contract, Datetime, Integer, Numeric, Target
-from ml.frame import typed
+from ml.dataset.frame import typed
+from ml.journal import group_commit
 from ml.params import Params, load_params
 
 for engine in ("MLFLOW_TRACKING_URI", "JOURNAL_URL"):  # a person's own servers are not for tests to write to
@@ -53,6 +54,13 @@ def write_settings(path: Path, **changes: object) -> None:
         reduce(getitem, blocks, values)[key] = value
     with path.open("w", encoding="utf-8") as file:
         yaml.dump(values, file)
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The group commit on a machine that is quick enough, however busy this one is: order and counts are left."""
+    for name, seconds in {"QUICK_SECONDS": 60.0, "GATHER_SECONDS": 1.0, "RECENT_SECONDS": 60.0}.items():
+        monkeypatch.setattr(group_commit, name, seconds)
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.contract import Categorical, Contract, Datetime, Numeric, Target, Text
+from ml.dataset.frame import encode_frame, frame_of_rows, rows_of_frame
 from ml.encode import Encoder, Values, features
-from ml.frame import encode_frame, frame_of_rows, rows_of_frame
 
 PARTS = ("days", "year", "month", "day", "weekday", "hour", "minute")
 TARGET = Target(name="y", task="regression")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ml.contract import Source
+from ml.dataset.reader import read_texts
 from ml.progress import reading, working
-from ml.raw.files import read_texts
 
 
 @pytest.fixture(params=["x.csv", "x.csv.gz"])

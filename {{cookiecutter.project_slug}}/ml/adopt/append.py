@@ -11,14 +11,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from ml.adopt.parts import is_ascii, local_parts
-from ml.adopt.size import check_size
-from ml.adopt.sniff import FIRST_LINE, GUESSED, SNIFFED, codec_name, sniff
-from ml.adopt.store import add, quarantine
+from ml.adopt.source.dialect import FIRST_LINE, GUESSED, SNIFFED, codec_name, sniff
+from ml.adopt.source.inputs import is_ascii, local_parts
+from ml.adopt.source.raw_store import add, quarantine
+from ml.adopt.source.size import check_size
 from ml.contract import Contract, load_contract
+from ml.dataset.reader import is_parquet
 from ml.errors import SENTENCE, UserError, printable
 from ml.params import load_params
-from ml.raw.files import is_parquet
 
 
 def append(data: str, encoding: str | None = None, max_bytes: int | None = None) -> None:
@@ -27,7 +27,7 @@ def append(data: str, encoding: str | None = None, max_bytes: int | None = None)
     Args:
         data: a file, a folder of parts, an address.
         encoding: of the text files, where their bytes leave a doubt; it must be the contract's.
-        max_bytes: how large the parts may be, unpacked; None: the limits of `ml.adopt.size`.
+        max_bytes: how large the parts may be, unpacked; None: the limits of `ml.adopt.source.size`.
 
     Raises:
         UserError: a part broke the contract (it is in quarantine by then; parts before it were added).
@@ -60,7 +60,7 @@ def check(path: Path, contract: Contract, encoding: str = "") -> int:
     Raises:
         UserError: it is written otherwise, lacks a column, holds a value that is none of its column's.
     """
-    from ml.frame import typed
+    from ml.dataset.frame import typed
     from ml.pipeline.ingest import read_typed
     from ml.pipeline.validate import findings, refuse
 

@@ -2,7 +2,7 @@
 
 `make setup` puts the demo data back into data/raw where data/raw.dvc names exactly them (git keeps the hash, and a
 new project has no remote to pull from). The first adopt of another table removes everything that was made of them.
-Writes: data/raw/0001-demo.csv. Run: `make setup` (or `python -m ml.adopt.demo_project`).
+Writes: data/raw/0001-demo_data.csv. Run: `make setup` (or `python -m ml.adopt.demo_project`).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ml.adopt import demo
-from ml.adopt.store import RAW, dvc, is_stored, place_parts, stored_parts, sweep
+from ml.adopt import demo_data
+from ml.adopt.source.raw_store import RAW, dvc, is_stored, place_parts, stored_parts, sweep
 from ml.errors import UserError
 
-PART = "0001-demo.csv"
+PART = "0001-demo_data.csv"
 RECORD = RAW.with_name("raw.dvc")
 CACHE = Path(".dvc/cache/files/md5")
 SERVING, REGISTRY = Path("serving"), Path("mlflow.db")
@@ -33,7 +33,7 @@ def demo_table() -> Iterator[Path]:
     """A file with the demo data, while it is needed: the same bytes each time."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "demo.csv"
-        demo.simulate().to_csv(path, index=False)
+        demo_data.simulate().to_csv(path, index=False)
         yield path
 
 

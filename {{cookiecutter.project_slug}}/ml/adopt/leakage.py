@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ml.adopt.names import words
+from ml.adopt.columns.name_hints import words
 from ml.contract import Contract, Datetime, Integer, Numeric, Text
+from ml.dataset.frame import encode_frame, target_codes, typed
 from ml.encode import Encoder
-from ml.frame import encode_frame, target_codes, typed
 
 SAMPLE = 20_000
 ALONE = 0.98  # held-out ROC AUC or R² from which one column says too much

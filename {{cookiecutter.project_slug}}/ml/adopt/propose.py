@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from rich.markup import escape
 
-from ml.adopt.write import write_atomically
+from ml.adopt.contract_file import write_atomically
 from ml.contract import CONTRACT, Contract, load_contract
 from ml.errors import SENTENCE, printable
 

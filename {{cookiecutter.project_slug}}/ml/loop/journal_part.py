@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ml.adopt.append import check
 from ml.contract import Contract
 from ml.errors import SENTENCE, display_value, printable
+from ml.journal.labels import outcome_of
 from ml.pipeline.ingest import JOURNALED
 from ml.pipeline.validate import failing_rows
-from ml.serving.labels import outcome_of
-from ml.serving.rows import RefusedError, Rows, latest_moment
+from ml.request_schema import RefusedError, Rows, latest_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import pandas as pd
 
+    from ml.journal.records import Prediction
     from ml.params import Params
-    from ml.serving.entry import Prediction
 
 RAW = Path("data/raw")
 JOURNAL_PART = "journal.parquet"
@@ -86,7 +86,7 @@ def _checked_row(
 
 
 def _table(kept: Sequence[tuple[Prediction, dict[str, Any], Any]], contract: Contract) -> pd.DataFrame:
-    from ml.frame import frame_of_rows, typed
+    from ml.dataset.frame import frame_of_rows, typed
 
     frame = frame_of_rows([row for _, row, _ in kept], contract)
     frame[contract.target.name] = [outcome for _, _, outcome in kept]

@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from ml.adopt.store import sweep
+from ml.adopt.source.raw_store import sweep
 from ml.contract import load_contract
 from ml.errors import UserError
+from ml.journal.store import Journal
 from ml.loop.journal_part import JOURNAL_PART, RAW, LeftOut, labelled_part, summary, write_part
 from ml.monitoring.quarantine import QUARANTINE, sound
 from ml.params import load_params
 from ml.pipeline.ingest import JOURNALED
-from ml.release.release import release
-from ml.serving.journal import Journal
+from ml.release.commands import release
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ml.journal.records import Prediction
     from ml.release.gate import Decision
-    from ml.serving.entry import Prediction
 
 
 def retrain() -> Decision:

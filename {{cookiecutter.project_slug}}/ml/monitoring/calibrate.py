@@ -1,7 +1,7 @@
 """How often does the monitor cry wolf, and what does it see? Measured on simulated columns, seeded.
 
 Ten columns, in two mixes: two each of normal, log-normal, 2, 12 and 50 levels, and one with fewer numbers. A reference
-is drawn, windows follow it, the monitor's own tests judge them (`ml.monitoring.profile`, `shift`, `drift`). Healthy
+is drawn, windows follow it, the monitor's own tests judge them (`ml.monitoring.statistics.profile`, `shift`, `drift`). Healthy
 windows are drawn row by row (iid), from AR(1) series (0.9) and from daily cycles; the others have one column of ten
 changed.
 
@@ -23,9 +23,9 @@ from rich.progress import track
 from rich.table import Table
 from scipy import signal, special, stats
 
-from ml.monitoring.drift import fallen
-from ml.monitoring.profile import level_profile, number_profile, tally
-from ml.monitoring.shift import shift
+from ml.monitoring.checks.drift import fallen
+from ml.monitoring.statistics.column_tests import shift
+from ml.monitoring.statistics.profile import level_profile, number_profile, tally
 from ml.params import load_params
 from ml.pipeline.stage import run_stage
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ml.monitoring.profile import Profile
+    from ml.monitoring.statistics.profile import Profile
     from ml.params import Monitor
 
     Floats = NDArray[np.float64]

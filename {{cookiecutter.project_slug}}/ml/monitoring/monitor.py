@@ -4,7 +4,7 @@ Reads: the journal (JOURNAL_URL), serving/champion/, params.yaml (monitor).
 Writes: reports/monitoring/<window>/ (verdict.json, report.html, report.json, performance.html),
 reports/monitoring/index.html and metrics.prom; serving/quarantine.json when a window is broken.
 Run: `ml monitor` (`--days 7`), exit status 0 ok, 3 a verdict that wants action, 4 too few rows;
-`ml monitor --watch` (`ml.monitoring.watch`) judges again and again and serves the numbers on loopback.
+`ml monitor --watch` (`ml.monitoring.commands`) judges again and again and serves the numbers on loopback.
 """
 
 from __future__ import annotations
@@ -17,25 +17,26 @@ import sqlalchemy as sql
 from rich.console import Console
 
 from ml.errors import UserError
-from ml.monitoring import alerts, exposition, index, look, quarantine, stored
-from ml.monitoring.champion import load_champion
-from ml.monitoring.cohorts import late_cohorts
-from ml.monitoring.drift import drift, shifts
-from ml.monitoring.estimate import estimate, told
+from ml.journal.scan import DAY, Span, latest_rows
+from ml.journal.store import Journal, journal_url
+from ml.monitoring import history, quarantine
+from ml.monitoring.checks.delayed_labels import late_cohorts
+from ml.monitoring.checks.drift import drift, shifts
+from ml.monitoring.checks.estimate import estimate, told
+from ml.monitoring.checks.performance import cohort, performance
+from ml.monitoring.checks.quality import quality
 from ml.monitoring.finding import Finding
-from ml.monitoring.performance import cohort, performance
-from ml.monitoring.quality import quality
-from ml.monitoring.reading import DAY, Span, latest_rows
-from ml.monitoring.report import write_report
-from ml.monitoring.screen import table
+from ml.monitoring.inputs.reference import load_champion
+from ml.monitoring.inputs.window import read_window
+from ml.monitoring.reports import alerts, html, index, prometheus
+from ml.monitoring.reports.evidently import write_report
+from ml.monitoring.reports.terminal import table
 from ml.monitoring.verdict import EXIT, Word, decide, tier
-from ml.monitoring.window import read_window
 from ml.params import load_params
-from ml.serving.journal import Journal, journal_url
 
 if TYPE_CHECKING:
-    from ml.monitoring.champion import Champion
-    from ml.monitoring.window import Window
+    from ml.monitoring.inputs.reference import Champion
+    from ml.monitoring.inputs.window import Window
     from ml.params import Monitor
 
 REPORTS = Path("reports/monitoring")
@@ -104,13 +105,13 @@ def judge(
             shown["late"], findings = late.shown, [*findings, *late.findings]
     verdict = decide(findings)
     shown = {"verdict": verdict.verdict, "action": verdict.action, "tier": None, "evidence": verdict.evidence, **shown}
-    shown["tier"] = tier(verdict, stored.before(reports, span))
+    shown["tier"] = tier(verdict, history.before(reports, span))
     shown["findings"] = [finding.as_json() for finding in verdict.findings]
     with console.status("Writing Evidently's report"):
         psi = {name: numbers["psi"] for name, numbers in shown["columns"].items()}
         shown["not_in_report"] = write_report(folder, window, champion, findings, psi) if len(window) else []
         for name in ("report.html", "performance.html"):
-            look.crown(folder / name, shown)
+            html.crown(folder / name, shown)
     _write(shown, folder, reports, verdict.verdict, span)
     return shown
 
@@ -118,8 +119,8 @@ def judge(
 def _write(shown: dict[str, Any], folder: Path, reports: Path, word: Word, span: Span) -> None:
     if word == "broken":
         quarantine.add(span, shown["evidence"])
-    stored.write_json(folder / "verdict.json", shown)
-    exposition.write(shown, reports / "metrics.prom")
+    history.write_json(folder / "verdict.json", shown)
+    prometheus.write(shown, reports / "metrics.prom")
     index.write(reports)
 
 

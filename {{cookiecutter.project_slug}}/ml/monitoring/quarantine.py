@@ -10,12 +10,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ml.monitoring.stored import write_json
+from ml.monitoring.history import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ml.monitoring.reading import Span
+    from ml.journal.scan import Span
 
 QUARANTINE = Path("serving/quarantine.json")
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ml.contract import Boolean, Categorical, Contract, load_contract
+from ml.dataset.frame import encode_frame, read_table, target_codes
 from ml.encode import Encoder
-from ml.frame import encode_frame, read_table, target_codes
+from ml.metrics import answers, gate_metric, interval, measure, score
 from ml.params import load_params
-from ml.pipeline.metrics import answers, gate_metric, interval, measure, score
 from ml.pipeline.split import TEST
 from ml.pipeline.stage import run_stage
 from ml.pipeline.train import MODELS, load_model
@@ -117,7 +117,7 @@ def reference(frame: pd.DataFrame, answer: NDArray[Any], contract: Contract) -> 
 
 def main() -> None:
     """Write metrics, slices, importance, pictures and the monitor's reference."""
-    from ml.pipeline import pictures
+    from ml.pipeline import plots
 
     contract, params = load_contract(), load_params().evaluate
     frame = read_table(TEST, contract)
@@ -133,7 +133,7 @@ def main() -> None:
     print(in_words(compared, about), flush=True)
     _write_json(REPORTS / "slices.json", slices(frame, y, answer, contract, params))
     _write_json(REPORTS / "importance.json", weights)
-    pictures.draw(REPORTS, y, answer, contract, weights)
+    plots.draw(REPORTS, y, answer, contract, weights)
     reference(frame, answer, contract).to_parquet(REFERENCE, index=False)
 
 

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ml.contract import Contract, contract_json, load_contract
+from ml.dataset.frame import encode_frame, read_table
 from ml.encode import Encoder, Feature
 from ml.errors import UserError
-from ml.frame import encode_frame, read_table
+from ml.metrics import answers
 from ml.params import load_params
-from ml.pipeline.converters import one_hot, one_hot_shape, target_encoder, target_encoder_shape
 from ml.pipeline.evaluate import METRICS, REPORTS
 from ml.pipeline.golden import golden_rows
-from ml.pipeline.metrics import answers
+from ml.pipeline.onnx_convert import one_hot, one_hot_shape, target_encoder, target_encoder_shape
 from ml.pipeline.split import TEST
 from ml.pipeline.stage import run_stage
 from ml.pipeline.train import MODELS, load_model

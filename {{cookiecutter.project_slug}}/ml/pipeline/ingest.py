@@ -1,7 +1,7 @@
 """Raw parts → one typed table. Text is read as the contract says it is written; nothing is guessed or repaired.
 
 Reads: contract.yaml, data/raw/* (parts in name order: .csv, .csv.gz, .parquet).
-Writes: data/ingested.parquet (see `ml.frame` for its types), reports/ingest.json (what was read and set aside).
+Writes: data/ingested.parquet (see `ml.dataset.frame` for its types), reports/ingest.json (what was read and set aside).
 Run: `python -m ml.pipeline.ingest` (dvc stage `ingest`).
 """
 
@@ -21,11 +21,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ml.contract import CONTRACT, Categorical, Column, Contract, Numeric, Target, Text, load_contract
+from ml.dataset.parser import Parsed, Texts, parse, parse_served, parse_texts, texts_of
+from ml.dataset.reader import Watch, is_parquet, line_of_record, read_texts
 from ml.errors import UserError, listing
 from ml.pipeline.stage import run_stage
 from ml.progress import reading
-from ml.raw.files import Watch, is_parquet, line_of_record, read_texts
-from ml.raw.values import Parsed, Texts, parse, parse_served, parse_texts, texts_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +67,7 @@ def read_part(path: Path, contract: Contract) -> pd.DataFrame:
     Raises:
         UserError: unreadable, a column vanished or new, a value that is not of its column's kind.
     """
-    from ml.frame import typed
+    from ml.dataset.frame import typed
 
     return typed(read_typed(path, contract).table.to_pandas(), contract)
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from ml.metrics import GATE, answers, measure
 from ml.model import make_model, search_space
-from ml.pipeline.metrics import GATE, answers, measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ml.contract import Contract, load_contract
+from ml.dataset.frame import read_table
 from ml.errors import UserError
-from ml.frame import read_table
 from ml.params import load_params
 from ml.pipeline.stage import run_stage
 from ml.pipeline.validate import INGESTED

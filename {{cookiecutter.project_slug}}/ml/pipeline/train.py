@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ml.contract import Contract, load_contract
+from ml.dataset.frame import encode_frame, read_table, target_codes
 from ml.encode import Encoder
 from ml.errors import UserError
-from ml.frame import encode_frame, read_table, target_codes
 from ml.model import STORED_TYPES, make_baseline, make_model, settle
 from ml.params import load_params
 from ml.pipeline.search import search

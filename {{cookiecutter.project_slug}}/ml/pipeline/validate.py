@@ -23,8 +23,8 @@ from ml.contract import (
     Text,
     load_contract,
 )
+from ml.dataset.frame import read_table
 from ml.errors import UserError, printable
-from ml.frame import read_table
 from ml.params import load_params
 from ml.pipeline.stage import run_stage
 
@@ -42,7 +42,7 @@ TABLE = "data/raw"
 
 
 def schema(contract: Contract, params: Validate) -> pa.DataFrameSchema:
-    """The contract as a pandera schema over a typed frame (see `ml.frame`)."""
+    """The contract as a pandera schema over a typed frame (see `ml.dataset.frame`)."""
     import pandera.pandas as pa
 
     columns = {c.name: pa.Column(checks=_checks(c, params), nullable=c.missing) for c in contract.columns}

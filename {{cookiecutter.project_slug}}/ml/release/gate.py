@@ -57,7 +57,7 @@ def against_champion(
     y: (n,) codes or values; challenger, champion: answer matrices of the same n rows. The figures carry the 95 %
     interval of the paired bootstrap (both are scored on the same resampled rows; Efron and Tibshirani 1993).
     """
-    from ml.pipeline.metrics import measure
+    from ml.metrics import measure
 
     ours, theirs = measure(metric, y, challenger), measure(metric, y, champion)
     low, high = paired_interval(y, challenger, champion, metric)
@@ -72,7 +72,7 @@ def paired_interval(
     y: NDArray[Any], challenger: NDArray[Any], champion: NDArray[Any], metric: str
 ) -> tuple[float, float]:
     """95 % interval of the metric's difference, challenger minus champion, over rows drawn again and again."""
-    from ml.pipeline.metrics import bootstrap, measure
+    from ml.metrics import bootstrap, measure
 
     def gain(rows: NDArray[Any]) -> float:
         return measure(metric, y[rows], challenger[rows]) - measure(metric, y[rows], champion[rows])

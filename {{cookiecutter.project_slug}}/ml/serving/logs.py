@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from ml.serving.entry import Entry, first_ids
+from ml.journal.records import Entry, first_ids
 
 
 class JsonLines(logging.Formatter):

@@ -1,6 +1,6 @@
 """What the service counts, for Prometheus at `/metrics`.
 
-With several workers prometheus-client keeps the numbers in files of PROMETHEUS_MULTIPROC_DIR (`ml.serving.server`
+With several workers prometheus-client keeps the numbers in files of PROMETHEUS_MULTIPROC_DIR (`ml.serving.process.server`
 makes an empty one at start), so that any worker answers for all.
 """
 

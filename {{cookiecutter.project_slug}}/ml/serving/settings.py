@@ -1,7 +1,7 @@
 """What a server is told: the serve block of params.yaml and the environment.
 
-Reads: params.yaml, ML_BUNDLE (folder of the bundle), JOURNAL_URL, ML_ALLOWED_HOSTS (see `ml.serving.origin`),
-ML_API_KEYS, ML_API_KEYS_FILE, ML_LABEL_KEYS, ML_LABEL_KEYS_FILE (see `ml.serving.keys`).
+Reads: params.yaml, ML_BUNDLE (folder of the bundle), JOURNAL_URL, ML_ALLOWED_HOSTS (see `ml.serving.api.origin`),
+ML_API_KEYS, ML_API_KEYS_FILE, ML_LABEL_KEYS, ML_LABEL_KEYS_FILE (see `ml.serving.api_keys`).
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ml.bundle import CHAMPION
+from ml.journal.store import journal_url
 from ml.params import Serve, load_params
-from ml.serving.bundle import CHAMPION
-from ml.serving.journal import journal_url
-from ml.serving.keys import LABEL_KEYS, Keys, load_keys
+from ml.serving.api_keys import LABEL_KEYS, Keys, load_keys
 
 
 @dataclass(frozen=True)

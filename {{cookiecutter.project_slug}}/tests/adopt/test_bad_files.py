@@ -16,12 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.adopt.adopt import adopt
-from ml.adopt.parts import read
-from ml.adopt.understand import Request, understand
+from ml.adopt.commands import adopt
+from ml.adopt.infer_contract import Request, understand
+from ml.adopt.source.inputs import read
 from ml.contract import Source
+from ml.dataset.reader import read_texts
 from ml.errors import UserError
-from ml.raw.files import read_texts
 
 ROWS = [f"{i},{i * 7 % 11},{'yes' if i % 3 else 'no'}" for i in range(60)]
 SOUND = "\n".join(["a,b,y", *ROWS]) + "\n"

@@ -13,7 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from ml.adopt import demo_project
-from ml.adopt.adopt import adopt
+from ml.adopt.commands import adopt
 from ml.contract import load_contract
 from ml.errors import UserError
 from tests.conftest import HERE, write_customers

@@ -15,19 +15,19 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from ml.adopt.write import contract_yaml
+from ml.adopt.contract_file import contract_yaml
+from ml.dataset.frame import read_table, rows_of_frame
 from ml.encode import Encoder
-from ml.frame import read_table, rows_of_frame
-from ml.monitoring.champion import load_champion
+from ml.journal.scan import Span
+from ml.journal.store import journal_url
+from ml.monitoring.inputs.reference import load_champion
 from ml.monitoring.monitor import journal, judge
-from ml.monitoring.reading import Span
 from ml.params import load_params
 from ml.pipeline import evaluate, export, ingest, split, train, validate
-from ml.release.release import release
+from ml.release.commands import release
 from ml.scoring import score
-from ml.serving.app import create_app
-from ml.serving.journal import journal_url
-from ml.serving.keys import Keys
+from ml.serving.api.app import create_app
+from ml.serving.api_keys import Keys
 from ml.serving.settings import Settings
 from tests.adopt.formats import TABLES
 from tests.adopt.tables import Table

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ml.adopt.store import add, store
+from ml.adopt.source.raw_store import add, store
 from ml.errors import UserError
 from ml.loop.retrain import retrain
 
@@ -58,7 +58,7 @@ def half(source, target):
     Path(target).write_bytes(Path(source).read_bytes()[:60])
     {DIE}
 shutil.copyfile = half
-from ml.adopt.store import add, store
+from ml.adopt.source.raw_store import add, store
 """
 
 
@@ -83,7 +83,7 @@ def test_a_killed_adopt_leaves_nothing_for_git(project: Path) -> None:
 def test_a_kill_between_two_renames_loses_no_part(project: Path) -> None:
     """The parts lay in data/.raw.old, and an append added the second one to nothing."""
     code = f"""
-from ml.adopt.store import store
+from ml.adopt.source.raw_store import store
 rename = Path.rename
 def once(self, target):
     rename(self, target)

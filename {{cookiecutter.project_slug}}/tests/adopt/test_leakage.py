@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ml.adopt.parts import read
-from ml.adopt.understand import Adopted, Request, understand
+from ml.adopt.infer_contract import Adopted, Request, understand
+from ml.adopt.source.inputs import read
 
 N = 800
 

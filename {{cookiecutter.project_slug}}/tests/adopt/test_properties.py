@@ -15,18 +15,18 @@ import pyarrow as pa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ml.adopt.parts import read
-from ml.adopt.understand import Adopted, Request, understand
-from ml.adopt.write import contract_yaml
+from ml.adopt.contract_file import contract_yaml
+from ml.adopt.infer_contract import Adopted, Request, understand
+from ml.adopt.source.inputs import read
 from ml.contract import load_contract
+from ml.dataset.frame import encode_frame, rows_of_frame
+from ml.dataset.parser import parse
 from ml.encode import Encoder
 from ml.errors import UserError
-from ml.frame import encode_frame, rows_of_frame
 from ml.params import load_params
 from ml.pipeline.ingest import read_part
 from ml.pipeline.validate import findings
-from ml.raw.values import parse
-from ml.serving.rows import Rows
+from ml.request_schema import Rows
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml").validate_
 ROWS = 40

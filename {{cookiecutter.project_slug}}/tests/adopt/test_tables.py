@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml.adopt.write import contract_yaml
+from ml.adopt.contract_file import contract_yaml
 from ml.contract import Boolean, Categorical, Contract, Datetime, Integer, Numeric, Text, load_contract
+from ml.dataset.frame import encode_frame, rows_of_frame
 from ml.encode import Encoder
-from ml.frame import encode_frame, rows_of_frame
 from ml.params import load_params
 from ml.pipeline.ingest import read_part, read_typed
 from ml.pipeline.validate import findings
-from ml.serving.rows import Rows
+from ml.request_schema import Rows
 from tests.adopt import formats, tables
 from tests.adopt.formats import TABLES
 from tests.adopt.tables import Table

@@ -19,21 +19,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ml.contract import Contract, contract_json
+from ml.dataset.frame import frame_of_rows, read_table, typed
 from ml.encode import parse_moment
-from ml.frame import frame_of_rows, read_table, typed
+from ml.journal.records import Entry, Prediction
+from ml.journal.scan import Span
+from ml.journal.store import Journal
 from ml.loop import journal_part
 from ml.loop.journal_part import labelled_part, summary, write_part
-from ml.monitoring.profile import Profile
-from ml.monitoring.reading import Span
-from ml.monitoring.values import profiles
-from ml.monitoring.window import Window, read_window
+from ml.monitoring.inputs.columns import profiles
+from ml.monitoring.inputs.window import Window, read_window
+from ml.monitoring.statistics.profile import Profile
 from ml.params import Params, load_params
 from ml.pipeline import ingest
 from ml.pipeline.ingest import read_typed
 from ml.pipeline.validate import findings
-from ml.serving.entry import Entry, Prediction
-from ml.serving.journal import Journal
-from ml.serving.rows import RefusedError, Rows
+from ml.request_schema import RefusedError, Rows
 from tests.conftest import write_settings
 
 CONTRACT = Contract.model_validate(

@@ -11,14 +11,14 @@ import pytest
 
 from ml.contract import Contract, load_contract
 from ml.errors import UserError
+from ml.journal.records import Entry, Prediction
+from ml.journal.scan import Span
+from ml.journal.store import Journal
 from ml.loop.journal_part import labelled_part
 from ml.loop.retrain import retrain
 from ml.monitoring import quarantine
-from ml.monitoring.reading import Span
 from ml.params import Params
 from ml.release.lineage import data_version
-from ml.serving.entry import Entry, Prediction
-from ml.serving.journal import Journal
 from tests.conftest import commit
 
 FEATURES = {"charge": 12.5, "calls": 3, "plan": "pro", "seen": "2025-06-01T10:00:00"}

@@ -12,15 +12,15 @@ import pandas as pd
 import pytest
 
 from ml.contract import Contract, contract_json
+from ml.dataset.frame import encode_frame, rows_of_frame, target_codes
 from ml.encode import Encoder
-from ml.frame import encode_frame, rows_of_frame, target_codes
+from ml.journal.records import Entry
+from ml.journal.store import Journal
+from ml.metrics import answers, score
 from ml.model import make_model
-from ml.monitoring.champion import Champion, load_champion
+from ml.monitoring.inputs.reference import Champion, load_champion
 from ml.params import Params, load_params
 from ml.pipeline.evaluate import reference
-from ml.pipeline.metrics import answers, score
-from ml.serving.entry import Entry
-from ml.serving.journal import Journal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

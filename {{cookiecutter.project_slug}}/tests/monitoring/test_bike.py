@@ -16,19 +16,19 @@ from rich.console import Console
 from rich.table import Table
 
 from ml.contract import Contract
+from ml.dataset.frame import encode_frame, rows_of_frame, typed
 from ml.encode import Encoder
-from ml.frame import encode_frame, rows_of_frame, typed
+from ml.journal.records import Entry
+from ml.journal.scan import Span
+from ml.journal.store import Journal
+from ml.metrics import answers
 from ml.model import make_model
-from ml.monitoring.champion import Champion, champion_of
+from ml.monitoring.inputs.reference import Champion, champion_of
+from ml.monitoring.inputs.window import read_window
 from ml.monitoring.monitor import examined
-from ml.monitoring.reading import Span
 from ml.monitoring.verdict import decide
-from ml.monitoring.window import read_window
 from ml.params import Params
 from ml.pipeline.evaluate import reference
-from ml.pipeline.metrics import answers
-from ml.serving.entry import Entry
-from ml.serving.journal import Journal
 
 NAME = "bike_sharing_hourly.csv"
 FILE = Path(os.environ.get("REAL_TABLES", "")) / NAME

@@ -21,10 +21,10 @@ import pytest
 from prometheus_client import CollectorRegistry, start_http_server
 from ruamel.yaml import YAML
 
-from ml.monitoring.exposition import registry
+from ml.journal.scan import Span
+from ml.monitoring.commands import Latest
 from ml.monitoring.monitor import judge
-from ml.monitoring.reading import Span
-from ml.monitoring.watch import Latest
+from ml.monitoring.reports.prometheus import registry
 from ml.serving.metrics import Metrics
 from tests.monitoring.conftest import DAY, NOW, World, customers, record
 

@@ -11,12 +11,12 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from ml.contract import Contract
+from ml.dataset.frame import encode_frame, target_codes
 from ml.encode import Encoder
-from ml.frame import encode_frame, target_codes
+from ml.metrics import answers, interval, score
 from ml.params import Params
-from ml.pipeline import pictures
+from ml.pipeline import plots
 from ml.pipeline.evaluate import importance, in_words, reference, slices
-from ml.pipeline.metrics import answers, interval, score
 from ml.pipeline.train import fit
 
 Make = Callable[..., pd.DataFrame]
@@ -95,7 +95,7 @@ def test_pictures_are_drawn(
     contract: Contract, judged: tuple[pd.DataFrame, np.ndarray, np.ndarray, object], tmp_path: Path
 ) -> None:
     _, y, answer, _ = judged
-    pictures.draw(tmp_path, y, answer, contract, {"price $": 0.2, "calls": 0.1})
+    plots.draw(tmp_path, y, answer, contract, {"price $": 0.2, "calls": 0.1})
     made = {path.name: path.read_bytes()[:8] for path in tmp_path.iterdir()}
     assert set(made) == {"importance.png", "confusion.png", "roc.png", "reliability.png"}
     assert set(made.values()) == {b"\x89PNG\r\n\x1a\n"}

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from ml.contract import Contract, Integer, Numeric, Target, Text
-from ml.frame import read_table, rows_of_frame
+from ml.dataset.frame import read_table, rows_of_frame
 from ml.pipeline.golden import golden_rows
-from ml.serving.rows import Rows
+from ml.request_schema import Rows
 
 
 def test_golden_rows_are_valid_requests_and_the_same_each_time(contract: Contract) -> None:

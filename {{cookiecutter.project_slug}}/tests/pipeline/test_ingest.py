@@ -23,8 +23,8 @@ from ml.contract import (
     Target,
     contract_json,
 )
+from ml.dataset.frame import read_table
 from ml.errors import UserError
-from ml.frame import read_table
 from ml.pipeline import ingest
 
 HEADER = "when;Kunde;Betrag;n;plan;aktiv;junk;left\n"

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.contract import Categorical, Contract, Target
+from ml.dataset.frame import encode_frame
 from ml.encode import Encoder
 from ml.errors import UserError
-from ml.frame import encode_frame
 from ml.model import ONE_HOT_LEVELS
 from ml.params import Params, Search
 from ml.pipeline.train import fit, load_model, save_model

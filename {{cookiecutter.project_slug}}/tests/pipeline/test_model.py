@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 
 from ml.contract import Categorical, Contract, Target
+from ml.dataset.frame import encode_frame, target_codes
 from ml.encode import Encoder
 from ml.errors import UserError
-from ml.frame import encode_frame, target_codes
+from ml.metrics import answers, score
 from ml.model import ONE_HOT_LEVELS
 from ml.params import Params, Search
 from ml.pipeline.export import difference, edge_rows, onnx_answers, parity, refuse_difference, to_onnx
-from ml.pipeline.metrics import answers, score
 from ml.pipeline.train import fit, load_model, save_model
 
 Make = Callable[..., pd.DataFrame]

@@ -30,11 +30,11 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import configure_mappers
 
+from ml.bundle import load_bundle
+from ml.dataset.frame import read_table  # noqa: F401
 from ml.errors import UserError
-from ml.frame import read_table  # noqa: F401
+from ml.release import commands as module
 from ml.release import gate, registry
-from ml.release import release as module
-from ml.serving.bundle import load_bundle
 
 COMMANDS: dict[str, Callable[[], Any]] = {"release": module.release, "rollback": module.rollback}
 CHANGES = ("INSERT", "UPDATE", "DELETE")

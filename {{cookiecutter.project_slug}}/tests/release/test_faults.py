@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from ml.bundle import load_bundle
 from ml.errors import UserError
-from ml.release import release as module
-from ml.release.explain import explained
+from ml.release import commands as module
+from ml.release.commands import pull, release, rollback
+from ml.release.faults import explained
 from ml.release.lineage import git_note, git_state
-from ml.release.release import pull, release, rollback
-from ml.serving.bundle import load_bundle
-from ml.serving.follow import state
+from ml.serving.inference.reload import state
 from tests.conftest import command, live_in
 
 LIMIT = 300 * 1024  # bytes of a file: less than mlflow.db

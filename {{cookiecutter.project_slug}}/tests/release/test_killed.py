@@ -12,7 +12,7 @@ from mlflow.tracking import MlflowClient
 
 from ml.errors import UserError
 from ml.release import registry
-from ml.release.release import release, rollback
+from ml.release.commands import release, rollback
 from tests.conftest import HERE, command, live_in
 
 pytestmark = pytest.mark.slow

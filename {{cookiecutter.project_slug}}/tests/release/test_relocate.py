@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ml.release.release import pull, release, rollback
+from ml.release.commands import pull, release, rollback
 from ml.release.relocate import ADDRESSES, relocate
 from tests.conftest import live_in
 

@@ -25,9 +25,8 @@ from starlette.testclient import TestClient
 from ml.contract import Contract, contract_json
 from ml.encode import Encoder
 from ml.params import load_params
-from ml.serving import writer
-from ml.serving.app import create_app
-from ml.serving.keys import Keys
+from ml.serving.api.app import create_app
+from ml.serving.api_keys import Keys
 from ml.serving.settings import Settings
 
 HOME = Path(__file__).parents[2]
@@ -211,13 +210,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-@pytest.fixture
-def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The group commit on a machine that is quick enough, however busy this one is: order and counts are left."""
-    for name, seconds in {"QUICK_SECONDS": 60.0, "GATHER_SECONDS": 1.0, "RECENT_SECONDS": 60.0}.items():
-        monkeypatch.setattr(writer, name, seconds)
 
 
 async def waiting_inside(url: str, requests: int) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from ml.bundle import load_bundle
 from ml.errors import UserError
-from ml.serving.bundle import load_bundle
 from tests.serving.conftest import seal
 
 

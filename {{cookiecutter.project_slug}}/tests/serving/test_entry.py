@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 from starlette.testclient import TestClient
 
-from ml.archive import export, prune
 from ml.errors import UserError
-from ml.serving.challenger import SHADOW
-from ml.serving.entry import LARGEST, ids_of, place_of
-from ml.serving.journal import Journal
+from ml.journal.export import export, prune
+from ml.journal.records import LARGEST, ids_of, place_of
+from ml.journal.store import Journal
+from ml.serving.inference.challenger import SHADOW
 from ml.serving.settings import Settings
 from tests.serving.conftest import CLASSIFICATION, sample_rows
 

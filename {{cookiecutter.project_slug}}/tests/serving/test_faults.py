@@ -24,8 +24,8 @@ import psutil
 import pytest
 from starlette.testclient import TestClient
 
-from ml.serving.bundle import load_bundle
-from ml.serving.journal import Journal
+from ml.bundle import load_bundle
+from ml.journal.store import Journal
 from tests.serving.conftest import CLASSIFICATION, Start, point, sample_rows, seal, waiting_inside
 from tests.serving.load import Load, answer, request
 

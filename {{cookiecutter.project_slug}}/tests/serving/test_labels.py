@@ -8,9 +8,9 @@ import pytest
 
 from ml.contract import Target, contract_json
 from ml.errors import UserError
-from ml.serving.entry import Entry
-from ml.serving.journal import Journal
-from ml.serving.labels import label_file, outcome_of
+from ml.journal.labels import label_file, outcome_of
+from ml.journal.records import Entry
+from ml.journal.store import Journal
 from tests.serving.conftest import REGRESSION
 
 SPELLED = Target(

@@ -16,12 +16,12 @@ from rich.console import Console
 from starlette.testclient import TestClient
 
 from ml import scoring
-from ml.archive import export, prune
+from ml.dataset.frame import frame_of_rows
 from ml.errors import UserError
-from ml.frame import frame_of_rows
-from ml.monitoring.watch import prune_old
-from ml.serving.entry import Entry
-from ml.serving.journal import Journal
+from ml.journal.export import export, prune
+from ml.journal.records import Entry
+from ml.journal.store import Journal
+from ml.monitoring.commands import prune_old
 from tests.conftest import write_settings
 from tests.serving.conftest import CLASSIFICATION, REGRESSION, sample_rows
 

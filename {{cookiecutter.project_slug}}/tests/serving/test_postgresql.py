@@ -20,8 +20,8 @@ import pandas as pd
 import psutil
 import pytest
 
-from ml.archive import export, prune
-from ml.serving.journal import Journal
+from ml.journal.export import export, prune
+from ml.journal.store import Journal
 from tests.conftest import write_settings
 from tests.serving.conftest import Start
 from tests.serving.test_faults import answered, under_load

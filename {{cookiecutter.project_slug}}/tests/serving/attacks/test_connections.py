@@ -21,14 +21,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from ml.bundle import load_bundle
 from ml.errors import UserError
 from ml.params import load_params
-from ml.serving.app import create_app
-from ml.serving.bundle import load_bundle
+from ml.serving.api.app import create_app
 from ml.serving.connections import Connections, limit_of
 from ml.serving.settings import Settings
+from tests.serving.api.test_open_inference import INFER
 from tests.serving.conftest import CLASSIFICATION, HOME, Running, Start, free_port, sample_rows, wait_ready
-from tests.serving.test_oip import INFER
 
 LIMITS = {
     "max_body_bytes: 16000000": "max_body_bytes: 1000000",
@@ -263,7 +263,7 @@ def test_the_description_is_made_once_for_a_model(settings: Settings, monkeypatc
     gate = create_app(settings)
     with TestClient(gate) as client:
         first = client.get("/openapi.json").json()
-        monkeypatch.setattr("ml.serving.openapi._schema", lambda *_: {})
+        monkeypatch.setattr("ml.serving.api.openapi._schema", lambda *_: {})
         assert client.get("/openapi.json").json() == first
         gate.service.use(load_bundle(settings.bundle))  # another model
         assert client.get("/openapi.json").json() == {}

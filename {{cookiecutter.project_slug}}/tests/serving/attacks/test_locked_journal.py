@@ -16,10 +16,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from ml.archive import prune
 from ml.errors import UserError
-from ml.serving.entry import Entry
-from ml.serving.journal import Journal, JournalError
+from ml.journal.export import prune
+from ml.journal.records import Entry
+from ml.journal.store import Journal, JournalError
 from tests.conftest import write_settings
 from tests.serving.conftest import Running, Start
 

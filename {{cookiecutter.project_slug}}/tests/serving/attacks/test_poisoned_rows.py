@@ -14,11 +14,11 @@ from starlette.testclient import TestClient
 
 from ml.contract import MAX_LEVEL_LENGTH, MAX_TEXT_LENGTH
 from ml.encode import parse_moment
+from ml.journal.scan import Span, chunks
+from ml.journal.store import Journal
 from ml.loop.journal_part import labelled_part, write_part
-from ml.monitoring.reading import Span, chunks
 from ml.params import load_params
 from ml.pipeline import ingest, validate
-from ml.serving.journal import Journal
 from tests.serving.conftest import CLASSIFICATION, sample_rows
 
 SPELLINGS = [  # what datetime.fromisoformat takes

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from ml.errors import printable
-from ml.serving.rows import RefusedError, Rows
+from ml.request_schema import RefusedError, Rows
+from tests.serving.api.test_open_inference import INFER, tensors
 from tests.serving.conftest import CLASSIFICATION, sample_rows
-from tests.serving.test_oip import INFER, tensors
 
 ROW = sample_rows(CLASSIFICATION, 1)[0]
 ROWS = Rows(CLASSIFICATION, 10_000)

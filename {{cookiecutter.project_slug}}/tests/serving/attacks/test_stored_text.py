@@ -19,18 +19,18 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from ml.bundle import load_bundle
 from ml.contract import Categorical, Contract, Target
 from ml.errors import MESSAGE, SENTENCE, SHOWN, UserError, display_value, listing, printable
-from ml.monitoring import alerts, index, look, screen
-from ml.monitoring.champion import Champion
+from ml.journal.labels import label_file
+from ml.journal.scan import Span
 from ml.monitoring.finding import Finding
-from ml.monitoring.reading import Span
-from ml.monitoring.report import labels, write_report
+from ml.monitoring.inputs.reference import Champion
+from ml.monitoring.inputs.window import Window, read_window
+from ml.monitoring.reports import alerts, html, index, terminal
+from ml.monitoring.reports.evidently import labels, write_report
 from ml.monitoring.verdict import decide
-from ml.monitoring.window import Window, read_window
 from ml.scoring import answer
-from ml.serving.bundle import load_bundle
-from ml.serving.labels import label_file
 from ml.serving.logs import JsonLines
 from tests.monitoring import conftest as monitored
 
@@ -104,7 +104,7 @@ CONTRACT = Contract(
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 @example(text=ESCAPES.replace("\ud800", ""))
 def test_ml_label_repeats_an_outcome_harmlessly(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ml.serving.labels.load_contract", lambda: CONTRACT)
+    monkeypatch.setattr("ml.journal.labels.load_contract", lambda: CONTRACT)
     path = tmp_path / "outcomes.jsonl"
     path.write_text(json.dumps({"prediction_id": "1", "outcome": f"{text}!"}))
     with pytest.raises(UserError) as refused:
@@ -146,7 +146,7 @@ def verdict(text: str) -> dict[str, Any]:
 def test_ml_monitor_shows_a_level_harmlessly(text: str) -> None:
     """A pooled level sent in a request reached the terminal of `ml monitor` as escape sequences."""
     page = io.StringIO()
-    Console(file=page, width=80).print(screen.table(verdict(text)))
+    Console(file=page, width=80).print(terminal.table(verdict(text)))
     assert is_plain(page.getvalue())
     assert len(page.getvalue()) < 5000
 
@@ -210,7 +210,7 @@ class Tags(HTMLParser):
 @given(text=ANY_TEXT | LONG)
 def test_our_pages_have_the_same_tags_whatever_they_show(text: str) -> None:
     def page(shown: dict[str, Any]) -> list[Any]:
-        return Tags(look._header(shown) + index.page([shown], Path("nowhere"))).found
+        return Tags(html._header(shown) + index.page([shown], Path("nowhere"))).found
 
     assert page(verdict(text)) == page(verdict("plan"))
 
@@ -218,7 +218,7 @@ def test_our_pages_have_the_same_tags_whatever_they_show(text: str) -> None:
 @given(text=ANY_TEXT | LONG)
 def test_our_pages_are_short_whatever_they_show(text: str) -> None:
     assert len(index.page([verdict(text)], Path("nowhere"))) < 15_000
-    assert len(look._header(verdict(text))) < 10_000
+    assert len(html._header(verdict(text))) < 10_000
 
 
 # --- Evidently's pages ----------------------------------------------------------------------------
@@ -271,7 +271,7 @@ def pages(folder: Path, champion: Champion, window: Window) -> dict[str, str]:
     folder.mkdir()
     write_report(folder, window, champion, [], {})
     for path in folder.glob("*.html"):
-        look.crown(path, verdict("plan"))
+        html.crown(path, verdict("plan"))
     return {path.name: path.read_text() for path in folder.glob("*.html")}
 
 
@@ -307,7 +307,7 @@ def browser(tmp_path: Path) -> Iterator[Any]:
     """Chromium, without a network."""
     from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
-    from tests.serving.test_browser import OPTIONS
+    from tests.serving.api.test_browser import OPTIONS
 
     options = ChromeOptions()
     options.binary_location = CHROMIUM or ""

@@ -23,15 +23,15 @@ from selenium.webdriver import Chrome
 from starlette.testclient import TestClient
 
 from ml.errors import UserError
-from ml.serving.app import create_app
-from ml.serving.keys import Keys, first_key, load_keys, parse_key_file
-from ml.serving.origin import check_host, check_origin
-from ml.serving.rows import RefusedError
+from ml.request_schema import RefusedError
+from ml.serving.api.app import create_app
+from ml.serving.api.origin import check_host, check_origin
+from ml.serving.api_keys import Keys, first_key, load_keys, parse_key_file
 from ml.serving.settings import Settings, load_settings
+from tests.serving.api.test_bodies import BODIES, ROUTES
+from tests.serving.api.test_browser import needs_chromium, start_chromium, visit, wait
+from tests.serving.api.test_open_inference import INFER
 from tests.serving.conftest import Start
-from tests.serving.test_bodies import BODIES, ROUTES
-from tests.serving.test_browser import needs_chromium, start_chromium, visit, wait
-from tests.serving.test_oip import INFER
 
 KEY, OTHER, TEACHER = "a-key-of-this-test", "another-key-of-this-test", "the-key-of-a-teacher"
 SERVICE = "http://127.0.0.1:8000"
@@ -310,7 +310,7 @@ def test_a_key_is_a_whole_line(tmp_path: Path, lines: list[str]) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The file of keys is looked at with each request."""
-    monkeypatch.setattr("ml.serving.keys.LOOK_SECONDS", -1.0)
+    monkeypatch.setattr("ml.serving.api_keys.LOOK_SECONDS", -1.0)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -320,7 +320,7 @@ def test_a_file_that_cannot_be_read_keeps_the_last_keys_and_says_so(
     """Bytes that are no text were a 500 for everybody; a file that is gone was silence."""
     file = tmp_path / "keys"
     file.write_text(KEY)
-    caplog.set_level(logging.ERROR, "ml.serving.keys")
+    caplog.set_level(logging.ERROR, "ml.serving.api_keys")
     with keyed(settings, keys=Keys((), file, 0)) as client:
         assert client.get("/model").status_code == 200
         file.write_bytes(b"\xff\xfe\x00")

@@ -1,0 +1,122 @@
+"""What is known of a column before and after inference: its values apart from the missing ones, and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml.dataset.parser import Texts
+from ml.errors import printable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ml.contract import Column
+
+# lower case; every spelling that is found goes into the column's missing_texts in contract.yaml
+MISSING = frozenset(
+    {"", "na", "n/a", "nan", "null", "#n/a", "#na", "<na>", "?", "n.a.", "(null)", "\\n", "none", "nat"}
+)
+# what stands for missing among numbers and dates, while among words it is a level
+PLACEHOLDERS = frozenset(
+    {
+        "-", "--", "---", ".", "..", "??", "nil", "unknown", "unk", "undefined", "missing", "tbd", "x", "nd", "n.d.",
+        "k.a.", "inf", "-inf", "+inf", "infinity", "-infinity", "#div/0!", "#value!", "#ref!", "#null!", "#num!",
+        "#name?", "nat", "error", "no data", "not available", "not applicable", "0000-00-00", "0000-00-00 00:00:00",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Values:
+    """A column's texts apart from those that mean missing."""
+
+    name: str
+    distinct: pa.Array
+    counts: NDArray[np.int64]
+    rows: int
+    codes: NDArray[np.int32]  # (rows,) position in `distinct`, -1: missing
+    blanks: tuple[str, ...] = ()  # spellings of missing that were found
+    kept: tuple[str, ...] = ()  # texts that mean missing elsewhere and are values here
+
+    @property
+    def longest(self) -> int:
+        """Characters of the longest value."""
+        return int(pc.max(pc.utf8_length(self.distinct)).as_py() or 0)
+
+    @property
+    def present(self) -> int:
+        """Rows that hold a value."""
+        return int(self.counts.sum())
+
+    @property
+    def missing(self) -> int:
+        """Rows that hold none."""
+        return self.rows - self.present
+
+    def placeholders(self) -> NDArray[np.bool_]:
+        """Which distinct values are words for missing."""
+        found = pc.is_in(pc.utf8_lower(self.distinct), value_set=pa.array(sorted(PLACEHOLDERS)))
+        return np.asarray(found.to_numpy(zero_copy_only=False))
+
+    def rows_of(self, which: NDArray[np.bool_]) -> int:
+        """Rows whose distinct value is among `which`."""
+        return int(self.counts[which].sum())
+
+
+@dataclass(frozen=True)
+class Found:
+    """The verdict on one column; terse doubts, for they stand in a table of 80 columns."""
+
+    name: str
+    column: Column | None  # None: not a feature
+    missing: int = 0
+    reason: str = ""  # why it is not a feature
+    is_id: bool = False  # it tells rows (or the things they are about) apart
+    doubts: tuple[str, ...] = ()
+    blanks: tuple[str, ...] = ()  # texts of this column that mean missing
+    facts: str = ""  # range or levels
+
+    def doubted(self, *doubts: str) -> Found:
+        """The same verdict with more doubts."""
+        return replace(self, doubts=(*self.doubts, *doubts))
+
+
+def values_of(name: str, texts: Texts, keep: Callable[[str, int], bool] = lambda _text, _rows: False) -> Values:
+    """Split a column's texts into values and spellings of missing.
+
+    Args:
+        name: the column's.
+        texts: as read.
+        keep: (text, rows) → whether a text that could mean missing is a value here.
+    """
+    counts = texts.counts()
+    suspects = pc.is_in(pc.utf8_lower(texts.distinct), value_set=pa.array(sorted(MISSING)))
+    absent = suspects.to_numpy(zero_copy_only=False).copy()
+    kept = []
+    for i in np.flatnonzero(absent):
+        text = texts.distinct[int(i)].as_py()
+        if keep(text, int(counts[i])):
+            absent[i] = False
+            kept.append(text)
+    blanks = texts.distinct.filter(pa.array(absent)).to_pylist()
+    position = np.append(np.where(absent, -1, np.cumsum(~absent) - 1), -1).astype(np.int32)
+    return Values(
+        name,
+        texts.distinct.filter(pa.array(~absent)),
+        counts[~absent],
+        len(texts.codes),
+        position[texts.codes],
+        tuple(b for b in blanks if b),
+        tuple(kept),
+    )
+
+
+def quoted(texts: tuple[str, ...]) -> str:
+    """Texts as a person sees them: "-", "unknown"."""
+    return ", ".join(f'"{printable(text)}"' for text in texts)

@@ -1,0 +1,1 @@
+"""Where a person's table comes from and how it is written."""

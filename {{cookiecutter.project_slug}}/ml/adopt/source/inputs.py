@@ -1,0 +1,142 @@
+"""What DATA may be: a file, a folder of parts, an address. All become local files, read as one table of texts.
+
+Reads: what a person names; `https://…` and `s3://…` come through `dvc import-url` into data/source/, so that
+`dvc update data/source/<name>.dvc` (or the same `make adopt` again) brings a newer version and `dvc diff` says so.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+
+from ml.adopt.source.dialect import sniff
+from ml.adopt.source.raw_store import dvc
+from ml.adopt.source.remote import check_address
+from ml.contract import Source
+from ml.dataset.parser import as_text
+from ml.dataset.reader import Watch, is_parquet, open_bytes, read_texts
+from ml.errors import UserError
+
+SOURCE = Path("data/source")
+ADDRESS = re.compile(r"^(https?|s3)://", re.IGNORECASE)
+ENDINGS = (".csv", ".tsv", ".txt", ".data", ".parquet", ".gz", ".pq")
+
+
+def local_parts(data: str) -> list[Path]:
+    """The local files that DATA names, in name order.
+
+    Raises:
+        UserError: no such file, a folder without tables, an address that DVC cannot follow.
+    """
+    if ADDRESS.match(data):
+        path = fetched(data)
+        return _tables(path) if path.is_dir() else [path]
+    path = Path(data).expanduser()
+    if path.is_dir():
+        found = sorted(
+            p for p in path.iterdir() if p.is_file() and p.name.lower().endswith(ENDINGS) and p.name[0] != "."
+        )
+        if not found:
+            raise UserError(
+                f"{path}: a folder without tables ({', '.join(ENDINGS)})", "make adopt DATA=your.csv TARGET=…"
+            )
+        return found
+    if not path.is_file():
+        near = _near(path)
+        raise UserError(f"{path}: no such file{near}", "make adopt DATA=your.csv TARGET=column")
+    return [path]
+
+
+def _tables(folder: Path) -> list[Path]:
+    found = [p for p in folder.iterdir() if p.is_file() and p.name.lower().endswith(ENDINGS) and p.name[0] != "."]
+    if not found:
+        raise UserError(
+            f"{folder}: a folder without tables ({', '.join(ENDINGS)})", "make adopt DATA=file TARGET=column"
+        )
+    return sorted(found)
+
+
+def _near(path: Path) -> str:
+    import difflib
+
+    beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    found = difflib.get_close_matches(path.name, beside, 1)
+    return f' (there is "{found[0]}")' if found else ""
+
+
+def fetched(address: str) -> Path:
+    """The file (or S3 folder) at an address, imported by DVC; again: the newer version, if there is one.
+
+    Raises:
+        UserError: an address that must not be recorded or followed, or that DVC cannot read.
+    """
+    check_address(address)
+    name = PurePosixPath(urlsplit(address).path).name
+    SOURCE.mkdir(parents=True, exist_ok=True)
+    target = SOURCE / re.sub(r"[^A-Za-z0-9._-]+", "_", name)
+    record = target.with_name(f"{target.name}.dvc")
+    try:
+        if record.is_file() and address in record.read_text(encoding="utf-8"):
+            dvc("update", str(record))
+        else:
+            dvc("import-url", "--force", address, str(target))
+    except UserError as error:
+        raise UserError(f"{address}: {error.what}", "check the address, or download it and give the file") from None
+    return target
+
+
+def read(
+    paths: list[Path], names: tuple[str, ...] = (), watch: Watch | None = None, encoding: str = ""
+) -> tuple[pa.Table, Source]:
+    """The parts' rows as one table of texts, and how all of them are written.
+
+    Args:
+        paths: the parts.
+        names: of the columns, where the first line does not name them.
+        watch: shows how far the reading is.
+        encoding: of the text parts, as a codec's name; empty: from their bytes.
+
+    Raises:
+        UserError: a part is unreadable, written otherwise than the first, or has other columns.
+    """
+    source = _source(paths, names, encoding)
+    tables = [read_texts(path, source, watch) for path in paths]
+    first = tables[0].column_names
+    for path, table in zip(paths, tables, strict=True):
+        other = sorted(set(first) ^ set(table.column_names))
+        if other:
+            has = "lacks" if other[0] in first else "has"
+            raise UserError(f'{path}: it {has} the column "{other[0]}", unlike {paths[0]}', "give parts of one shape")
+    return _joined([table.select(first) for table in tables]), source
+
+
+def _joined(tables: list[pa.Table]) -> pa.Table:
+    if len({table.schema.remove_metadata() for table in tables}) > 1:
+        tables = [pa.table({n: as_text(t[n]) for n in t.column_names}) for t in tables]
+    return pa.concat_tables(tables)
+
+
+def _source(paths: list[Path], names: tuple[str, ...], encoding: str) -> Source:
+    """One `Source` for all text parts; plain ASCII goes with any encoding."""
+    sniffed = {path: sniff(path, names, encoding) for path in paths if not is_parquet(path)}
+    if not sniffed:
+        return Source()
+    first = next((s for s in sniffed.values() if s.encoding != "utf-8"), next(iter(sniffed.values())))
+    for path, found in sniffed.items():
+        plain = found.encoding == "utf-8" and first.encoding != "utf-16" and is_ascii(path)
+        if found.separator != first.separator or (found.encoding != first.encoding and not plain):
+            raise UserError(
+                f'{path}: separator "{found.separator}" and {found.encoding}, other parts:'
+                f' "{first.separator}" and {first.encoding}',
+                "write all parts in one way",
+            )
+    return first
+
+
+def is_ascii(path: Path) -> bool:
+    """Whether the file reads the same in every encoding that goes a byte at a time."""
+    with open_bytes(path) as file:
+        return all(chunk.isascii() for chunk in iter(lambda: file.read(1 << 22), b""))

@@ -1,0 +1,89 @@
+"""How large a table is once it is unpacked: 461 kB of gzip can hold 20 million rows, more than fits the memory.
+
+Looked at before anything else reads the file, and only as far as the limit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow.parquet as pq
+
+from ml.dataset.reader import UNREADABLE, is_packed, is_parquet, open_bytes
+from ml.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MAX_BYTES = 2_000_000_000  # all parts, unpacked: adopt needs a few times that as memory, a laptop has 8 to 16 GB
+MAX_RATIO = 100  # unpacked to packed: tables reach 5 to 30, a repeated row about 1,000
+FREE_BYTES = 100_000_000  # up to this size any ratio is fine
+CHUNK_BYTES = 1 << 22
+CELL_BYTES = 8  # of one value in memory, at least
+BATCH_ROWS = 1024
+
+
+def check_size(paths: list[Path], max_bytes: int | None = None) -> None:
+    """Refuse parts that are too large, or that unpack to many times their size.
+
+    Args:
+        paths: all parts.
+        max_bytes: what a person allows (MAX_BYTES=…); None: the constants above.
+
+    Raises:
+        UserError: it names the limit and how to raise it.
+    """
+    left = max_bytes or MAX_BYTES
+    for path in paths:
+        most = left if max_bytes else min(left, max(FREE_BYTES, MAX_RATIO * path.stat().st_size))
+        size = 0
+        for chunk in _sizes(path):
+            size += chunk
+            if size > most:
+                raise _too_large(path, most, left, max_bytes or MAX_BYTES)
+        left -= size
+
+
+def _too_large(path: Path, most: int, left: int, limit: int) -> UserError:
+    if most < left:
+        packed = path.stat().st_size
+        return UserError(
+            f"{path}: its {packed:,} bytes unpack to more than {most:,}; a usual table unpacks to {MAX_RATIO} times"
+            " its size at most",
+            f"if you trust the file, repeat with MAX_BYTES={MAX_BYTES} (bytes, unpacked)",
+        )
+    return UserError(
+        f"{path}: unpacked, the table is larger than the limit of {limit:,} bytes",
+        f"give fewer rows, or repeat with MAX_BYTES={2 * limit} (bytes, unpacked; it needs a few times that as memory)",
+    )
+
+
+def _sizes(path: Path) -> Iterator[int]:
+    """The unpacked size, piece by piece; a damaged file ends it, for reading says what is wrong."""
+    if is_parquet(path):
+        yield from _parquet_sizes(path)
+    elif is_packed(path):
+        try:
+            with open_bytes(path) as file:
+                yield from map(len, iter(lambda: file.read(CHUNK_BYTES), b""))
+        except UNREADABLE:
+            return
+    else:
+        yield path.stat().st_size
+
+
+def _parquet_sizes(path: Path) -> Iterator[int]:
+    """A column of one repeated value takes no space in the file, so the rows are counted before they are read."""
+    try:
+        file = pq.ParquetFile(path)
+        cells = file.metadata.num_rows * file.metadata.num_columns * CELL_BYTES
+        yield cells
+        read = 0
+        for batch in file.iter_batches(batch_size=BATCH_ROWS):
+            read += batch.nbytes
+            if read > cells:
+                yield read - cells
+                cells = read
+    except UNREADABLE:
+        return

@@ -1,0 +1,1 @@
+"""A file becomes a typed table, as the contract says."""

@@ -1,0 +1,145 @@
+"""Outcomes, recorded by prediction id: from a file (`ml label outcomes.csv`) or over `POST /labels`.
+
+Reads: CSV with the columns prediction_id and outcome, or JSON lines with these keys. Writes: the journal's labels.
+Late, repeated and corrected labels are fine: the latest holds. Unknown ids are counted and kept.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from ml.contract import FLOAT32_MAX, MAX_LEVEL_LENGTH, Contract, Target, load_contract
+from ml.errors import UserError, display_value, listing
+from ml.journal.store import Journal, JournalError
+from ml.request_schema import NO_NUL, ObjectSchema
+
+KEYS = ("prediction_id", "outcome")
+MAX_LABELS = 100_000  # in one request
+
+Label = tuple[str, Any]
+
+
+class LabelSchema(ObjectSchema):
+    """The bodies of `POST /labels`: what became of a prediction, one or an array."""
+
+    item, items, item_is = "label", "labels", "with prediction_id and outcome"
+
+    def __init__(self) -> None:
+        prediction_id = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
+        outcome = Annotated[str, Field(max_length=MAX_LEVEL_LENGTH)] | float | bool
+        super().__init__({"prediction_id": prediction_id, "outcome": outcome}, (), MAX_LABELS)
+
+    def _allowed(self, name: str) -> str:
+        if name == "outcome":
+            return f"a class of the target (at most {MAX_LEVEL_LENGTH} characters), or a number"
+        return "a text of 1 to 200 characters"
+
+
+def outcome_of(value: Any, target: Target) -> Any:
+    """The outcome as the journal keeps it: a class of the contract, or a finite number.
+
+    A class may be spelled in each way that the contract lists. One that was set aside for its few rows is true
+    nevertheless: it is kept, as something the model cannot answer.
+
+    Raises:
+        ValueError: it is neither; the message says what is allowed.
+    """
+    if target.task != "regression":
+        name = _class_name(value, target)
+        if name in target.classes or name in target.set_aside:
+            return name
+        raise ValueError(f"{display_value(value)} is not one of {listing(target.classes)}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= FLOAT32_MAX:
+        raise ValueError(f"{display_value(value)} is not a finite number")
+    return float(value)
+
+
+def _class_name(value: Any, target: Target) -> str:
+    if isinstance(value, bool):  # class "True" may be sent as true
+        spelled = [c for c in (*target.classes, *target.aliases) if c.casefold() == json.dumps(value)]
+        return target.aliases.get(spelled[0], spelled[0]) if spelled else json.dumps(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # class "1" as 1.0, which a column with gaps makes of it
+    name = value.strip() if isinstance(value, str) else json.dumps(value)
+    return target.aliases.get(name, name)
+
+
+def label_file(path: Path) -> None:
+    """Record the outcomes of a file, all or none.
+
+    Raises:
+        UserError: the file is missing, of another form, or holds an outcome that the contract does not know.
+    """
+    contract = load_contract()
+    labels = list(_checked(_read(path), contract, path))
+    try:
+        with closing(Journal()) as journal:
+            recorded, unknown = journal.add_labels(labels)
+    except JournalError as error:
+        raise UserError(f"{path}: not recorded: {error}", f"ml label {path}") from None
+    print(f"{path}: {recorded} labels recorded" + (f", {unknown} of them of unknown predictions" if unknown else ""))
+    print("next: ml monitor")
+
+
+def _checked(rows: Iterable[tuple[int, dict[str, Any]]], contract: Contract, path: Path) -> Iterator[Label]:
+    for line, row in rows:
+        absent = [key for key in KEYS if row.get(key) in (None, "")]
+        if absent:
+            raise _bad(path, line, f"{absent[0]} is missing")
+        try:
+            yield str(row["prediction_id"]), outcome_of(_of_text(row["outcome"], contract, path), contract.target)
+        except ValueError as error:
+            raise _bad(path, line, f"outcome {error}") from None
+
+
+def _of_text(value: Any, contract: Contract, path: Path) -> Any:
+    if path.suffix != ".csv" or contract.is_classification:
+        return value
+    try:
+        return float(value)  # a CSV knows only texts
+    except ValueError:
+        return value
+
+
+def _read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    readers = {".csv": _read_csv, ".jsonl": _read_lines, ".ndjson": _read_lines}
+    if path.suffix not in readers:
+        raise UserError(f"{path}: labels are read from .csv and .jsonl files", f"ml label {path.with_suffix('.csv')}")
+    if not path.is_file():
+        raise UserError(f"{path}: no such file", "ml label outcomes.csv")
+    yield from readers[path.suffix](path)
+
+
+def _read_csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        missing = [key for key in KEYS if key not in (reader.fieldnames or [])]
+        if missing:
+            raise _bad(path, 1, f"there is no column {missing[0]}; there are: {listing(reader.fieldnames or [])}")
+        for row in reader:
+            yield reader.line_num, row
+
+
+def _read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError:
+                row = None
+            if not isinstance(row, dict):
+                raise _bad(path, number, "not a JSON object")
+            yield number, row
+
+
+def _bad(path: Path, line: int, what: str) -> UserError:
+    return UserError(f"{path}: line {line}: {what}", f"mend {path} and repeat `ml label {path}`; nothing was recorded")

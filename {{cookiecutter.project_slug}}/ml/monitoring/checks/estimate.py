@@ -1,0 +1,231 @@
+"""Performance before any outcome has come: an estimate, from what the model says about itself.
+
+Classification: confidence-based (CBPE): calibrated probabilities are what the outcomes will be on average, so the
+metric's expectation can be computed. Regression: direct loss estimation (DLE): a second model, fitted on the reference,
+predicts the size of the error from the row. Both hold under a shift of the inputs and are blind to a change of what
+the inputs mean (concept change): only outcomes show that. Method: NannyML's documentation of CBPE and DLE; isotonic
+calibration (Zadrozny, Elkan 2002).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import stats
+
+from ml.dataset.frame import encode_frame
+from ml.encode import Encoder
+from ml.metrics import measure
+from ml.monitoring.finding import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from ml.monitoring.inputs.reference import Champion
+    from ml.monitoring.inputs.window import Window
+    from ml.params import Monitor
+
+    Floats = NDArray[np.float64]
+    Estimator = Callable[[Floats], float]
+
+CHUNKS = 16  # parts of the reference on which the estimate is compared with the truth
+GROUPS = 8  # of the reference's rows, for the jackknife of a regression's estimate
+MIN_ROWS = 500  # of the reference; with fewer nothing is estimated
+REACH = 2.0  # standard errors either side of the estimate: 95 % of windows
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An estimated metric, its interval, and the metric's value on the reference. `truth` once outcomes came."""
+
+    metric: str
+    value: float
+    low: float
+    high: float
+    reference: float
+    truth: float | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The estimate as plain JSON values, said to be one."""
+        return {"kind": "estimate, no outcomes used", **asdict(self)}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What is learnt from the reference, once: the estimator, how far it reaches either side, the metric there."""
+
+    metric: str
+    estimator: Estimator
+    reach: Estimator
+    reference: float
+
+
+@lru_cache(maxsize=2)
+def fitted(champion: Champion) -> Fitted:
+    """Fit the estimator on the champion's reference and measure how far it is from the truth there."""
+    return _confidence(champion) if champion.contract.is_classification else _direct_loss(champion)
+
+
+def estimate(window: Window, champion: Champion) -> Estimate | None:
+    """The window's metric as estimated from its rows alone; None where reference or window are too small."""
+    if len(champion.outcome) < MIN_ROWS or not window.mine.any():
+        return None
+    made = fitted(champion)
+    if champion.contract.is_classification:
+        inputs = window.answer[window.mine]
+    else:
+        rows = window.mine[window.places]
+        inputs = encode_frame(window.sample[rows], Encoder(champion.contract)).astype(np.float64)
+    known = window.mine & ~np.isnan(window.outcome)
+    value, reach = made.estimator(inputs), made.reach(inputs)
+    truth = _truth(made.metric, window.outcome[known], window.answer[known])
+    return Estimate(made.metric, value, value - reach, value + reach, made.reference, truth)
+
+
+def _truth(metric: str, outcome: Floats, answer: Floats) -> float | None:
+    value = measure(metric, outcome, answer) if len(outcome) >= 2 else np.nan
+    return None if np.isnan(value) else value
+
+
+def _confidence(champion: Champion) -> Fitted:
+    metric = champion.metric if champion.metric in EXPECTED else "accuracy"
+    answer, outcome = champion.answer, champion.outcome.astype(np.int64)
+
+    def fit(rows: NDArray[np.int64]) -> Estimator:
+        calibrate = calibration(answer[rows], outcome[rows])
+        return lambda new: EXPECTED[metric](new, calibrate(new))
+
+    wrong = []
+    for mine, rest in _halves(len(outcome)):
+        estimator = fit(mine)
+        parts = np.array_split(rest, CHUNKS // 2)
+        wrong += [estimator(answer[rows]) - measure(metric, outcome[rows], answer[rows]) for rows in parts]
+    error, part = float(np.sqrt(np.nanmean(np.square(wrong)))), len(outcome) / CHUNKS
+    return Fitted(
+        metric=metric,
+        estimator=fit(np.arange(len(outcome))),
+        # more for a smaller window, never less for a larger one: what is wrong with the estimator does not average out
+        reach=lambda new: REACH * error * float(np.sqrt(max(1.0, part / max(len(new), 1)))),
+        reference=measure(metric, outcome, answer),
+    )
+
+
+def _halves(rows: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Rows to fit on and rows to judge by, twice."""
+    even, odd = np.arange(0, rows, 2), np.arange(1, rows, 2)
+    return [(even, odd), (odd, even)]
+
+
+def calibration(answer: Floats, outcome: NDArray[np.int64]) -> Callable[[Floats], Floats]:
+    """Isotonic calibration of each class's probability, summed to 1. answer: (n, classes); outcome: codes."""
+    from sklearn.isotonic import IsotonicRegression
+
+    codes = [1] if answer.shape[1] == 2 else list(range(answer.shape[1]))
+    fitted = [IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(answer[:, c], outcome == c) for c in codes]
+
+    def calibrate(new: Floats) -> Floats:
+        shares = np.stack([f.predict(new[:, c]) for f, c in zip(fitted, codes, strict=True)], axis=1)
+        if len(codes) == 1:
+            shares = np.concatenate([1 - shares, shares], axis=1)
+        summed: Floats = shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-12)
+        return summed
+
+    return calibrate
+
+
+def _accuracy(answer: Floats, chance: Floats) -> float:
+    return float(np.take_along_axis(chance, answer.argmax(axis=1)[:, None], axis=1).mean())
+
+
+def _balanced_accuracy(answer: Floats, chance: Floats) -> float:
+    label = answer.argmax(axis=1)
+    recalls = [chance[label == c, c].sum() / max(chance[:, c].sum(), 1e-12) for c in range(chance.shape[1])]
+    return float(np.mean(recalls))
+
+
+def _roc_auc(answer: Floats, chance: Floats) -> float:
+    from sklearn.metrics import roc_auc_score
+
+    codes = [1] if answer.shape[1] == 2 else range(answer.shape[1])
+    return float(np.mean([_weighted(roc_auc_score, answer[:, c], chance[:, c]) for c in codes]))
+
+
+def _average_precision(answer: Floats, chance: Floats) -> float:
+    from sklearn.metrics import average_precision_score
+
+    return _weighted(average_precision_score, answer[:, 1], chance[:, 1])
+
+
+def _weighted(metric: Any, score: Floats, chance: Floats) -> float:
+    """Every row counts as positive by its chance and as negative by the rest."""
+    truth = np.repeat([1, 0], len(score))
+    return float(metric(truth, np.tile(score, 2), sample_weight=np.concatenate([chance, 1 - chance])))
+
+
+EXPECTED: dict[str, Callable[[Floats, Floats], float]] = {
+    "accuracy": _accuracy,
+    "balanced_accuracy": _balanced_accuracy,
+    "roc_auc": _roc_auc,
+    "average_precision": _average_precision,
+}
+
+
+def _direct_loss(champion: Champion) -> Fitted:
+    """Boosted models of the absolute error by the encoded row, each fitted without one group of the reference.
+
+    The interval adds three variances: of the window's errors around what is expected of its rows; of the estimator, by
+    the jackknife over the groups, at the window's own rows (Tukey 1958); and what is wrong on parts of the reference
+    that are shifted on purpose, namely sorted by the champion's answer. The first and the last are measured in
+    units of the expected error, which grows and shrinks with a shift.
+    """
+    x = encode_frame(champion.reference, Encoder(champion.contract)).astype(np.float64)
+    size = np.abs(champion.outcome - champion.answer[:, 0])
+    group = np.arange(len(size)) % GROUPS
+    models = [_loss_model(x[group != g], size[group != g]) for g in range(GROUPS)]
+    said = np.empty(len(size))
+    for g, model in enumerate(models):
+        said[group == g] = model(x[group == g])
+    noise = float(((size - said) ** 2).mean() / (said**2).mean())
+    parts = np.array_split(np.argsort(champion.answer[:, 0]), CHUNKS)
+    wrong = float(np.mean([_beyond_chance(size[part], said[part], noise) for part in parts]))
+
+    def means(new: Floats) -> Floats:
+        return np.array([model(new).mean() for model in models])
+
+    def reach(new: Floats) -> float:
+        each, expected = means(new), models[0](new)
+        own = (GROUPS - 1) * each.var() + max(wrong, 0.0) * each.mean() ** 2
+        reach = stats.t.ppf(0.975, GROUPS - 1)
+        return float(reach * np.sqrt(noise * (expected**2).mean() / len(new) + own))
+
+    return Fitted("mae", lambda new: float(means(new).mean()), reach, float(size.mean()))
+
+
+def _beyond_chance(size: Floats, said: Floats, noise: float) -> float:
+    """Squared error of the mean beyond what the rows' own noise gives it, in units of the expected mean."""
+    return float(((said - size).mean() ** 2 - noise * (said**2).mean() / len(size)) / said.mean() ** 2)
+
+
+def _loss_model(x: Floats, size: Floats) -> Callable[[Floats], Floats]:
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    model = HistGradientBoostingRegressor(random_state=0, early_stopping=True, min_samples_leaf=20).fit(x, size)
+    return lambda new: np.maximum(model.predict(new), 1e-12)
+
+
+def told(found: Estimate, settings: Monitor) -> list[Finding]:
+    """A note where the estimate lies beyond the tolerated loss; never a ticket, for it is no measurement."""
+    worse = -1.0 if found.metric in ("mae", "rmse", "log_loss", "brier") else 1.0
+    edge = found.high if worse > 0 else found.low
+    if worse * (found.reference - edge) <= settings.max_loss:
+        return []
+    words = (
+        f"estimated {found.metric} {found.value:.3f} ({found.low:.3f} to {found.high:.3f}), {found.reference:.3f} in "
+        "the reference; an estimate from the rows alone, to be settled by outcomes"
+    )
+    return [Finding("performance", "estimated_loss", None, words, found.value, found.reference, "note")]

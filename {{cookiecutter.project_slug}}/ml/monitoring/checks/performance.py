@@ -1,0 +1,146 @@
+"""How good were the champion's answers whose outcome has come? By cohort: the rows predicted in one window.
+
+Decay is a loss of the contract's metric whose interval excludes the tolerated one (`monitor.max_loss`). The
+interval is the bootstrap's (Efron 1979) on both sides, the window's and the reference's, widened where the
+reference's errors depend on each other in time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import stats
+
+from ml.metrics import measure
+from ml.monitoring.checks.drift import fallen
+from ml.monitoring.finding import Finding
+from ml.monitoring.statistics.column_tests import shift
+from ml.monitoring.statistics.profile import Profile, number_profile, tally
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ml.contract import Contract
+    from ml.monitoring.inputs.reference import Champion
+    from ml.monitoring.inputs.window import Window
+    from ml.params import Monitor
+
+    Floats = NDArray[np.float64]
+
+MIN_LABELLED = 100  # outcomes; with fewer an interval says nothing
+RESAMPLES = 100
+RESAMPLED_ROWS = 2_000  # of a larger sample; its standard error is scaled
+DAY = 86_400.0
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The champion's predictions of one window: those with an outcome (n,), of `rows` in all; `lag` in seconds."""
+
+    window: str
+    rows: int
+    outcome: Floats
+    answer: Floats
+    lag: Floats
+
+
+def cohort(window: Window) -> Cohort:
+    """The window's own cohort."""
+    known = window.mine & ~np.isnan(window.outcome)
+    return Cohort(
+        window.span.name, int(window.mine.sum()), window.outcome[known], window.answer[known], window.lag[known]
+    )
+
+
+def errors(outcome: Floats, answer: Floats, contract: Contract) -> Floats:
+    """Truth minus answer: of the value, of the positive class, or of being right against saying so."""
+    match contract.target.task:
+        case "regression":
+            return outcome - answer[:, 0]
+        case "binary":
+            return outcome - answer[:, 1]
+        case "multiclass":
+            right: Floats = (answer.argmax(axis=1) == outcome) - answer.max(axis=1)
+            return right
+
+
+def deviation(metric: str, outcome: NDArray[Any], answer: Floats) -> float:
+    """Bootstrap standard error of a metric for independent rows, seeded."""
+    rng = np.random.default_rng(0)
+    size = min(len(outcome), RESAMPLED_ROWS)
+    values = []
+    for _ in range(RESAMPLES):
+        rows = rng.integers(0, len(outcome), size)
+        values.append(measure(metric, outcome[rows], answer[rows]))
+    return float(np.nanstd(values, ddof=1) * np.sqrt(size / len(outcome)))
+
+
+@lru_cache(maxsize=2)
+def _reference_deviation(champion: Champion) -> float:
+    return deviation(champion.metric, champion.outcome, champion.answer)
+
+
+def performance(group: Cohort, champion: Champion, settings: Monitor) -> tuple[dict[str, Any], list[Finding]]:
+    """What the cohort's labels say: the numbers for verdict.json, and the findings."""
+    shown: dict[str, Any] = {
+        "window": group.window,
+        "metric": champion.metric,
+        "rows": len(group.outcome),
+        "coverage": len(group.outcome) / group.rows if group.rows else 0.0,
+        "median_lag_days": float(np.median(group.lag) / DAY) if len(group.lag) else None,
+    }
+    codes = group.outcome.astype(np.int64) if champion.contract.is_classification else group.outcome
+    now = measure(champion.metric, codes, group.answer) if len(codes) >= MIN_LABELLED else np.nan
+    then = measure(champion.metric, champion.outcome, champion.answer)
+    if np.isnan(now) or np.isnan(then):
+        return shown, []
+    profile = _error_profile(champion)
+    parts, _, freedom = profile.dependence.at(len(codes))
+    both = np.hypot(deviation(champion.metric, codes, group.answer), _reference_deviation(champion))
+    reach = float(stats.t.ppf(1 - settings.false_alarm, min(freedom, 1e9)) * both * np.sqrt(parts.max()))
+    loss = then - now
+    shown |= {"value": now, "reference": then, "loss": loss, "loss_low": loss - reach, "loss_high": loss + reach}
+    return shown, [*_decay(shown, settings), *_bias(group, champion, profile, settings)]
+
+
+@lru_cache(maxsize=2)
+def _error_profile(champion: Champion) -> Profile:
+    found = errors(champion.outcome, champion.answer, champion.contract)
+    return number_profile("error", found, champion.contract.time is not None)
+
+
+def _decay(shown: dict[str, Any], settings: Monitor) -> list[Finding]:
+    if shown["loss_low"] <= settings.max_loss:
+        return []
+    words = (
+        f"{shown['metric']} fell from {shown['reference']:.3f} to {shown['value']:.3f} on {shown['rows']:,} outcomes: "
+        f"a loss of {shown['loss_low']:.3f} to {shown['loss_high']:.3f}, {settings.max_loss:g} is tolerated"
+    )
+    return [Finding("performance", "decay", None, words, shown["loss"], settings.max_loss)]
+
+
+def _bias(group: Cohort, champion: Champion, profile: Profile, settings: Monitor) -> list[Finding]:
+    """The errors moved: the model answers too high or too low, though it may rank as well as ever."""
+    found = errors(group.outcome, group.answer, champion.contract)
+    made = shift(profile, tally(profile, found))
+    which = fallen([made], settings.false_alarm, settings.min_psi)[0]
+    if not which[made.names.index("location")]:
+        return []
+    before = errors(champion.outcome, champion.answer, champion.contract).mean()
+    return [Finding("drift", "bias", None, _means(group, champion.contract), float(found.mean()), float(before))]
+
+
+def _means(group: Cohort, contract: Contract) -> str:
+    outcome, answer = group.outcome, group.answer
+    match contract.target.task:
+        case "regression":
+            return f"outcomes are {outcome.mean():.4g} on average, the answers were {answer[:, 0].mean():.4g}"
+        case "binary":
+            name = contract.target.classes[-1]
+            return f'{outcome.mean():.1%} of the outcomes are "{name}", the answers expected {answer[:, 1].mean():.1%}'
+        case "multiclass":
+            right = (answer.argmax(axis=1) == outcome).mean()
+            return f"{right:.1%} of the answers are right, they themselves expected {answer.max(axis=1).mean():.1%}"

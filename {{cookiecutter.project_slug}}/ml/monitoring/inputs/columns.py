@@ -1,0 +1,107 @@
+"""Columns of the journal or of the reference as arrays that can be tallied: numbers, or places in a list of levels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml.contract import Boolean, Categorical, Column, Contract, Datetime, Text
+from ml.monitoring.statistics.profile import Profile, level_profile, number_profile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+PREDICTION = "prediction"
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A column that is tallied: `levels` are its listed ones, empty for a number (a text's is its length)."""
+
+    name: str
+    column: Column | None  # None: the prediction itself
+    levels: tuple[Any, ...] = ()
+
+
+def watched(contract: Contract) -> list[Watched]:
+    """Every column but the one that orders rows in time (it always moves), and the prediction."""
+    columns = [Watched(c.name, c, _levels(c)) for c in contract.columns if c.name != contract.time]
+    classes = contract.target.classes if contract.target.task == "multiclass" else ()
+    return [*columns, Watched(contract.added(PREDICTION), None, classes)]
+
+
+def _levels(column: Column) -> tuple[Any, ...]:
+    if isinstance(column, Categorical):
+        return column.levels
+    return (False, True) if isinstance(column, Boolean) else ()
+
+
+def of_column(column: pa.ChunkedArray | pa.Array, what: Watched) -> NDArray[np.float64] | NDArray[np.int64]:
+    """Numbers with NaN for missing, or codes: a place in `levels`, len(levels) unlisted, -1 missing."""
+    if what.levels:
+        place = pc.index_in(column, pa.array(what.levels)).fill_null(len(what.levels))
+        return np.where(column.is_null(), -1, place).astype(np.int64)
+    if isinstance(what.column, Text):
+        column = pc.utf8_length(column)
+    if isinstance(what.column, Datetime):
+        return _days(column)
+    return np.asarray(pc.cast(column, pa.float64()).fill_null(np.nan))
+
+
+def _days(column: pa.ChunkedArray | pa.Array) -> NDArray[np.float64]:
+    micros = pc.cast(pc.cast(column, pa.int64()), pa.float64(), safe=False)
+    return np.asarray(micros.fill_null(np.nan)) / 86_400e6
+
+
+def of_prediction(
+    prediction: NDArray[np.float64], answer: NDArray[np.float64], contract: Contract
+) -> NDArray[np.float64] | NDArray[np.int64]:
+    """The prediction as a column: the value, the positive class's probability, or the class's place."""
+    if contract.target.task == "multiclass":
+        return np.where(np.isnan(prediction), -1, prediction).astype(np.int64)
+    return answer[:, -1]
+
+
+def profiles(reference: pd.DataFrame, answer: NDArray[np.float64], contract: Contract) -> dict[str, Profile]:
+    """The profile of every watched column of the reference rows, which are in order of time if there is one."""
+    ordered = contract.time is not None
+    made: dict[str, Profile] = {}
+    columns = columns_of(reference, contract)
+    columns[contract.added(PREDICTION)] = of_prediction(answer.argmax(axis=1).astype(np.float64), answer, contract)
+    for what in watched(contract):
+        values = columns[what.name]
+        if what.levels:
+            made[what.name] = level_profile(what.name, values.astype(np.int64), len(what.levels), ordered)
+        else:
+            made[what.name] = number_profile(what.name, values.astype(np.float64), ordered)
+    return made
+
+
+def columns_of(frame: pd.DataFrame, contract: Contract) -> dict[str, NDArray[np.float64] | NDArray[np.int64]]:
+    """The watched columns of a typed frame as arrays, the prediction not among them."""
+    return {
+        what.name: of_column(pa.Array.from_pandas(frame[what.name]), what)
+        for what in watched(contract)
+        if what.column is not None
+    }
+
+
+def row_marks(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+    """A number for each row that equal rows share (and different ones almost never), to count repeated rows."""
+    rng = np.random.default_rng(0)
+    marks = np.zeros(len(next(iter(columns.values()))))
+    for name in sorted(columns):
+        marks += rng.uniform(1, 2) * np.nan_to_num(columns[name].astype(np.float64), nan=-7.25)
+    return marks
+
+
+def repeated_share(marks: NDArray[np.float64]) -> float:
+    """Share of rows that an earlier row equals."""
+    return 1 - len(np.unique(marks)) / len(marks) if len(marks) else 0.0

@@ -1,0 +1,91 @@
+"""The model that is being watched: its contract, its held-out rows with their answers, its importances.
+
+Reads: serving/champion/ (contract.json, model.json, lineage.json, reference.parquet).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ml.contract import Contract, load_contract
+from ml.dataset.frame import read_table, target_codes
+from ml.errors import UserError
+from ml.monitoring.inputs.columns import columns_of, profiles, repeated_share, row_marks
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from ml.monitoring.statistics.profile import Profile
+
+CHAMPION = Path("serving/champion")
+
+
+@dataclass(frozen=True, eq=False)  # compared by identity: what is fitted on its reference is kept
+class Champion:
+    """One released version. `outcome` (n,) and `answer` (n, k) are the reference rows' truth and answers."""
+
+    name: str
+    version: str
+    released_at: str
+    contract: Contract
+    metric: str
+    importance: dict[str, float]
+    reference: pd.DataFrame
+    outcome: NDArray[np.float64]
+    answer: NDArray[np.float64]
+    profiles: dict[str, Profile]
+    repeated: float  # share of the reference's rows that an earlier one equals
+
+
+def load_champion(folder: Path = CHAMPION) -> Champion:
+    """Read the released version that `folder` points at.
+
+    Raises:
+        UserError: nothing was released yet, or the release has no reference rows.
+    """
+    for name in ("contract.json", "model.json", "lineage.json", "reference.parquet"):
+        if not (folder / name).is_file():
+            raise UserError(f"{folder / name}: no such file, so there is nothing to compare with", "make release")
+    contract = load_contract(folder / "contract.json")
+    about, lineage = _json(folder / "model.json"), _json(folder / "lineage.json")
+    reference = read_table(folder / "reference.parquet", contract)
+    return champion_of(about, lineage, contract, reference)
+
+
+def champion_of(
+    about: dict[str, Any], lineage: dict[str, Any], contract: Contract, reference: pd.DataFrame
+) -> Champion:
+    """A champion from what its release says and its reference rows, which are put in order of time."""
+    if contract.time is not None:
+        reference = reference.sort_values(contract.time, kind="stable", ignore_index=True)
+    answer = reference_answer(reference, contract)
+    return Champion(
+        name=str(lineage["name"]),
+        version=str(lineage["version"]),
+        released_at=str(lineage["released_at"]),
+        contract=contract,
+        metric=str(about["metric"]),
+        importance={str(k): float(v) for k, v in about.get("importance", {}).items()},
+        reference=reference,
+        outcome=np.asarray(target_codes(reference, contract), dtype=np.float64),
+        answer=answer,
+        profiles=profiles(reference, answer, contract),
+        repeated=repeated_share(row_marks(columns_of(reference, contract))),
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return values
+
+
+def reference_answer(reference: pd.DataFrame, contract: Contract) -> NDArray[np.float64]:
+    """The reference's answer matrix: (n, classes) probabilities or (n, 1) values."""
+    names = [f"probability:{name}" for name in contract.target.classes] or ["prediction"]
+    return reference[[contract.added(name) for name in names]].to_numpy(dtype=np.float64)

@@ -1,0 +1,96 @@
+"""A sealed bundle: the exported files, their lineage and a manifest of hashes, published in one step.
+
+Writes: serving/releases/<version>/ and the link serving/champion → releases/<version>. A reader sees the old
+release or the new one, never half of one: each is made as a draft beside its place and renamed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ml.bundle import load_bundle
+from ml.errors import UserError
+from ml.release.lineage import file_hash
+
+SERVING = Path("serving")
+RELEASES = SERVING / "releases"
+CHAMPION = SERVING / "champion"
+REFERENCE = "reference.parquet"  # for the monitor; not served, so not in the manifest
+
+
+def release_folder(version: str) -> Path:
+    """Where a sealed version lies."""
+    return RELEASES / version
+
+
+def draft_folder(version: str) -> Path:
+    """Where a version's release is made before it is published."""
+    return RELEASES / f".{version}.draft"
+
+
+def sweep() -> None:
+    """Remove the drafts that killed calls left; only under the lock, where nobody makes one."""
+    for draft in RELEASES.glob(".*.draft"):
+        shutil.rmtree(draft)
+    for draft in SERVING.glob(".*.draft"):
+        draft.unlink()
+
+
+def whole(version: str, bundle_hash: str | None) -> bool:
+    """Is the release here, complete, and of the registry's version with this hash?
+
+    A copy of the project that was interrupted has half a folder; another registry has another version of the number.
+    """
+    folder = release_folder(version)
+    try:
+        lineage = load_bundle(folder).lineage
+    except UserError:
+        return False
+    return lineage.get("bundle_hash") == bundle_hash and (folder / REFERENCE).is_file()
+
+
+def seal(bundle: Path, reference: Path, lineage: dict[str, Any]) -> Path:
+    """Publish bundle, lineage and manifest as the release `lineage["version"]`; an existing release stays as it is."""
+    folder = release_folder(lineage["version"])
+    if folder.is_dir():
+        return folder
+    draft = draft_folder(lineage["version"])
+    shutil.copytree(bundle, draft)
+    _write_json(draft / "lineage.json", lineage)
+    hashes = {path.name: file_hash(path) for path in sorted(draft.iterdir())}
+    _write_json(draft / "manifest.json", {"files": hashes})
+    shutil.copyfile(reference, draft / REFERENCE)
+    return publish(draft, folder)
+
+
+def publish(draft: Path, folder: Path) -> Path:
+    """Make a finished draft visible under its name, durably."""
+    for path in [*draft.iterdir(), draft]:
+        _sync(path)
+    draft.replace(folder)
+    _sync(folder.parent)
+    return folder
+
+
+def point(version: str, link: Path = CHAMPION) -> None:
+    """Move the link to a version's release, atomically and durably."""
+    draft = link.with_name(f".{link.name}.draft")
+    draft.symlink_to(Path("releases") / version)
+    draft.replace(link)
+    _sync(link.parent)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write_json(path: Path, values: Any) -> None:
+    path.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

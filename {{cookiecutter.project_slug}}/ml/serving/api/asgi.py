@@ -1,0 +1,101 @@
+"""Reading and answering HTTP without a framework: bodies with a limit, JSON, and refusals in the API's error shape."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from starlette.types import Receive, Scope, Send
+
+from ml.request_schema import RefusedError, refusal
+from ml.serving.api.origin import is_from_browser
+
+LARGE_BODY = 32_000  # bytes from which reading and answering a body would hold up the event loop for milliseconds
+
+
+class DisconnectedError(Exception):
+    """The client went away before its request was complete."""
+
+
+async def read_body(receive: Receive, limit: int, hold: Callable[[int], None]) -> bytes:
+    """The request's body; `hold` is told the bytes of a large one as they come.
+
+    Raises:
+        RefusedError: larger than `limit` bytes, or refused by `hold`.
+        DisconnectedError: the client went away.
+    """
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if len(body) >= LARGE_BODY:
+        hold(len(body))
+    if message.get("more_body"):
+        body = await _rest(body, receive, limit, hold)
+    elif message["type"] == "http.disconnect":
+        raise DisconnectedError
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body
+
+
+def check_headers(scope: Scope, limit: int) -> int:
+    """The announced length of the body, 0 where it is not announced.
+
+    A page of any origin can send a body without a type, and one with a type of forms; for JSON its browser asks first.
+    Clients of the Open Inference Protocol send no type, and are no browsers.
+
+    Raises:
+        RefusedError: larger than `limit` bytes, compressed, or not said to be JSON.
+    """
+    fields = scope["fields"]
+    kind = fields.get(b"content-type")
+    untyped = kind is None and scope["path"].startswith("/v2/") and not is_from_browser(fields)
+    if not untyped and (kind is None or not _is_json(kind)):
+        raise refusal(415, "content_type", "send application/json", ("header", "content-type"))
+    if fields.get(b"content-encoding", b"identity") != b"identity":
+        raise refusal(415, "content_encoding", "send the body uncompressed", ("header", "content-encoding"))
+    length = int(fields.get(b"content-length", 0))
+    if length > limit:
+        raise _too_large(limit)
+    return length
+
+
+def _is_json(content_type: bytes) -> bool:
+    return content_type == b"application/json" or content_type.split(b";")[0].strip().lower() == b"application/json"
+
+
+async def _rest(body: bytes, receive: Receive, limit: int, hold: Callable[[int], None]) -> bytes:
+    parts, size, more = [body], len(body), True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise DisconnectedError
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > limit:
+            raise _too_large(limit)
+        if size >= LARGE_BODY:
+            hold(len(parts[-1]))
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+def _too_large(limit: int) -> RefusedError:
+    return refusal(413, "too_large", f"a request's body holds at most {limit} bytes")
+
+
+async def send_json(send: Send, status: int, body: bytes, close: bool = False) -> None:
+    """Send a JSON answer; `close` asks the client to open a new connection next time."""
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    if close:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def send_refusal(send: Send, refused: RefusedError) -> None:
+    """Send {"detail": [...]} with the refusal's status and headers."""
+    body = json.dumps({"detail": refused.details}).encode()
+    extra = [(name.lower().encode(), value.encode()) for name, value in refused.headers.items()]
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *extra]
+    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

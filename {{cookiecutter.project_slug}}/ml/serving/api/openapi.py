@@ -1,0 +1,142 @@
+"""The description of the API: OpenAPI at /openapi.json and a page at /docs, both made from the bundle's contract."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+
+from ml.contract import FLOAT32_MAX, Contract
+from ml.journal.labels import MAX_LABELS, LabelSchema
+from ml.serving.api.open_inference import INFER
+from ml.serving.inference.predictor import Served, target_schema
+
+if TYPE_CHECKING:
+    from ml.serving.inference.service import Service
+
+
+def document_of(app: FastAPI, service: Service) -> Callable[[], bytes]:
+    """FastAPI's OpenAPI document, completed by the served contract, the bodies and all refusals; made once a model."""
+    made: tuple[Served, bytes] | None = None
+
+    def document() -> bytes:
+        nonlocal made
+        served = service.served
+        if made is None or made[0] is not served:
+            made = served, json.dumps(_schema(app, service)).encode()
+        return made[1]
+
+    return document
+
+
+def _schema(app: FastAPI, service: Service) -> dict[str, Any]:
+    app.openapi_schema = None  # what is changed below is FastAPI's own copy
+    schema = app.openapi()
+    paths = schema["paths"] = {"/predict": {"post": _predict(service)}, **schema["paths"]}
+    paths["/labels"]["post"]["requestBody"] = _labels_body(service.served.bundle.contract)
+    for path, methods in paths.items():
+        for method, operation in methods.items():
+            if path.endswith("/infer"):
+                operation["requestBody"] = {"required": True, "content": _json(INFER.json_schema())}
+            _complete(operation, path, method, service)
+    return schema
+
+
+def _labels_body(contract: Contract) -> dict[str, Any]:
+    label = LabelSchema().json_schema()
+    label["properties"]["outcome"] = _outcome_schema(contract)
+    many = {"type": "array", "items": label, "maxItems": MAX_LABELS}
+    return {"required": True, "content": _json({"anyOf": [label, many]})}
+
+
+def _predict(service: Service) -> dict[str, Any]:
+    served = service.served
+    row = served.rows.json_schema()
+    answer = _answer_schema(served.bundle.contract)
+    example = served.bundle.golden["rows"][0]
+    return {
+        "summary": "Predict",
+        "description": f"One row, or an array of at most {service.settings.serve.max_rows}; "
+        "the answer has the same shape and is in the journal before it is sent.",
+        "operationId": "predict",
+        "requestBody": {
+            "required": True,
+            "content": _json(_one_or_many(row), {"one": {"value": example}, "many": {"value": [example]}}),
+        },
+        "responses": {
+            "200": {"description": "Answered and recorded", "content": _json(_one_or_many(answer))},
+        },
+    }
+
+
+def _complete(operation: dict[str, Any], path: str, method: str, service: Service) -> None:
+    """Add an operation's refusals, and the one model and version that its path may name."""
+    statuses = {"403"} if "/health/" in path else {"401", "403", "429"}
+    if "{name}" in path:
+        statuses.add("404")
+    if method == "post":
+        statuses |= {"413", "415", "422", "500", "503"}
+    if path.endswith("/health/ready"):
+        statuses.add("503")
+    refusals = {status: {"description": _REFUSALS[status], "content": _json(_ERROR)} for status in sorted(statuses)}
+    kept = {status: answer for status, answer in operation["responses"].items() if status == "200"}
+    operation["responses"] = {**kept, **refusals}
+    bundle = service.served.bundle
+    served = {"name": bundle.lineage.get("name"), "version": bundle.version}
+    for parameter in operation.get("parameters", []):
+        parameter["schema"] = {"enum": [served[parameter["name"]]]}
+
+
+_REFUSALS = {
+    "401": "No valid API key",
+    "403": "From a web page of another origin, or for a name that is not this service's",
+    "404": "There is no such model here",
+    "413": "Body too large",
+    "415": "Not JSON",
+    "422": "Not valid for the contract",
+    "429": "The key has asked too often; see Retry-After",
+    "500": "The model failed",
+    "503": "Not recorded, overloaded or shutting down; see Retry-After",
+}
+_ERROR = {
+    "type": "object",
+    "required": ["detail"],
+    "properties": {
+        "detail": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["type", "loc", "msg"],
+                "properties": {"type": {"type": "string"}, "loc": {"type": "array"}, "msg": {"type": "string"}},
+            },
+        }
+    },
+}
+
+
+def _json(schema: dict[str, Any], examples: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"application/json": {"schema": schema, **({"examples": examples} if examples else {})}}
+
+
+def _one_or_many(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [schema, {"type": "array", "items": schema}]}
+
+
+def _outcome_schema(contract: Contract) -> dict[str, Any]:
+    if contract.is_classification:
+        return {"enum": [*contract.target.classes, *contract.target.set_aside]}
+    return {"type": "number", "minimum": -FLOAT32_MAX, "maximum": FLOAT32_MAX}
+
+
+def _answer_schema(contract: Contract) -> dict[str, Any]:
+    properties: dict[str, Any] = {
+        "prediction_id": {"type": "string"},
+        "model_version": {"type": "string"},
+        "prediction": target_schema(contract),
+    }
+    if contract.is_classification:
+        shares = {name: {"type": "number", "minimum": 0, "maximum": 1} for name in contract.target.classes}
+        properties["probabilities"] = {"type": "object", "properties": shares, "required": list(shares)}
+    return {"type": "object", "properties": properties, "required": list(properties)}

@@ -1,0 +1,81 @@
+"""`POST /predict`: a plain ASGI route, because each layer of a framework costs as much as the model's answer.
+
+Body: one row or an array of rows. The answer is in the journal before it is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from starlette.types import Receive, Scope, Send
+
+from ml.request_schema import RefusedError, refusal
+from ml.serving.api.asgi import LARGE_BODY, check_headers, read_body, send_json, send_refusal
+from ml.serving.inference.batching import Answering
+from ml.serving.inference.predictor import Answered
+from ml.serving.logs import log_answer
+
+if TYPE_CHECKING:
+    from ml.serving.inference.admission import Task
+    from ml.serving.inference.service import Service
+
+
+class Predict:
+    """`POST /predict` itself, and the core of other routes.
+
+    Args:
+        service: the models, the journal, the counters.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._ok = service.metrics.requests.labels("200")
+        self._answering = Answering(service)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        service, began = self._service, time.perf_counter()
+        task = cast("Task", asyncio.current_task())
+        try:
+            service.admission.enter(task, began)
+            try:
+                limit = service.settings.serve.max_body_bytes
+                if check_headers(scope, limit) >= LARGE_BODY:
+                    self._answering.refuse_when_full()
+                body = await read_body(receive, limit, partial(service.admission.hold, task))
+                answered = await self._answering.answer(body, scope["query_string"] == b"trial")
+            except asyncio.CancelledError:
+                if not service.admission.gave_up(task):
+                    raise
+                raise refusal(503, "deadline", "not answered in time", ("server",), Retry_After="1") from None
+            finally:
+                service.admission.leave(task)
+        except RefusedError as refused:
+            service.metrics.requests.labels(str(refused.status)).inc()
+            await send_refusal(send, refused)
+            return
+        scope["answered"] = answered  # for whoever traces
+        await send_json(send, 200, answered.body, service.draining)
+        self.count(answered, time.perf_counter() - began)  # the caller need not wait for it
+
+    async def answer_counted(self, body: bytes) -> Answered:
+        """The durable answer to another route's body, counted as one of `POST /predict`."""
+        began = time.perf_counter()
+        answered = await self._answering.answer(body)
+        self.count(answered, time.perf_counter() - began)
+        return answered
+
+    def count(self, answered: Answered, seconds: float) -> None:
+        """Count an answered request, log it and leave a copy for the challenger, as the settings say."""
+        metrics, entries = self._service.metrics, answered.entries
+        self._ok.inc()
+        metrics.seconds.observe(seconds)
+        for entry in entries:
+            metrics.answered(entry.version, entry.role, entry.rows)
+        if self._service.challenger.is_shadow and entries and entries[0].role == "champion":
+            self._service.challenger.copy(answered.rows, entries)
+        if self._service.settings.serve.log_answers:
+            log_answer(entries, seconds)

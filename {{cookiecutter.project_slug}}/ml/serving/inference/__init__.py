@@ -1,0 +1,1 @@
+"""From valid rows to recorded answers."""

@@ -1,0 +1,92 @@
+"""Whether the journal can be written, how large it is and how much room its disk has.
+
+It is looked at in a thread of its own: a disk or a database that does not answer holds up no request and no probe.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from ml.journal.store import Journal, JournalError
+from ml.serving.metrics import Metrics
+
+RETRY_SECONDS = 1.0  # between two trial writes after a write has failed
+LOOK_SECONDS = 10.0  # between two looks while writes succeed
+LEAST_FREE_BYTES = 1_000_000  # with less a trial write may succeed, but the next large request would not
+
+log = logging.getLogger(__name__)
+
+
+class JournalHealth:
+    """What is known about the journal.
+
+    Args:
+        url: the journal's address; trial writes have a connection of their own.
+        patience: seconds that a trial write waits for other processes.
+        metrics: told the journal's bytes and those that are free on its disk.
+    """
+
+    def __init__(self, url: str, patience: float, metrics: Metrics) -> None:
+        self._trial = Journal(url, patience)
+        self._metrics = metrics
+        self._written: Journal | None = None
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="journal health", daemon=True)
+
+    def open(self, written: Journal) -> None:
+        """Start looking.
+
+        Args:
+            written: the journal that answers are appended to; its last write and the trial writes decide.
+        """
+        self._written = written
+        self._thread.start()
+
+    @property
+    def problem(self) -> str | None:
+        """Why the journal cannot be written now, in words that hold no address; None: it can."""
+        if self._written is None or self._written.problem is None:
+            return None
+        if not self._written.is_file:
+            return "journal: the database is away or refuses to write; the service's log says why"
+        return f"journal: {self._written.problem}"
+
+    def _run(self) -> None:
+        self._measure()
+        looked = time.monotonic()
+        while not self._ended.wait(RETRY_SECONDS):
+            if self.problem is None and time.monotonic() - looked < LOOK_SECONDS:
+                continue
+            self._measure()
+            self._try_to_write()
+            looked = time.monotonic()
+
+    def _measure(self) -> None:
+        try:
+            self._metrics.journal_size(self._trial.engine.dialect.name, self._trial.bytes(), self._trial.free_bytes())
+        except (OSError, SQLAlchemyError):
+            return  # whether it is a failure the trial write says
+
+    def _try_to_write(self) -> None:
+        written = self._written
+        assert written is not None  # noqa: S101  # set before the thread starts
+        try:
+            self._trial.probe()
+        except JournalError as error:
+            if written.problem is None:
+                log.warning("a trial write failed: %s", error)
+            written.problem = self._trial.problem
+            return
+        free = self._trial.free_bytes()
+        if free is None or free >= LEAST_FREE_BYTES:
+            written.problem = None
+
+    def close(self) -> None:
+        """End the thread; one that waits for the database is not waited for."""
+        self._ended.set()
+        self._thread.join(RETRY_SECONDS)
+        self._trial.close()

@@ -1,0 +1,60 @@
+"""Following a link: when `ml release`, `ml rollback` or `ml pull` moves serving/champion, the new model takes over.
+
+It is verified and warmed beside the old one and only then takes traffic; a request is answered by the model it began
+with. A bundle that is not sound changes nothing but a counter and a line in the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from ml.bundle import Bundle, load_bundle
+from ml.errors import UserError
+
+EVERY_SECONDS = 0.2  # between two looks at the link
+
+log = logging.getLogger(__name__)
+
+State = tuple[str, int]  # where the link points, and when the release's manifest came there
+
+
+def state(link: Path) -> State:
+    """What distinguishes one release under the link from another."""
+    found = link.resolve()
+    try:
+        return str(found), (found / "manifest.json").stat().st_ctime_ns  # a copy may keep the time of writing
+    except OSError:
+        return str(found), 0
+
+
+async def follow(
+    link: Path, seen: State | None, use: Callable[[Bundle | None], None], refused: Callable[[], None]
+) -> None:
+    """Look at the link forever; hand over each sound bundle, and None when the link is gone.
+
+    Args:
+        link: serving/champion, or another folder or link.
+        seen: the state of the bundle that serves now, if one does.
+        use: called in the event loop with a verified bundle, or None.
+        refused: called in the event loop when a bundle is not sound.
+    """
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(EVERY_SECONDS)
+        now = state(link)
+        if now == seen:
+            continue
+        seen = now
+        if not link.exists():
+            use(None)
+            continue
+        try:
+            bundle = await loop.run_in_executor(None, load_bundle, link)
+        except UserError as error:
+            log.error("the model before goes on serving: %s", error.what)
+            refused()
+        else:
+            use(bundle)

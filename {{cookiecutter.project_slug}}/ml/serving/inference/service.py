@@ -1,0 +1,93 @@
+"""What the routes of one process share: the served model and its challenger, the journal, the counters."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Coroutine
+from typing import Any
+
+from ml.bundle import Bundle, load_bundle
+from ml.journal.group_commit import Writer
+from ml.journal.store import Journal
+from ml.serving.connections import HEALTH_RESERVE, Connections, limit_of
+from ml.serving.inference.admission import Admission
+from ml.serving.inference.challenger import Challenger
+from ml.serving.inference.journal_health import JournalHealth
+from ml.serving.inference.predictor import Served
+from ml.serving.inference.reload import follow, state
+from ml.serving.metrics import Metrics
+from ml.serving.settings import Settings
+
+
+class Service:
+    """What the routes share: the served model, the journal and the counters.
+
+    Args:
+        settings: what the server was told. The bundle is loaded and verified here.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self._seen = state(settings.bundle)
+        self.use(load_bundle(settings.bundle))
+        # half of the deadline: those who came while a first write waited for a lock are told in time too
+        self._patience = settings.serve.deadline_seconds / 2
+        self.journal = Journal(settings.journal, self._patience)
+        self.journal_health = JournalHealth(settings.journal, self._patience, self.metrics)
+        self.writer: Writer | None = None  # needs a running event loop
+        self.draining = False
+        serve, deadline = settings.serve, settings.serve.deadline_seconds
+        connections = limit_of(serve.max_connections)
+        self.connections = Connections(connections, deadline, self.metrics.connections_dropped.inc)
+        limit = min(serve.max_requests, max(1, connections - HEALTH_RESERVE))
+        self.admission = Admission(limit, serve.max_held_bytes, deadline, self.metrics.waiting.set)
+        self.metrics.room.set(limit)
+        self.challenger = Challenger(settings.serve.challenger, settings.serve.canary_share, self.metrics)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def use(self, bundle: Bundle | None) -> None:
+        """Let a verified bundle answer from the next request on; none: the one before goes on."""
+        if bundle is None:
+            self.metrics.bundle_failures.inc()
+            return
+        self.served = Served(bundle, self.settings.serve)
+        self.metrics.serving(bundle.version)
+
+    def open(self) -> None:
+        """Start writing to the journal and following the bundle's link, in the running event loop."""
+        journal = Journal(self.settings.journal, self._patience)
+        journal.make_room()
+        self.journal_health.open(journal)
+        self.writer = Writer(journal, self.settings.serve.max_waiting_rows, self.metrics.committed)
+        self._start(self.admission.sweep())
+        self._start(self.connections.sweep())
+        self._start(follow(self.settings.bundle, self._seen, self.use, self.metrics.bundle_failures.inc))
+        if self.challenger.is_on:
+            link = self.settings.bundle.with_name("challenger")
+            self._start(follow(link, None, self._use_challenger, self.metrics.bundle_failures.inc))
+            self.challenger.open(self.settings.journal)
+        gc.collect()
+        gc.freeze()  # what is there now stays: no need to look through it again and again
+
+    def _start(self, forever: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(forever))
+
+    def _use_challenger(self, bundle: Bundle | None) -> None:
+        self.challenger.served = None if bundle is None else Served(bundle, self.settings.serve)
+
+    @property
+    def not_ready(self) -> str | None:
+        """Why requests had better go elsewhere now; None: they are answered."""
+        return "draining" if self.draining else self.journal_health.problem
+
+    def close(self) -> None:
+        """Finish the last commit."""
+        for task in self._tasks:
+            task.cancel()
+        self.journal_health.close()
+        self.challenger.close()
+        if self.writer is not None:
+            self.writer.close()
+        self.journal.close()

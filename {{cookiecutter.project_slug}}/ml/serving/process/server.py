@@ -1,0 +1,88 @@
+"""The server process: `ml serve` (one worker in this process, several as children that share the port).
+
+Reads: serving/champion (ML_BUNDLE), params.yaml, JOURNAL_URL, ML_API_KEYS. Writes: the journal.
+SIGTERM or Ctrl-C: readiness goes first, what was accepted is answered, then the port closes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import tempfile
+
+from ml.errors import UserError
+from ml.serving.api.origin import is_loopback
+from ml.serving.settings import Settings, load_settings
+
+
+def serve(host: str = "127.0.0.1", port: int | None = None, workers: int = 1) -> None:
+    """Serve until SIGTERM or Ctrl-C.
+
+    Raises:
+        UserError: no sound bundle, the port is taken, or an address beyond loopback without ML_API_KEYS.
+    """
+    settings = load_settings()
+    _check_address(host, settings)
+    listener = _bind(host, settings.serve.port if port is None else port)
+    announcement = _announcement(host, listener.getsockname()[1], settings)
+    if workers == 1:
+        from ml.serving.process.worker import run
+
+        run(settings, listener, lambda: _announce(announcement))
+        return
+    from ml.bundle import load_bundle
+    from ml.serving.process.supervisor import Supervisor
+
+    load_bundle(settings.bundle)  # what is wrong with it is told once and here, not by each worker
+    with tempfile.TemporaryDirectory(prefix="ml-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        supervisor = Supervisor(listener, workers, _worker_process)
+        _announce(announcement)
+        status = supervisor.run()
+    sys.exit(status)
+
+
+def _check_address(host: str, settings: Settings) -> None:
+    if not is_loopback(host) and not settings.keys.needed:
+        raise UserError(
+            f"--host {host}: beyond this machine the service needs API keys",
+            f'ML_API_KEYS="$(openssl rand -hex 24)" ml serve --host {host}',
+        )
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """A bound socket, not listening yet."""
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise UserError(
+            f"--port {port} of {host}: {error.strerror}", "stop the other service, or `ml serve --port 0`"
+        ) from None
+    return bound
+
+
+def _announcement(host: str, port: int, settings: Settings) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    key = " with an API key" if settings.keys.needed else ""
+    return (
+        f"serving [bold]{settings.bundle}[/] at [bold]http://{shown}:{port}[/]{key} (Ctrl-C stops)\n"
+        f"next: open http://{shown}:{port}/ in a browser, or POST a row to /predict; later `ml label` and `ml monitor`"
+    )
+
+
+def _announce(text: str) -> None:
+    from rich.console import Console
+
+    Console(stderr=True, soft_wrap=True).print(text, highlight=False)
+
+
+def _worker_process(pipe: socket.socket) -> None:
+    from ml.serving.process.worker import run
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the parent tells its workers
+    run(load_settings(), pipe=pipe)

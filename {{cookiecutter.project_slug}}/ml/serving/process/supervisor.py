@@ -1,0 +1,186 @@
+"""Several workers behind one port: the supervisor accepts connections and deals them out in turn.
+
+Left to the kernel (SO_REUSEPORT) a hash would choose: of four connections of one client all go to the same of two
+workers one time in eight, and keep it busy while the other has nothing to do. Requests never pass through here.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from multiprocessing.context import SpawnContext
+
+from ml.errors import UserError
+from ml.serving.process.drain import BEGUN_SECONDS, DRAIN_SECONDS, begin_none
+
+RESTART_SECONDS = 0.5  # before a worker that ended is started again
+LOOK_SECONDS = 0.1  # between two looks at signals and at the workers
+AT_ONCE = 64  # connections that are accepted before the next look
+
+READY, DRAINING, GONE = b"+", b"-", b""  # what a worker says; it says nothing while it starts
+
+Main = Callable[[socket.socket], None]
+
+
+class Worker:
+    """A process that answers on the connections it is handed.
+
+    Args:
+        context: starts it.
+        main: what it runs, with its end of the pipe over which it says how it is and gets connections.
+    """
+
+    def __init__(self, context: SpawnContext, main: Main) -> None:
+        self.pipe, theirs = socket.socketpair()
+        self.process = context.Process(target=main, args=(theirs,))
+        self.process.start()
+        theirs.close()
+        self.pipe.setblocking(False)
+        self.said: bytes | None = None
+        self.ended: float | None = None  # when that was noticed
+
+    def take(self, connection: socket.socket) -> bool:
+        """Hand a connection over; False: it takes none."""
+        try:
+            socket.send_fds(self.pipe, [b"+"], [connection.fileno()])
+        except OSError:  # it has ended, or does not keep up
+            return False
+        return True
+
+    def hear(self) -> None:
+        """Hear how it is."""
+        try:
+            self.said = self.pipe.recv(64)[-1:]
+        except OSError:
+            self.said = GONE
+
+
+class Supervisor:
+    """Keeps the workers running and deals connections out to them.
+
+    Args:
+        listener: a bound socket; it listens when the first worker is ready.
+        workers: how many.
+        main: what a worker runs.
+    """
+
+    def __init__(self, listener: socket.socket, workers: int, main: Main) -> None:
+        self._listener = listener
+        self._listens = False
+        self._context = multiprocessing.get_context("spawn")
+        self._main = main
+        self._turn = 0
+        self._kept: list[socket.socket] = []  # connections that nobody took yet
+        self._stopping: list[int] = []
+        for sig in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(sig, lambda number, _frame: self._stopping.append(number))
+        self._workers = [Worker(self._context, main) for _ in range(workers)]
+
+    def run(self) -> int:
+        """Work until SIGTERM or SIGINT; returns the exit status."""
+        while not self._stopping:
+            self._deal(LOOK_SECONDS)
+            for i, worker in enumerate(self._workers):
+                if worker.process.exitcode is not None:
+                    self._replace(i, worker)
+        return self._stop()
+
+    def _replace(self, i: int, worker: Worker) -> None:
+        """Note a worker's end; a moment later start another."""
+        if worker.ended is None:
+            code = worker.process.exitcode
+            print(f"worker {worker.process.pid} ended with {code}: starting another", file=sys.stderr)
+            worker.said, worker.ended = GONE, time.monotonic()
+            worker.pipe.close()
+            _forget(worker.process.pid)
+        elif time.monotonic() - worker.ended > RESTART_SECONDS:
+            self._workers[i] = Worker(self._context, self._main)
+
+    def _takers(self) -> list[Worker]:
+        """Who gets connections: ready workers, and where all are about to end, those."""
+        for state in (READY, DRAINING):
+            if found := [worker for worker in self._workers if worker.said == state]:
+                return found
+        return []
+
+    def _deal(self, seconds: float) -> None:
+        """Wait at most so long for connections and news of workers; see to what has come."""
+        takers = self._takers()
+        if takers and not self._listens:
+            self._listen()
+        asked: list[socket.socket] = [worker.pipe for worker in self._workers if worker.said != GONE]
+        if takers and not self._kept:
+            asked.append(self._listener)
+        found = select.select(asked, [], [], seconds)[0]
+        for worker in self._workers:
+            if worker.pipe in found:
+                worker.hear()
+        kept, self._kept = self._kept, []
+        for connection in kept:
+            self._hand_over(connection)
+        if self._listener in found:
+            self._accept()
+
+    def _listen(self) -> None:
+        try:
+            self._listener.listen(4096)
+        except OSError as error:  # a second server that began in the same moment could bind, but it cannot listen
+            for worker in self._workers:
+                worker.process.terminate()
+                worker.process.join()
+            port = self._listener.getsockname()[1]
+            raise UserError(f"--port {port}: {error.strerror}", "stop the other service") from None
+        self._listener.setblocking(False)
+        self._listens = True
+
+    def _accept(self) -> None:
+        for _ in range(AT_ONCE):
+            try:
+                connection, _address = self._listener.accept()
+            except OSError:  # no more, or the client has gone already
+                return
+            self._hand_over(connection)
+
+    def _hand_over(self, connection: socket.socket) -> None:
+        takers = self._takers()
+        self._turn += 1
+        for i in range(len(takers)):
+            if takers[(self._turn + i) % len(takers)].take(connection):
+                connection.close()
+                return
+        self._kept.append(connection)
+
+    def _stop(self) -> int:
+        """Readiness goes first, then no connection is begun, then the workers end when all is answered."""
+        for worker in self._workers:
+            worker.process.terminate()
+        self._deal_for(DRAIN_SECONDS)
+        begin_none(self._listener)
+        self._deal_for(BEGUN_SECONDS)
+        self._listener.close()
+        for worker in self._workers:
+            worker.pipe.close()
+        for worker in self._workers:
+            worker.process.join()
+        ended = [worker.process.exitcode or 0 for worker in self._workers]
+        return max((abs(code) for code in ended if code != -signal.SIGTERM), default=0)  # that one had not begun yet
+
+    def _deal_for(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if not any(worker.process.is_alive() for worker in self._workers):
+                return
+            self._deal(min(left, LOOK_SECONDS))
+
+
+def _forget(pid: int | None) -> None:
+    from prometheus_client.multiprocess import mark_process_dead
+
+    if pid is not None and "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        mark_process_dead(pid)  # type: ignore[no-untyped-call]

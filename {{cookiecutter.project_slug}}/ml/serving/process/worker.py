@@ -1,0 +1,159 @@
+"""One process that answers: uvicorn over `ml.serving.api.app`, with an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import cast
+
+import uvicorn
+
+from ml.serving.api.app import create_app
+from ml.serving.inference.service import Service
+from ml.serving.logs import use_json_lines
+from ml.serving.process.drain import BEGUN_SECONDS, DRAIN_SECONDS, begin_none
+from ml.serving.process.http_protocol import Protocol
+from ml.serving.process.supervisor import DRAINING, READY
+from ml.serving.settings import Settings
+
+OPEN_SECONDS = 0.5  # between the port's closing and that of idle connections: what is on its way gets an answer
+LAST_ANSWERS_SECONDS = 30  # what was accepted has this long to be answered
+IDLE_SECONDS = 5  # an answered connection is kept so long for its next request
+HANDED = 64  # connections that are taken from the supervisor at once
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server that says when it is ready, may be handed its connections, and drains before it ends.
+
+    Args:
+        config: uvicorn's.
+        service: what it serves.
+        started: called when it is ready.
+        pipe: to the supervisor that hands over connections; None: the server accepts them itself.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, service: Service, started: Callable[[], None], pipe: socket.socket | None
+    ) -> None:
+        super().__init__(config)
+        self._service = service
+        self._when_started = started
+        self._pipe = pipe
+        self._no_more = asyncio.Event()  # connections from the supervisor
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, or say to the supervisor that connections may come."""
+        await super().startup(sockets)
+        if self._pipe is not None:
+            self._pipe.setblocking(False)
+            asyncio.get_running_loop().add_reader(self._pipe, self._take, self._pipe)
+            self._pipe.send(READY)
+        self._when_started()
+
+    def _take(self, pipe: socket.socket) -> None:
+        """Take what the supervisor has handed over."""
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                said, files, _, _ = socket.recv_fds(pipe, HANDED, HANDED)
+                for file in files:
+                    connection = socket.socket(fileno=file)
+                    connection.setblocking(False)
+                    task = loop.create_task(self._connect(connection))
+                    self.server_state.tasks.add(task)
+                    task.add_done_callback(self.server_state.tasks.discard)
+                if not said:
+                    break
+        except BlockingIOError:
+            return
+        loop.remove_reader(pipe)
+        self._no_more.set()
+        if not self._service.draining:  # the supervisor is gone: nobody else would ever stop this worker
+            self._drain()
+
+    async def _connect(self, connection: socket.socket) -> None:
+        await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
+
+    def _protocol(self) -> asyncio.Protocol:
+        return Protocol(self._service.connections, self.config, self.server_state, self.lifespan.state)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take the last connections, then let those that are open get their answers before uvicorn closes them."""
+        for listener in sockets or []:
+            begin_none(listener)
+        await asyncio.sleep(BEGUN_SECONDS)
+        for server in self.servers:
+            server.close()
+        if self._pipe is not None:
+            await self._last_handed(self._pipe)
+        until = asyncio.get_running_loop().time() + OPEN_SECONDS
+        while self.server_state.connections and asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(0.02)
+        await super().shutdown(sockets)
+
+    async def _last_handed(self, pipe: socket.socket) -> None:
+        """Wait until the supervisor hands over no more; one that goes on is told to ask the other workers."""
+        try:
+            await asyncio.wait_for(self._no_more.wait(), DRAIN_SECONDS)
+        except TimeoutError:
+            pipe.shutdown(socket.SHUT_RD)
+            self._take(pipe)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """SIGTERM and SIGINT drain; unlike uvicorn's own way the process then ends with status 0."""
+        loop = asyncio.get_running_loop()
+        for sig in (signal.SIGTERM, signal.SIGINT):
+            if signal.getsignal(sig) is not signal.SIG_IGN:
+                loop.add_signal_handler(sig, self._drain)
+        yield
+
+    def _drain(self) -> None:
+        if self._service.draining:  # a second signal does not wait
+            self.should_exit = True
+        self._service.draining = True
+        if self._pipe is not None:
+            with suppress(OSError):  # a supervisor that is gone
+                self._pipe.send(DRAINING)
+        asyncio.get_running_loop().call_later(DRAIN_SECONDS, setattr, self, "should_exit", True)
+
+
+def run(
+    settings: Settings,
+    listener: socket.socket | None = None,
+    started: Callable[[], None] = lambda: None,
+    pipe: socket.socket | None = None,
+) -> None:
+    """Answer until SIGTERM or SIGINT.
+
+    Args:
+        settings: what the server was told.
+        listener: a bound socket, where this process accepts connections itself.
+        started: called when it is ready.
+        pipe: to the supervisor that hands over connections, and with which this process ends.
+
+    Raises:
+        UserError: there is no sound bundle, or the journal cannot be opened.
+    """
+    use_json_lines()
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http=cast("type[Protocol]", partial(Protocol, app.service.connections)),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        headers=[("x-content-type-options", "nosniff")],  # no browser takes JSON for a script or a page
+        proxy_headers=False,  # nothing here asks who the client is
+        backlog=4096,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
+    )
+    Server(config, app.service, started, pipe).run(sockets=[] if listener is None else [listener])

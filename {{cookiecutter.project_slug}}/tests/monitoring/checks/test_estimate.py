@@ -1,0 +1,183 @@
+"""Estimates without outcomes: right under a shift of the inputs, blind to a change of concept, which labels catch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ml.contract import Contract
+from ml.dataset.frame import encode_frame, target_codes
+from ml.encode import Encoder
+from ml.journal.scan import Span
+from ml.metrics import answers, measure
+from ml.model import make_model
+from ml.monitoring.checks.estimate import EXPECTED, calibration, estimate
+from ml.monitoring.checks.performance import Cohort, cohort, performance
+from ml.monitoring.inputs.reference import Champion, champion_of
+from ml.monitoring.inputs.window import read_window
+from ml.pipeline.evaluate import reference
+from tests.monitoring.conftest import DAY, NOW, World, customers, record
+
+if TYPE_CHECKING:
+    from ml.params import Params
+
+SPAN = Span(NOW - 30 * DAY, NOW)
+MONTH = Span(NOW - 30 * DAY, NOW)
+
+
+def answered(world: World, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    x = encode_frame(frame, Encoder(world.contract))
+    return target_codes(frame, world.contract), answers(world.model, x, world.contract)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("metric", ["accuracy", "roc_auc"])
+def test_fifty_chunks_of_shifted_customers_within_two_points(world: World, champion: Champion, metric: str) -> None:
+    calibrate = calibration(champion.answer, champion.outcome.astype(int))
+    wrong = []
+    for chunk in range(50):
+        outcome, answer = answered(world, customers(1000, 100 + chunk, charge=64 * (0.75 + chunk / 100)))
+        wrong.append(EXPECTED[metric](answer, calibrate(answer)) - measure(metric, outcome, answer))
+    assert np.mean(np.abs(wrong)) <= 0.02
+    assert abs(np.mean(wrong)) <= 0.015
+
+
+def test_a_turned_concept_deceives_the_estimate_and_not_the_labels(world: World, champion: Champion) -> None:
+    calibrate = calibration(champion.answer, champion.outcome.astype(int))
+    missed, caught = [], []
+    for window in range(3):
+        outcome, answer = answered(world, customers(1000, 200 + window, concept=0.8))
+        missed.append(EXPECTED["roc_auc"](answer, calibrate(answer)) - measure("roc_auc", outcome, answer))
+        group = Cohort(f"{window}", 1000, outcome.astype(float), answer, np.zeros(1000))
+        _, found = performance(group, champion, world.params.monitor)
+        caught.append("decay" in {finding.what for finding in found})
+    assert min(missed) > 0.05  # the estimate promises what is not so
+    assert any(caught)
+
+
+@pytest.mark.slow
+def test_the_interval_holds_the_truth_and_says_it_is_an_estimate(world: World, champion: Champion) -> None:
+    inside = 0
+    for window in range(4):
+        start = NOW - (4 - window) * 7 * DAY
+        span = Span(start, start + 7 * DAY)
+        record(world, customers(800, 300 + window, charge=75), span.start, span.end, labelled=1.0)
+        found = estimate(read_window(world.journal.engine, span, world.contract, champion.profiles, "3"), champion)
+        assert found is not None
+        assert found.truth is not None
+        inside += found.low <= found.truth <= found.high
+        assert "estimate" in found.as_json()["kind"]
+    assert inside >= 3
+
+
+@pytest.mark.slow
+def test_healthy_labels_show_no_decay(world: World, champion: Champion) -> None:
+    quiet = 0
+    for window in range(12):
+        outcome, answer = answered(world, customers(600, 400 + window))
+        group = Cohort(f"{window}", 600, outcome.astype(float), answer, np.zeros(600))
+        quiet += not performance(group, champion, world.params.monitor)[1]
+    assert quiet == 12
+
+
+def test_few_labels_judge_nothing(world: World, champion: Champion) -> None:
+    record(world, customers(400, 5), labelled=0.1)
+    window = read_window(world.journal.engine, SPAN, world.contract, champion.profiles, "3")
+    shown, found = performance(cohort(window), champion, world.params.monitor)
+    assert shown["rows"] == 40
+    assert shown["coverage"] == pytest.approx(0.1)
+    assert "value" not in shown
+    assert found == []
+
+
+HOUSES = Contract.model_validate(
+    {
+        "target": {"name": "price", "task": "regression"},
+        "columns": [{"name": name, "kind": "numeric"} for name in ("x", "z")],
+    }
+)
+
+
+def houses(rows: int, seed: int, noise: float = 1.0, tilt: tuple[float, float] = (0.0, 0.0)) -> pd.DataFrame:
+    """A regression whose errors grow with x; a tilt draws other rows of the same meaning."""
+    rng = np.random.default_rng(seed)
+    x, z = rng.uniform(0, 10, 12 * rows), rng.standard_normal(12 * rows)
+    weight = np.exp(tilt[0] * (x - 5) / 3 + tilt[1] * z)
+    kept = rng.choice(12 * rows, rows, replace=False, p=weight / weight.sum())
+    x, z = x[kept], z[kept]
+    return pd.DataFrame({"x": x, "z": z, "price": 3 * x + 2 * z + noise * (0.2 + x / 5) * rng.standard_normal(rows)})
+
+
+def valued(params: Params, seed: int) -> tuple[Any, Champion]:
+    """A model of the houses and its released reference."""
+    encoder, train, held = Encoder(HOUSES), houses(4000, 1), houses(4000, seed)
+    model = make_model(HOUSES, params.train).fit(encode_frame(train, encoder), train["price"].to_numpy())
+    made = reference(held, answers(model, encode_frame(held, encoder), HOUSES), HOUSES)
+    about: dict[str, Any] = {"metric": "r2", "importance": {"x": 1.0}}
+    released = {"name": "houses", "version": "1", "released_at": "2026-09-01T00:00:00+00:00"}
+    return model, champion_of(about, released, HOUSES, made)
+
+
+def seen(model: Any, frame: pd.DataFrame) -> Any:
+    answer = answers(model, encode_frame(frame, Encoder(HOUSES)), HOUSES)
+    return _window(frame, answer, frame["price"].to_numpy())
+
+
+@pytest.mark.slow
+def test_sixty_chunks_of_shifted_houses_lie_in_the_interval(params: Params) -> None:
+    held, wrong, guessed, wide = [], [], [], []
+    for start in (100, 200, 300):  # one reference is one draw: its error is common to all its chunks
+        model, champion = valued(params, start)
+        for chunk in range(20):
+            tilt = tuple(np.random.default_rng(start + chunk).uniform(-1, 1, 2))
+            found = estimate(seen(model, houses(1000, start + chunk + 1, tilt=tilt)), champion)
+            assert found is not None
+            assert found.truth is not None
+            held.append(found.low <= found.truth <= found.high)
+            wrong.append(found.value - found.truth)
+            guessed.append(found.reference - found.truth)
+            wide.append((found.high - found.value) / found.value)
+    assert np.mean(held) >= 0.93  # 95 % stated, 60 chunks
+    assert np.std(wrong) < 0.5 * np.std(guessed)  # it sees what the shift does to the errors
+    assert np.mean(wide) < 0.25
+
+
+@pytest.mark.slow
+def test_another_price_of_the_same_houses_deceives_the_estimate_and_not_the_labels(params: Params) -> None:
+    model, champion = valued(params, 100)
+    caught = []
+    for number in range(3):
+        window = seen(model, houses(1000, 400 + number, noise=3.0))
+        found = estimate(window, champion)
+        assert found is not None
+        assert found.truth is not None
+        assert found.high < found.truth
+        decay = performance(cohort(window), champion, params.monitor)[1]
+        caught.append("decay" in {finding.what for finding in decay})
+    assert any(caught)
+
+
+def _window(frame: pd.DataFrame, answer: np.ndarray, outcome: np.ndarray) -> Any:
+    from collections import Counter
+
+    from ml.journal.scan import Labels
+    from ml.monitoring.inputs.window import Window
+
+    n = len(frame)
+    return Window(
+        span=MONTH,
+        columns={},
+        versions=Counter({"1": n}),
+        sample=frame[["x", "z"]],
+        places=np.arange(n),
+        mine=np.ones(n, dtype=bool),
+        answer=answer,
+        prediction=answer[:, 0],
+        outcome=outcome,
+        lag=np.zeros(n),
+        marks=np.arange(n, dtype=float),
+        labels=Labels(),
+    )

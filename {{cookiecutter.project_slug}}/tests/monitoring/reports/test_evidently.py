@@ -1,0 +1,147 @@
+"""Where Evidently and the monitor compute the same figure they agree, on the same rows of the same journal."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ml.journal.scan import Span
+from ml.metrics import measure
+from ml.monitoring.checks.performance import cohort, performance
+from ml.monitoring.inputs.reference import Champion
+from ml.monitoring.inputs.window import read_window
+from ml.monitoring.statistics.column_tests import shift
+from tests.monitoring.conftest import DAY, NOW, World, customers, record
+
+
+def evidently(current: Any, before: Any, metrics: Any, **definition: Any) -> list[Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from evidently import DataDefinition, Dataset, Report
+
+        data = [Dataset.from_pandas(f, data_definition=DataDefinition(**definition)) for f in (current, before)]
+        values = [m["value"] for m in Report(metrics()).run(*data).dict()["metrics"]]
+    return [value.get("count", value.get("value")) if isinstance(value, dict) else value for value in values]
+
+
+@pytest.mark.slow
+def test_counts_indices_and_metrics_agree(world: World, champion: Champion) -> None:
+    frame = customers(900, 81, charge=80)
+    frame.loc[frame.index[:40], "plan"] = "gold"
+    frame.loc[frame.index[40:90], "charge"] = 2000.0
+    record(world, frame, labelled=1.0)
+    window = read_window(world.journal.engine, Span(NOW - 30 * DAY, NOW), world.contract, champion.profiles, "3")
+    columns, plan = window.columns, champion.profiles["plan"]
+    names = ["charge", "tenure", "plan"]
+    assert columns["plan"].tally is not None
+    assert columns["tenure"].tally is not None
+
+    def metrics() -> list[Any]:
+        from evidently.metrics import (
+            MaxValue,
+            MedianValue,
+            MissingValueCount,
+            OutListValueCount,
+            OutRangeValueCount,
+            RowCount,
+            ValueDrift,
+        )
+
+        return [
+            RowCount(),
+            MissingValueCount(column="tenure"),
+            OutRangeValueCount(column="charge", left=0, right=1000),
+            OutListValueCount(column="plan", values=["basic", "plus", "pro"]),
+            MaxValue(column="charge"),
+            MedianValue(column="charge"),
+            ValueDrift(column="plan", method="psi"),
+        ]
+
+    found = evidently(
+        window.sample[names],
+        champion.reference[names],
+        metrics,
+        numerical_columns=["charge", "tenure"],
+        categorical_columns=["plan"],
+    )
+    ours = [
+        len(window),
+        float(columns["tenure"].tally.missing),
+        columns["charge"].outside,
+        float(columns["plan"].tally.cells[-1]),
+        columns["charge"].high,
+        float(window.sample["charge"].median()),
+    ]
+    assert found[:6] == pytest.approx(ours)
+    # both put the same small share into an empty cell: Evidently 0.0001, the monitor half a row of the reference's 5000
+    assert found[6] == pytest.approx(float(shift(plan, columns["plan"].tally).psi), rel=1e-6)
+
+    group = cohort(window)
+    shown, _ = performance(group, champion, world.params.monitor)
+    assert shown["value"] == pytest.approx(_roc_auc(group, champion)[0], rel=1e-6)
+    assert measure("accuracy", group.outcome, group.answer) == pytest.approx(_roc_auc(group, champion)[1], rel=1e-6)
+
+
+def _roc_auc(group: Any, champion: Champion) -> list[float]:
+    import pandas as pd
+
+    def metrics() -> list[Any]:
+        from evidently.metrics import Accuracy, RocAuc
+
+        return [RocAuc(), Accuracy()]
+
+    def frame(outcome: Any, answer: Any) -> pd.DataFrame:
+        return pd.DataFrame(
+            {
+                "target": outcome.astype(int),
+                "label": answer.argmax(axis=1),
+                "probability": answer[:, 1],
+            }
+        )
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from evidently import BinaryClassification
+
+        task = BinaryClassification(
+            target="target", prediction_labels="label", prediction_probas="probability", pos_label=1
+        )
+    return evidently(
+        frame(group.outcome, group.answer),
+        frame(champion.outcome, champion.answer),
+        metrics,
+        classification=[task],
+        categorical_columns=["target", "label"],
+        numerical_columns=["probability"],
+    )
+
+
+@pytest.mark.slow
+def test_the_chi_square_is_not_evidentlys_and_why(champion: Champion) -> None:
+    """Evidently holds the reference for exact: with many levels and a small reference it flags healthy windows."""
+    rng = np.random.default_rng(0)
+    from ml.monitoring.statistics.profile import level_profile, tally
+
+    ours, theirs = [], []
+    for _ in range(40):
+        before, now = rng.integers(0, 50, 1000), rng.integers(0, 50, 1000)
+        profile = level_profile("x", before, 50, ordered=False)
+        ours.append(shift(profile, tally(profile, now)).p[0])
+        theirs.append(_their_chi_square(before, now))
+    assert np.mean(np.array(theirs) < 0.05) > 0.5
+    assert np.mean(np.array(ours) < 0.05) < 0.15
+
+
+def _their_chi_square(before: Any, now: Any) -> float:
+    import pandas as pd
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from evidently.legacy.calculations.stattests import chi_stat_test
+        from evidently.legacy.core import ColumnType
+
+        found = chi_stat_test(pd.Series(before), pd.Series(now), ColumnType.Categorical, 0.05)
+    return float(found.drift_score)

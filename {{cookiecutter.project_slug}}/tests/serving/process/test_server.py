@@ -1,0 +1,159 @@
+"""The server as a process: it starts, refuses to start, answers, and ends."""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psutil
+import pytest
+
+from ml.journal.store import Journal
+from tests.serving.conftest import Running, Start
+
+Row = dict[str, Any]
+KEY = "a-key-of-this-test"
+
+
+def test_it_answers_and_ends_with_status_0(start: Start, row: Row) -> None:
+    server = start()
+    answer = httpx2.post(f"{server.url}/predict", json=row)
+    assert answer.status_code == 200
+    said = server.stop()
+    assert server.process.returncode == 0
+    assert server.url in said
+    assert "next:" in said
+    assert [p.prediction_id for p in Journal().predictions()] == [answer.json()["prediction_id"]]
+
+
+@pytest.mark.slow
+def test_stopping_while_workers_begin_is_an_orderly_end(start: Start) -> None:
+    server = start("--workers", "2", ready=False)
+    assert server.process.stderr is not None
+    assert server.process.stderr.readline().startswith("serving ")  # told when the workers are made, not ready
+    server.stop()
+    assert server.process.returncode == 0
+
+
+@pytest.mark.slow
+def test_workers_share_port_journal_and_metrics(start: Start, row: Row) -> None:
+    server = start("--workers", "2")
+    ids = {httpx2.post(f"{server.url}/predict", json=row).json()["prediction_id"] for _ in range(40)}
+    metrics = httpx2.get(f"{server.url}/metrics").text
+    assert 'ml_requests_total{status="200"} 40.0' in metrics
+    server.stop()
+    assert server.process.returncode == 0
+    assert {p.prediction_id for p in Journal().predictions()} == ids
+
+
+def workers_of(server: Running) -> list[psutil.Process]:
+    return [p for p in psutil.Process(server.process.pid).children() if "--multiprocessing-fork" in p.cmdline()]
+
+
+def held(server: Running) -> list[int]:
+    """Connections of each worker."""
+    port = int(server.url.rsplit(":", 1)[1])
+    return [sum(c.laddr.port == port for c in p.net_connections("tcp")) for p in workers_of(server)]
+
+
+@pytest.mark.slow
+def test_connections_are_dealt_out_in_turn(start: Start, row: Row) -> None:
+    server = start("--workers", "2")
+    clients: list[httpx2.Client] = []
+
+    def connect(n: int) -> list[int]:
+        for _ in range(n):
+            clients.append(httpx2.Client(base_url=server.url))
+            assert clients[-1].post("/predict", json=row).status_code == 200
+        return held(server)
+
+    until = time.monotonic() + 60
+    while min(before := connect(1)) == 0 and time.monotonic() < until:  # one worker is ready before the other
+        time.sleep(0.1)
+    after = connect(10)
+    for client in clients:
+        client.close()
+    assert [a - b for a, b in zip(after, before, strict=True)] == [5, 5]
+
+
+@pytest.mark.slow
+def test_a_worker_that_ends_is_replaced(start: Start, row: Row) -> None:
+    server = start("--workers", "2")
+    children = workers_of(server)
+    children[0].kill()
+    children[0].wait()
+    for _ in range(50):
+        try:
+            assert httpx2.post(f"{server.url}/predict", json=row).status_code == 200
+        except httpx2.TransportError:
+            continue
+    assert "starting another" in server.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "env", "says"),
+    [
+        (("--host", "0.0.0.0"), {}, "beyond this machine the service needs API keys"),  # noqa: S104
+        ((), {"ML_BUNDLE": "nowhere"}, "nowhere: there is no released model here"),
+        (("--workers", "2"), {"ML_BUNDLE": "nowhere"}, "nowhere: there is no released model here"),
+        ((), {"JOURNAL_URL": "nonsense"}, "JOURNAL_URL"),
+        ((), {"JOURNAL_URL": "sqlite:////proc/none/journal.db"}, "JOURNAL_URL sqlite:////proc/none/journal.db"),
+    ],
+)
+def test_it_refuses_to_start_and_says_why(
+    start: Start, options: tuple[str, ...], env: dict[str, str], says: str
+) -> None:
+    server = start(*options, env=env, ready=False)
+    said = server.process.communicate(timeout=120)[1]
+    assert server.process.returncode == 2
+    assert says in said
+    assert "next:" in said
+    assert "Traceback" not in said
+
+
+def test_a_taken_port_is_refused(start: Start) -> None:
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # even where another would share it
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        server = start("--port", str(taken.getsockname()[1]), ready=False)
+        said = server.process.communicate(timeout=120)[1]
+    assert server.process.returncode == 2
+    assert "Address already in use" in said
+
+
+@pytest.mark.slow
+def test_two_servers_that_begin_together_are_one_and_an_error(start: Start) -> None:
+    with socket.socket() as first:
+        first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        first.bind(("127.0.0.1", 0))
+        port = first.getsockname()[1]
+        server = start("--workers", "2", "--port", str(port), ready=False)
+        assert server.process.stderr is not None
+        assert server.process.stderr.readline().startswith("serving ")  # bound beside the first, which now listens
+        first.listen()
+        said = server.process.communicate(timeout=120)[1]
+    assert server.process.returncode == 2
+    assert f"--port {port}: Address already in use" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_with_a_key_it_may_listen_everywhere(start: Start, row: Row) -> None:
+    server = start("--host", "0.0.0.0", env={"ML_API_KEYS": KEY})  # noqa: S104
+    assert httpx2.post(f"{server.url}/predict", json=row).status_code == 401
+    assert httpx2.post(f"{server.url}/predict", json=row, headers={"X-API-Key": KEY}).status_code == 200
+    server.stop()
+
+
+def test_the_server_imports_nothing_heavy(start: Start, row: Row) -> None:
+    server = start()
+    assert httpx2.post(f"{server.url}/predict", json=row).status_code == 200
+    mapped = Path(f"/proc/{server.process.pid}/maps").read_text()
+    assert "onnxruntime" in mapped
+    assert not re.findall("/(?:pandas|sklearn|pyarrow|scipy|mlflow)/", mapped)
