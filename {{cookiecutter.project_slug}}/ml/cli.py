@@ -109,7 +109,7 @@ def challenge(
     version: Annotated[str, typer.Argument(help="A release under serving/releases, or `off`.")],
 ) -> None:
     """Let a release score or answer beside the champion, as serve.challenger in params.yaml says."""
-    from ml.release.ab_test import challenge as run
+    from ml.release.challenger import challenge as run
 
     run(version)
 

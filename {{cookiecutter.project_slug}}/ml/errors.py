@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 SHOWN = 80  # characters of one name or value
@@ -20,6 +20,9 @@ SENTENCE = 400  # characters of a sentence that holds such names
 MESSAGE = 2000  # characters of a whole error message
 COMMAND = 20_000  # characters of the command to type next, which may name every column
 LISTED = 12  # names in a list
+MAX_DETAILS = 20  # mistakes that one refused request names; the rest is counted
+
+Detail = dict[str, Any]  # {"type", "loc", "msg"}
 
 
 def printable(text: str, limit: int = SHOWN) -> str:
@@ -77,3 +80,38 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         return f"{self.what}\n  next: {self.then}"
+
+
+class RefusedError(Exception):
+    """A request that cannot be answered: HTTP status and what is wrong, in the API's one error shape.
+
+    Args:
+        status: of HTTP.
+        details: what is wrong; the first 20 are sent.
+        headers: further headers of the answer.
+        count: how many mistakes there are, if `details` does not hold all.
+    """
+
+    def __init__(
+        self, status: int, details: Sequence[Detail], headers: Mapping[str, str] | None = None, count: int = 0
+    ) -> None:
+        super().__init__(details[0]["msg"])
+        self.status = status
+        self.details = first_details(details, count)
+        self.headers = dict(headers or {})
+
+
+def first_details(details: Sequence[Detail], count: int = 0) -> list[Detail]:
+    """The first 20 details and one that counts the rest, so that a client does not choose the answer's size."""
+    rest = max(count, len(details)) - len(details[:MAX_DETAILS])
+    counted = [{"type": "more", "loc": ["body"], "msg": f"and {rest} more mistakes"}] if rest else []
+    return [*details[:MAX_DETAILS], *counted]
+
+
+def refusal(status: int, kind: str, msg: str, loc: tuple[str | int, ...] = ("body",), **headers: str) -> RefusedError:
+    """A `RefusedError` with one detail; header names are given with underscores."""
+    return RefusedError(
+        status,
+        [{"type": kind, "loc": list(loc), "msg": msg}],
+        {name.replace("_", "-"): value for name, value in headers.items()},
+    )

@@ -129,39 +129,3 @@ def _linear(classify: bool, params: Train) -> Any:
     if classify:
         return LogisticRegression(C=1 / params.linear.penalty, max_iter=2000, class_weight=params.class_weight)
     return Ridge(alpha=params.linear.penalty)
-
-
-def settle(model: Any) -> Any:
-    """Round a fitted Pipeline's constants to float32, so that ONNX computes the very same thing.
-
-    The model's input is float32. A threshold t between two neighbouring float32 numbers splits them alike after
-    it is rounded *down* to float32 (x <= t and x <= floor32(t) agree for every float32 x); rounded to nearest, as
-    a converter does, it may not. Means, medians and target encodings are rounded to nearest in both.
-    Returns the same object.
-    """
-    for step in _fitted_parts(model):
-        for name in ("mean_", "statistics_"):
-            if getattr(step, name, None) is not None:
-                setattr(step, name, getattr(step, name).astype(np.float32).astype(np.float64))
-        if hasattr(step, "encodings_"):
-            step.encodings_ = [e.astype(np.float32).astype(np.float64) for e in step.encodings_]
-            step.target_mean_ = np.float32(step.target_mean_).astype(np.float64)
-        for trees in getattr(step, "_predictors", []):  # histogram gradient boosting
-            for tree in trees:
-                tree.nodes["num_threshold"] = _floor32(tree.nodes["num_threshold"])
-        for tree in getattr(step, "estimators_", []):  # forests
-            tree.tree_.threshold[:] = _floor32(tree.tree_.threshold)
-    return model
-
-
-def _fitted_parts(model: Any) -> list[Any]:
-    if hasattr(model, "steps"):
-        return [part for _, step in model.steps for part in _fitted_parts(step)]
-    if hasattr(model, "transformers_"):
-        return [part for _, step, _ in model.transformers_ for part in _fitted_parts(step)]
-    return [model]
-
-
-def _floor32(values: Any) -> Any:
-    down = values.astype(np.float32)
-    return np.where(down > values, np.nextafter(down, np.float32(-np.inf)), down).astype(np.float64)

@@ -39,52 +39,15 @@ from ml.contract import (
     Text,
 )
 from ml.encode import parse_moment
-from ml.errors import display_value, listing, printable
+from ml.errors import MAX_DETAILS, Detail, RefusedError, display_value, listing, printable, refusal
 
 Row = dict[str, Any]
-Detail = dict[str, Any]  # {"type", "loc", "msg"}
 
 NO_NUL = r"^[^\x00]*$"  # PostgreSQL keeps no text with one, and would refuse all that is committed with it
 MAX_ID_LENGTH = 512  # characters of a row's id
 _MAX_ID = 2**63 - 1  # of an id that is a number: what a database's BIGINT holds
-_MAX_DETAILS = 20  # mistakes that one refusal names; the rest is counted
 _HINTED = 3  # unknown names that are compared with those of the contract, which takes time ...
 _LONGEST_HINTED = 200  # ... that grows with their length
-
-
-class RefusedError(Exception):
-    """A request that cannot be answered: HTTP status and what is wrong, in the API's one error shape.
-
-    Args:
-        status: of HTTP.
-        details: what is wrong; the first 20 are sent.
-        headers: further headers of the answer.
-        count: how many mistakes there are, if `details` does not hold all.
-    """
-
-    def __init__(
-        self, status: int, details: Sequence[Detail], headers: Mapping[str, str] | None = None, count: int = 0
-    ) -> None:
-        super().__init__(details[0]["msg"])
-        self.status = status
-        self.details = first_details(details, count)
-        self.headers = dict(headers or {})
-
-
-def first_details(details: Sequence[Detail], count: int = 0) -> list[Detail]:
-    """The first 20 details and one that counts the rest, so that a client does not choose the answer's size."""
-    rest = max(count, len(details)) - len(details[:_MAX_DETAILS])
-    counted = [{"type": "more", "loc": ["body"], "msg": f"and {rest} more mistakes"}] if rest else []
-    return [*details[:_MAX_DETAILS], *counted]
-
-
-def refusal(status: int, kind: str, msg: str, loc: tuple[str | int, ...] = ("body",), **headers: str) -> RefusedError:
-    """A `RefusedError` with one detail; header names are given with underscores."""
-    return RefusedError(
-        status,
-        [{"type": kind, "loc": list(loc), "msg": msg}],
-        {name.replace("_", "-"): value for name, value in headers.items()},
-    )
 
 
 class ObjectSchema:
@@ -163,10 +126,10 @@ class ObjectSchema:
 
     def _key_details(self, missing: Sequence[str], unknown: Sequence[str], loc: list[str | int]) -> list[Detail]:
         details: list[Detail] = []
-        for name in missing[:_MAX_DETAILS]:
+        for name in missing[:MAX_DETAILS]:
             msg = f'{self.key} "{name}" is missing: it holds {self._allowed(name)}'
             details.append({"type": "missing", "loc": [*loc, name], "msg": msg})
-        for i, name in enumerate(unknown[:_MAX_DETAILS]):
+        for i, name in enumerate(unknown[:MAX_DETAILS]):
             hint = self._hint(name) if i < _HINTED and len(name) <= _LONGEST_HINTED else ""
             msg = f'{self.key} "{printable(name)}" {self.unknown}{hint}'
             details.append({"type": "extra_forbidden", "loc": [*loc, printable(name)], "msg": msg})

@@ -20,6 +20,7 @@ from ruamel.yaml import YAML
 
 from ml.contract import Boolean, Categorical, Contract, Datetime, Integer, Numeric, Target
 from ml.dataset.frame import typed
+from ml.dataset.typed import read_typed
 from ml.journal import group_commit
 from ml.params import Params, load_params
 
@@ -54,6 +55,11 @@ def write_settings(path: Path, **changes: object) -> None:
         reduce(getitem, blocks, values)[key] = value
     with path.open("w", encoding="utf-8") as file:
         yaml.dump(values, file)
+
+
+def read_frame(path: Path, contract: Contract) -> pd.DataFrame:
+    """A raw part as a typed frame."""
+    return typed(read_typed(path, contract).table.to_pandas(), contract)
 
 
 @pytest.fixture

@@ -60,9 +60,9 @@ def check(path: Path, contract: Contract, encoding: str = "") -> int:
     Raises:
         UserError: it is written otherwise, lacks a column, holds a value that is none of its column's.
     """
+    from ml.dataset.checks import findings, refuse
     from ml.dataset.frame import typed
-    from ml.pipeline.ingest import read_typed
-    from ml.pipeline.validate import findings, refuse
+    from ml.dataset.typed import read_typed
 
     if not is_parquet(path):
         _check_source(path, contract, encoding)

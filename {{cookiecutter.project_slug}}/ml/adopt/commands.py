@@ -22,10 +22,11 @@ from ml.adopt.infer_contract import Adopted, Request, understand
 from ml.adopt.propose import PROPOSED, Choice, differences, is_edited, propose, write
 from ml.adopt.source.dialect import codec_name, encoding_doubt
 from ml.adopt.source.inputs import local_parts, read
-from ml.adopt.source.raw_store import RAW, is_stored, store
+from ml.adopt.source.raw_store import is_stored, store
 from ml.adopt.source.size import check_size
 from ml.adopt.summary import table
 from ml.contract import CONTRACT, Task, load_contract
+from ml.dataset.reader import RAW
 from ml.errors import SENTENCE, UserError, printable
 from ml.progress import reading
 

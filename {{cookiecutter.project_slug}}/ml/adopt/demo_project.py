@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from ml.adopt import demo_data
-from ml.adopt.source.raw_store import RAW, dvc, is_stored, place_parts, stored_parts, sweep
+from ml.adopt.source.raw_store import dvc, is_stored, place_parts, stored_parts, sweep
+from ml.dataset.reader import RAW
 from ml.errors import UserError
 
 PART = "0001-demo_data.csv"

@@ -18,9 +18,9 @@ from ml.adopt.columns.inferred import Found
 from ml.adopt.columns.target import FoundTarget, infer_target
 from ml.contract import Contract, Datetime, Dropped, NumberFormat, Source, Task
 from ml.dataset.parser import Texts, numbers, texts_of
+from ml.dataset.typed import type_texts
 from ml.encode import features_of
 from ml.errors import UserError
-from ml.pipeline.ingest import type_texts
 
 MIN_ROWS = 20  # fewer cannot be split and judged
 

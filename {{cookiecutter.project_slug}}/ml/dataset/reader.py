@@ -31,6 +31,7 @@ csv.field_size_limit(BLOCK_BYTES)  # the csv module's own limit of 128 KiB would
 UNREADABLE = (pa.ArrowException, UnicodeError, OSError, EOFError, zlib.error, csv.Error)
 Watch = Callable[[BinaryIO, int, str], BinaryIO]  # an open file, its bytes, its name → the same file, watched
 MAX_RAGGED = 10_000  # rows of a wrong length after which reading stops: this is not a table
+RAW = Path("data/raw")
 
 
 def is_parquet(path: Path) -> bool:
@@ -237,3 +238,15 @@ def line_of_record(path: Path, source: Source, number: int, *, blank: bool = Fal
                 return line
             line = reader.line_num + 1
         return line
+
+
+def raw_parts(folder: Path = RAW) -> list[Path]:
+    """The parts in name order; dot files are none.
+
+    Raises:
+        UserError: there is no part.
+    """
+    found = sorted(p for p in folder.iterdir() if p.is_file() and p.name[0] != ".") if folder.is_dir() else []
+    if not found:
+        raise UserError(f"{folder}: it holds no data", "dvc pull, or make adopt DATA=your.csv TARGET=column")
+    return found

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ml.adopt.append import check
 from ml.contract import Contract
-from ml.errors import SENTENCE, display_value, printable
+from ml.dataset.checks import failing_rows
+from ml.dataset.reader import RAW
+from ml.dataset.typed import JOURNALED
+from ml.errors import SENTENCE, RefusedError, display_value, printable
 from ml.journal.labels import outcome_of
-from ml.pipeline.ingest import JOURNALED
-from ml.pipeline.validate import failing_rows
-from ml.request_schema import RefusedError, Rows, latest_moment
+from ml.request_schema import Rows, latest_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from ml.journal.records import Prediction
     from ml.params import Params
 
-RAW = Path("data/raw")
 JOURNAL_PART = "journal.parquet"
 _NAMED = 3  # rows left out that are named; the others are counted
 

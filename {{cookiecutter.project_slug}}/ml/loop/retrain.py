@@ -16,12 +16,13 @@ from rich.console import Console
 
 from ml.adopt.source.raw_store import sweep
 from ml.contract import load_contract
+from ml.dataset.reader import RAW
+from ml.dataset.typed import JOURNALED
 from ml.errors import UserError
 from ml.journal.store import Journal
-from ml.loop.journal_part import JOURNAL_PART, RAW, LeftOut, labelled_part, summary, write_part
+from ml.loop.journal_part import JOURNAL_PART, LeftOut, labelled_part, summary, write_part
 from ml.monitoring.quarantine import QUARANTINE, sound
 from ml.params import load_params
-from ml.pipeline.ingest import JOURNALED
 from ml.release.commands import release
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ from ml.contract import Boolean, Categorical, Contract, load_contract
 from ml.dataset.frame import encode_frame, read_table, target_codes
 from ml.encode import Encoder
 from ml.metrics import answers, gate_metric, interval, measure, score
+from ml.model import STORED_TYPES
 from ml.params import load_params
-from ml.pipeline.split import TEST
+from ml.pipeline.artifacts import EVALUATION, METRICS, MODELS, REFERENCE, TEST, load_model
 from ml.pipeline.stage import run_stage
-from ml.pipeline.train import MODELS, load_model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from ml.encode import Matrix
     from ml.params import Evaluate
 
-METRICS = Path("metrics")
-REPORTS = Path("reports/evaluate")
-REFERENCE = Path("data/reference.parquet")
 IMPORTANCE_ROWS = 2000  # permutation importance settles long before
 
 
@@ -122,18 +119,18 @@ def main() -> None:
     contract, params = load_contract(), load_params().evaluate
     frame = read_table(TEST, contract)
     x, y = encode_frame(frame, Encoder(contract)), target_codes(frame, contract)
-    models = {name: load_model(MODELS / f"{name}.skops") for name in ("model", "linear", "baseline")}
+    models = {name: load_model(MODELS / f"{name}.skops", STORED_TYPES) for name in ("model", "linear", "baseline")}
     metric = gate_metric(params.metric, contract)
     answer = answers(models["model"], x, contract)
     weights = importance(models["model"], x, y, contract, metric)
     compared, about = compare(models, x, y, contract), summary(y, answer, metric)
     for name, scores in compared.items():
         _write_json(METRICS / f"{name}.json", scores)
-    _write_json(REPORTS / "summary.json", about)
+    _write_json(EVALUATION / "summary.json", about)
     print(in_words(compared, about), flush=True)
-    _write_json(REPORTS / "slices.json", slices(frame, y, answer, contract, params))
-    _write_json(REPORTS / "importance.json", weights)
-    plots.draw(REPORTS, y, answer, contract, weights)
+    _write_json(EVALUATION / "slices.json", slices(frame, y, answer, contract, params))
+    _write_json(EVALUATION / "importance.json", weights)
+    plots.draw(EVALUATION, y, answer, contract, weights)
     reference(frame, answer, contract).to_parquet(REFERENCE, index=False)
 
 

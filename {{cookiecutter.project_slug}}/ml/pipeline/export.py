@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +20,12 @@ from ml.dataset.frame import encode_frame, read_table
 from ml.encode import Encoder, Feature
 from ml.errors import UserError
 from ml.metrics import answers
+from ml.model import STORED_TYPES
 from ml.params import load_params
-from ml.pipeline.evaluate import METRICS, REPORTS
+from ml.pipeline.artifacts import BUNDLE, EVALUATION, METRICS, MODELS, PARITY, TEST, load_model
 from ml.pipeline.golden import golden_rows
-from ml.pipeline.onnx_convert import one_hot, one_hot_shape, target_encoder, target_encoder_shape
-from ml.pipeline.split import TEST
+from ml.pipeline.onnx_convert import to_onnx
 from ml.pipeline.stage import run_stage
-from ml.pipeline.train import MODELS, load_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,45 +34,7 @@ if TYPE_CHECKING:
 
     from ml.encode import Matrix
 
-BUNDLE = Path("bundle")
-PARITY = Path("reports/parity.json")
-OPSET = 21  # the newest that skl2onnx 1.20 writes
 EDGES = (0.0, -1.0, 1.0, 99.0, -1e9, 1e9, np.nan)
-
-
-def to_onnx(model: Any, contract: Contract) -> bytes:
-    """The fitted pipeline as ONNX: x (n, k) float32 → `probabilities` (n, classes) or `value` (n, 1), float32."""
-    from skl2onnx import convert_sklearn
-    from skl2onnx.common.data_types import FloatTensorType
-    from sklearn.preprocessing import OneHotEncoder, TargetEncoder
-
-    width = len(Encoder(contract).features)
-    options = {id(model): {"zipmap": False}} if contract.is_classification else None
-    types = [("x", FloatTensorType([None, width]))]
-    with warnings.catch_warnings():  # the converter hands booleans to protobuf where integers are due
-        warnings.simplefilter("ignore", DeprecationWarning)
-        made = convert_sklearn(
-            model,
-            initial_types=types,
-            target_opset=OPSET,
-            options=options,
-            custom_conversion_functions={OneHotEncoder: one_hot, TargetEncoder: target_encoder},
-            custom_shape_calculators={OneHotEncoder: one_hot_shape, TargetEncoder: target_encoder_shape},
-        )
-    graph = made.graph
-    wanted, name = (graph.output[-1], "probabilities" if contract.is_classification else "value")
-    _rename(graph, wanted.name, name)
-    del graph.output[:-1]
-    graph.output[0].name = name
-    return bytes(made.SerializeToString())
-
-
-def _rename(graph: Any, old: str, new: str) -> None:
-    for node in graph.node:
-        for names in (node.input, node.output):
-            for i, name in enumerate(names):
-                if name == old:
-                    names[i] = new
 
 
 def onnx_answers(model: bytes, x: Matrix) -> NDArray[np.float64]:
@@ -164,7 +124,7 @@ def write_bundle(folder: Path, model: bytes, contract: Contract, about: dict[str
 def main() -> None:
     """Convert, compare, refuse or write."""
     contract, params = load_contract(), load_params()
-    fitted = load_model(MODELS / "model.skops")
+    fitted = load_model(MODELS / "model.skops", STORED_TYPES)
     frame, encoder = read_table(TEST, contract), Encoder(contract)
     held_out = encode_frame(frame, encoder)
     rows = golden_rows(contract, params.export.golden_rows)
@@ -189,11 +149,11 @@ def _in_words(row: Matrix, features: Sequence[Feature]) -> str:
 def _about(name: str, encoder: Encoder) -> dict[str, Any]:
     return {
         "model": name,
-        **_json(REPORTS / "summary.json"),
+        **_json(EVALUATION / "summary.json"),
         "metrics": _json(METRICS / "model.json"),
         "baseline": _json(METRICS / "baseline.json"),
         "features": [feature.name for feature in encoder.features],
-        "importance": _json(REPORTS / "importance.json"),
+        "importance": _json(EVALUATION / "importance.json"),
     }
 
 

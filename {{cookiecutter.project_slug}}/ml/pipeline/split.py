@@ -9,7 +9,6 @@ Run: `python -m ml.pipeline.split` (dvc stage `split`).
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,8 +17,8 @@ from ml.contract import Contract, load_contract
 from ml.dataset.frame import read_table
 from ml.errors import UserError
 from ml.params import load_params
+from ml.pipeline.artifacts import INGESTED, TEST, TRAIN
 from ml.pipeline.stage import run_stage
-from ml.pipeline.validate import INGESTED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
     from ml.params import Split
 
-TRAIN = Path("data/train.parquet")
-TEST = Path("data/test.parquet")
 MIN_ROWS = 20  # fewer held-out rows than two say nothing, fewer training rows teach nothing
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,10 +17,11 @@ from ml.contract import Contract, load_contract
 from ml.dataset.frame import encode_frame, read_table, target_codes
 from ml.encode import Encoder
 from ml.errors import UserError
-from ml.model import STORED_TYPES, make_baseline, make_model, settle
+from ml.model import make_baseline, make_model
 from ml.params import load_params
+from ml.pipeline.artifacts import MODELS, TRAIN, TRIALS, save_model
+from ml.pipeline.onnx_convert import settle
 from ml.pipeline.search import search
-from ml.pipeline.split import TRAIN
 from ml.pipeline.stage import run_stage
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from ml.encode import Matrix
     from ml.params import Train
 
-MODELS = Path("models")
-TRIALS = Path("reports/trials.json")
 STOPPING_ROWS = 1000  # with fewer rows, or fewer of the rarest class, a held-back tenth is noise
 STOPPING_CLASS_ROWS = 50
 LINEAR_ROWS = 100_000  # the linear model is a yardstick: more rows would cost minutes and change nothing
@@ -65,37 +63,6 @@ def _enough_to_stop_early(y: NDArray[Any], contract: Contract) -> bool:
 
 def _without_early_stopping(params: Train) -> Train:
     return params.model_copy(update={"boosting": params.boosting.model_copy(update={"early_stopping": False})})
-
-
-def save_model(model: Any, path: Path) -> None:
-    """Write a fitted estimator as a .skops file."""
-    import skops.io
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    skops.io.dump(model, path)
-
-
-def load_model(path: Path) -> Any:
-    """Read a .skops file that holds only scikit-learn's estimators and `ml.model.STORED_TYPES`.
-
-    Raises:
-        UserError: the file is missing or damaged, or names another type or a function; nothing of
-            it was created or called.
-    """
-    import skops.io
-
-    if not path.is_file():
-        raise UserError(f"{path}: no such file", "make flow")
-    try:
-        unlisted = set(skops.io.get_untrusted_types(file=path)) - set(STORED_TYPES)
-    except Exception as error:  # a crafted or cut file fails anywhere: in zip, JSON or skops' nodes
-        raise UserError(f"{path}: is not a stored model: {error}", "make flow") from None
-    if unlisted:
-        raise UserError(
-            f"{path}: holds types that ml/model.py does not list: {', '.join(sorted(unlisted))}",
-            "if your model needs them, add them to STORED_TYPES in ml/model.py; then make flow",
-        )
-    return skops.io.load(path, trusted=STORED_TYPES)
 
 
 def main() -> None:

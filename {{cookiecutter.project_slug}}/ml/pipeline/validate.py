@@ -7,167 +7,21 @@ Run: `python -m ml.pipeline.validate` (dvc stage `validate`).
 from __future__ import annotations
 
 import json
-import warnings
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ml.contract import (
-    FLOAT32_MAX,
-    MAX_LEVEL_LENGTH,
-    MAX_TEXT_LENGTH,
-    Categorical,
-    Column,
-    Contract,
-    Integer,
-    Numeric,
-    Text,
     load_contract,
 )
+from ml.dataset.checks import findings, refuse
 from ml.dataset.frame import read_table
-from ml.errors import UserError, printable
 from ml.params import load_params
+from ml.pipeline.artifacts import INGESTED, VALIDATION_REPORT
 from ml.pipeline.stage import run_stage
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    pass
 
-    import pandas as pd
-    import pandera.pandas as pa
-
-    from ml.params import Validate
-
-INGESTED = Path("data/ingested.parquet")
-REPORT = Path("reports/validation.json")
 TABLE = "data/raw"
-
-
-def schema(contract: Contract, params: Validate) -> pa.DataFrameSchema:
-    """The contract as a pandera schema over a typed frame (see `ml.dataset.frame`)."""
-    import pandera.pandas as pa
-
-    columns = {c.name: pa.Column(checks=_checks(c, params), nullable=c.missing) for c in contract.columns}
-    target = pa.Column(checks=_target_checks(contract), nullable=False)
-    return pa.DataFrameSchema({**columns, contract.target.name: target})
-
-
-def _checks(column: Column, params: Validate) -> list[pa.Check]:
-    import pandera.pandas as pa
-
-    match column:
-        case Categorical(levels=levels, unseen="refuse"):
-            return [pa.Check.isin(levels, error="is not one of the contract's levels")]
-        case Categorical(levels=levels):
-            return [_length_check(MAX_LEVEL_LENGTH, levels)]
-        case Text():
-            return [_length_check(MAX_TEXT_LENGTH)]
-        case Integer():
-            whole = pa.Check(lambda values: values % 1 == 0, error="is not a whole number")
-            return [*_number_checks(), whole, *_range_check(column, params)]
-        case Numeric():
-            return [*_number_checks(), *_range_check(column, params)]
-        case _:
-            return []
-
-
-def _length_check(most: int, listed: Collection[str] = ()) -> pa.Check:
-    import pandera.pandas as pa
-
-    def is_short(values: pd.Series) -> pd.Series:
-        return (values.str.len() <= most) | values.isin(listed)
-
-    return pa.Check(is_short, error=f"is longer than {most} characters")
-
-
-def _number_checks() -> list[pa.Check]:
-    import pandera.pandas as pa
-
-    return [pa.Check(lambda values: values.abs() <= FLOAT32_MAX, error="does not fit a float32")]
-
-
-def _range_check(column: Numeric | Integer, params: Validate) -> list[pa.Check]:
-    import pandera.pandas as pa
-
-    if column.min is None or column.max is None:
-        return []
-    low, high, allowed = column.min, column.max, params.max_out_of_range
-
-    def few_are_outside(values: pd.Series) -> pd.Series:
-        outside = (values < low) | (values > high)
-        return ~outside if outside.sum() > allowed * len(values) else outside | ~outside
-
-    return [pa.Check(few_are_outside, error=f"lies beyond {low:g} to {high:g}")]
-
-
-def _target_checks(contract: Contract) -> list[pa.Check]:
-    import pandera.pandas as pa
-
-    if contract.is_classification:
-        return [pa.Check.isin(contract.target.classes, error="is not one of the contract's classes")]
-    return _number_checks()
-
-
-def findings(frame: pd.DataFrame, contract: Contract, params: Validate) -> list[dict[str, Any]]:
-    """What breaks the contract, one entry for each column and reason: column, problem, rows, first value and row.
-
-    Rows are counted from 0 in the order of the frame; an empty list means the frame is sound.
-    """
-    cases = _failure_cases(frame, contract, params)
-    return [] if cases is None else _grouped(cases)
-
-
-def failing_rows(frame: pd.DataFrame, contract: Contract, params: Validate) -> dict[int, str]:
-    """The rows that break the contract, counted from 0 in the order of the frame, each with its first reason."""
-    cases = _failure_cases(frame, contract, params)
-    if cases is None:
-        return {}
-    reasons: dict[int, str] = {}
-    for column, check, value, row in cases[["column", "check", "failure_case", "index"]].itertuples(index=False):
-        reasons.setdefault(int(row), f'column "{column}": {str(value)[:60]} {_problem(check)}')
-    return reasons
-
-
-def _failure_cases(frame: pd.DataFrame, contract: Contract, params: Validate) -> pd.DataFrame | None:
-    import pandera.errors
-
-    with warnings.catch_warnings():  # pandera's own use of pandas is not ours to mend
-        warnings.simplefilter("ignore")
-        try:
-            schema(contract, params).validate(frame.reset_index(drop=True), lazy=True)
-        except pandera.errors.SchemaErrors as error:
-            cases: pd.DataFrame = error.failure_cases
-            return cases
-    return None
-
-
-def _grouped(cases: pd.DataFrame) -> list[dict[str, Any]]:
-    found = []
-    for (column, check), rows in cases.groupby(["column", "check"], sort=False, dropna=False):
-        first = rows.sort_values("index").iloc[0]
-        if check == "column_in_dataframe":
-            found.append({"column": first["failure_case"], "problem": "is not in the table", "rows": len(rows)})
-            continue
-        problem = _problem(check)
-        value = None if check == "not_nullable" else printable(str(first["failure_case"]))
-        found.append(
-            {"column": column, "problem": problem, "rows": len(rows), "first": value, "row": int(first["index"])}
-        )
-    return found
-
-
-def _problem(check: object) -> str:
-    return "is missing" if check == "not_nullable" else str(check)
-
-
-def refuse(found: list[dict[str, Any]], rows: int, table: str) -> None:
-    """Raise a `UserError` that tells the first finding in words; nothing happens when there is none."""
-    if not found:
-        return
-    first, more = found[0], f" ({len(found) - 1} more in {REPORT})" if len(found) > 1 else ""
-    where = f", first: '{first['first']}' in row {first['row']}" if first.get("first") is not None else ""
-    raise UserError(
-        f'{table}: column "{first["column"]}": {first["rows"]} of {rows} values: {first["problem"]}{where}{more}',
-        f'correct the data, or what contract.yaml says of "{first["column"]}", then `make flow`',
-    )
 
 
 def main() -> None:
@@ -175,8 +29,10 @@ def main() -> None:
     contract = load_contract()
     frame = read_table(INGESTED, contract)
     found = findings(frame, contract, load_params().validate_)
-    REPORT.parent.mkdir(parents=True, exist_ok=True)
-    REPORT.write_text(json.dumps({"rows": len(frame), "findings": found}, indent=1, ensure_ascii=False) + "\n")
+    VALIDATION_REPORT.parent.mkdir(parents=True, exist_ok=True)
+    VALIDATION_REPORT.write_text(
+        json.dumps({"rows": len(frame), "findings": found}, indent=1, ensure_ascii=False) + "\n"
+    )
     refuse(found, len(frame), TABLE)
 
 

@@ -11,47 +11,18 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.bundle import CHAMPION, load_bundle
 from ml.errors import UserError, printable
-from ml.journal.records import Prediction
+from ml.journal.records import SHADOW_SUFFIX, Prediction
 from ml.journal.store import Journal
-from ml.serving.inference.challenger import SHADOW
 
-RELEASES = CHAMPION.with_name("releases")
-CHALLENGER = CHAMPION.with_name("challenger")
 Z = 1.96  # two-sided 95 %
 
 Scores = NDArray[np.float64]
-
-
-def challenge(version: str) -> None:
-    """Point serving/challenger at a release, in one atomic rename; `off` takes it away.
-
-    Raises:
-        UserError: there is no such release here, or it is not sound.
-    """
-    if version == "off":
-        CHALLENGER.unlink(missing_ok=True)
-        print("serving/challenger: gone; the champion answers everything")
-        return
-    folder = RELEASES / version
-    if not folder.is_dir():
-        there = ", ".join(sorted(f.name for f in RELEASES.glob("*"))) or "none"
-        raise UserError(f"{folder}: there is no such release; there are: {there}", "ml release, or ml pull")
-    load_bundle(folder)
-    made = CHALLENGER.with_name("challenger.new")
-    made.unlink(missing_ok=True)
-    made.symlink_to(Path(RELEASES.name) / version)
-    made.replace(CHALLENGER)
-    print(
-        f"serving/challenger → {folder}\nnext: serve.challenger in params.yaml says shadow or canary; then ml compare"
-    )
 
 
 def compare(days: float | None = None) -> dict[str, Any]:
@@ -84,7 +55,7 @@ def _counts(p: Prediction) -> bool:
 
 def _paired(answers: Sequence[Prediction], shadow: Sequence[Prediction]) -> dict[str, Any] | None:
     labelled = {p.prediction_id: p for p in answers if p.role == "champion" and p.labelled_at is not None}
-    pairs = [(labelled[key], p) for p in shadow if (key := p.prediction_id.removesuffix(SHADOW)) in labelled]
+    pairs = [(labelled[key], p) for p in shadow if (key := p.prediction_id.removesuffix(SHADOW_SUFFIX)) in labelled]
     if len(pairs) < 2:
         return None
     outcomes = [champion.outcome for champion, _ in pairs]

@@ -26,10 +26,8 @@ from ml.contract import Contract, load_contract
 from ml.encode import Encoder
 from ml.errors import UserError
 from ml.params import load_params
-from ml.pipeline.evaluate import REFERENCE, REPORTS
-from ml.pipeline.export import BUNDLE, onnx_answers
-from ml.pipeline.split import TEST
-from ml.pipeline.train import TRIALS
+from ml.pipeline.artifacts import BUNDLE, EVALUATION, REFERENCE, TEST, TRIALS
+from ml.pipeline.export import onnx_answers
 from ml.release import publish, registry
 from ml.release.faults import explained
 from ml.release.gate import Check, Decision, against_baseline, against_champion
@@ -169,7 +167,12 @@ def _registered(client: MlflowClient, params: Params, status: Any) -> str:
     origin = lineage()
     if note := git_note(origin):
         Console(stderr=True, soft_wrap=True).print(f"[yellow]note:[/] {note}", highlight=False)
-    about = {"lineage": origin, "metrics": _metrics(), "folders": [REPORTS], "trials": json.loads(TRIALS.read_text())}
+    about = {
+        "lineage": origin,
+        "metrics": _metrics(),
+        "folders": [EVALUATION],
+        "trials": json.loads(TRIALS.read_text()),
+    }
     run_id = registry.log_run(client, registry.experiment(client, params.name), about, bundle_hash, params.name)
     status.update("registering the version")
     version = str(found.version) if found else _register(client, params, run_id, bundle_hash)

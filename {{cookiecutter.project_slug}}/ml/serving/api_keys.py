@@ -16,8 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ml.errors import UserError
-from ml.request_schema import refusal
+from ml.errors import UserError, refusal
 
 API_KEYS, LABEL_KEYS = "ML_API_KEYS", "ML_LABEL_KEYS"
 MIN_LENGTH = 16  # characters: 64 bits where they are hexadecimal, too many to try

@@ -20,10 +20,12 @@ from ml.dataset.frame import read_table, rows_of_frame
 from ml.encode import Encoder
 from ml.journal.scan import Span
 from ml.journal.store import journal_url
+from ml.model import STORED_TYPES
 from ml.monitoring.inputs.reference import load_champion
 from ml.monitoring.monitor import journal, judge
 from ml.params import load_params
 from ml.pipeline import evaluate, export, ingest, split, train, validate
+from ml.pipeline.artifacts import INGESTED, MODELS, load_model
 from ml.release.commands import release
 from ml.scoring import score
 from ml.serving.api.app import create_app
@@ -66,14 +68,14 @@ def test_a_table_is_trained_on_released_and_served(
         example = described["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["examples"]
         row = example["one"]["value"]
         answered = client.post("/predict", json=row)
-        rows = rows_of_frame(read_table(ingest.INGESTED, contract), contract)
+        rows = rows_of_frame(read_table(INGESTED, contract), contract)
         assert client.post("/predict", json=rows).status_code == 200
     assert answered.status_code == 200, answered.text
     x = Encoder(contract).rows([row])
-    _assert_same(answered.json(), train.load_model(train.MODELS / "model.skops"), x, contract.target.classes)
+    _assert_same(answered.json(), load_model(MODELS / "model.skops", STORED_TYPES), x, contract.target.classes)
 
     monkeypatch.setenv("ML_BUNDLE", str(settings.bundle))
-    assert score(ingest.INGESTED, Path("scored.parquet")) == len(rows)
+    assert score(INGESTED, Path("scored.parquet")) == len(rows)
     shown = judge(journal(), load_champion(settings.bundle), Span(0.0, time.time()), load_params().monitor)
     assert shown["verdict"] != "broken", shown["evidence"]  # the monitor's checks hold on the data of the contract
     assert shown["rows"] == len(rows) + 1

@@ -19,14 +19,14 @@ from ml.adopt.contract_file import contract_yaml
 from ml.adopt.infer_contract import Adopted, Request, understand
 from ml.adopt.source.inputs import read
 from ml.contract import load_contract
+from ml.dataset.checks import findings
 from ml.dataset.frame import encode_frame, rows_of_frame
 from ml.dataset.parser import parse
 from ml.encode import Encoder
 from ml.errors import UserError
 from ml.params import load_params
-from ml.pipeline.ingest import read_part
-from ml.pipeline.validate import findings
 from ml.request_schema import Rows
+from tests.conftest import read_frame
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml").validate_
 ROWS = 40
@@ -97,7 +97,7 @@ def test_the_contract_reads_validates_and_serves_its_own_file(file: tuple[bytes,
     with tempfile.TemporaryDirectory() as folder:
         path, adopted = _adopted(*file, folder)
         contract = adopted.contract
-        frame = read_part(path, contract)
+        frame = read_frame(path, contract)
         assert findings(frame, contract, PARAMS) == []
         rows: list[dict[str, Any]] = rows_of_frame(frame, contract)
         parsed, _ = Rows(contract, max_rows=len(rows)).parse(json.dumps(rows).encode())
@@ -142,7 +142,7 @@ def test_what_means_missing_in_one_column_is_a_value_in_another(table: list[list
                 raise
             return
         contract = adopted.contract
-        assert findings(read_part(path, contract), contract, PARAMS) == []
+        assert findings(read_frame(path, contract), contract, PARAMS) == []
     for found in adopted.found:
         if found.column:
             column = contract.get(found.name)

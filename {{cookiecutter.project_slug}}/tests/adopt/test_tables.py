@@ -12,15 +12,16 @@ import pytest
 
 from ml.adopt.contract_file import contract_yaml
 from ml.contract import Boolean, Categorical, Contract, Datetime, Integer, Numeric, Text, load_contract
+from ml.dataset.checks import findings
 from ml.dataset.frame import encode_frame, rows_of_frame
+from ml.dataset.typed import read_typed
 from ml.encode import Encoder
 from ml.params import load_params
-from ml.pipeline.ingest import read_part, read_typed
-from ml.pipeline.validate import findings
 from ml.request_schema import Rows
 from tests.adopt import formats, tables
 from tests.adopt.formats import TABLES
 from tests.adopt.tables import Table
+from tests.conftest import read_frame
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 
@@ -29,7 +30,7 @@ PARAMS = Path(__file__).parents[2] / "params.yaml"
 def test_what_is_adopted_is_read_validated_and_served(make: Callable[[], Table], tmp_path: Path) -> None:
     """The file a contract was inferred from never breaks it, and any of its rows is a valid request."""
     path, adopted = make().adopted(tmp_path)
-    frame = read_part(path, adopted.contract)
+    frame = read_frame(path, adopted.contract)
     assert findings(frame, adopted.contract, load_params(PARAMS).validate_) == []
     rows = rows_of_frame(frame, adopted.contract)
     parsed, single = Rows(adopted.contract, max_rows=len(rows)).parse(json.dumps(rows).encode())
@@ -71,7 +72,7 @@ def test_money_percent_units_and_brackets_are_numbers(tmp_path: Path) -> None:
     path, adopted = tables.prices().adopted(tmp_path)
     assert adopted.contract.target.task == "regression"
     assert set(_kinds(adopted.contract).values()) == {"numeric", "integer"}
-    frame = read_part(path, adopted.contract)
+    frame = read_frame(path, adopted.contract)
     written = path.read_text(encoding="utf-8").splitlines()[1:]
     brackets = np.array(['"(' in line or ",(" in line for line in written])
     assert ((frame["gain"] < 0) == brackets).all()
@@ -90,7 +91,7 @@ def test_german_numbers_dates_and_words(tmp_path: Path) -> None:
     assert _column(contract, "Datum", Datetime).format == "%d.%m.%Y"
     assert _column(contract, "Kunde", Boolean).true == ("ja",)
     assert "Königsallee" in _column(contract, "Straße", Categorical).levels
-    frame = read_part(path, contract)
+    frame = read_frame(path, contract)
     assert frame["Einkommen"].between(900, 90_000).all()
     assert frame["Größe"].between(1, 2.5).all()
 
@@ -99,7 +100,7 @@ def test_every_spelling_of_missing_is_missing(tmp_path: Path) -> None:
     path, adopted = tables.gaps().adopted(tmp_path)
     part = read_typed(path, adopted.contract)
     assert part.without_target == adopted.target.missing > 10
-    frame = read_part(path, adopted.contract)
+    frame = read_frame(path, adopted.contract)
     numbers = ["charges", "depth", "flow", "visits", "height", "weight", "speed", "age", "ratio", "limit"]
     assert {_kinds(adopted.contract)[name] for name in numbers} <= {"numeric", "integer"}
     assert frame[numbers].isna().mean().between(0.02, 0.12).all()
@@ -132,7 +133,7 @@ def test_nine_spellings_of_yes_and_no(tmp_path: Path) -> None:
     kinds = _kinds(adopted.contract)
     assert [kinds[name] for name in "abcdefghi"] == ["boolean"] * 9
     assert kinds["j"] == "categorical"
-    frame = read_part(path, adopted.contract)
+    frame = read_frame(path, adopted.contract)
     assert set(frame["f"].dropna()) == {True, False}
     assert frame["i"].isna().sum() > 100
     target = adopted.contract.target
@@ -145,7 +146,7 @@ def test_moments_in_fifteen_spellings_are_the_same_moment(tmp_path: Path) -> Non
     path, adopted = tables.moments().adopted(tmp_path)
     kinds = _kinds(adopted.contract)
     assert {kinds[name] for name in kinds if name != "count"} == {"datetime"}
-    frame = read_part(path, adopted.contract)
+    frame = read_frame(path, adopted.contract)
     for name in ("epoch", "epoch_ms"):
         assert (frame[name] == frame["seen"]).all()
     for name in ("us", "uk", "words", "compact"):
@@ -212,7 +213,7 @@ def test_parquet_types_are_kept(tmp_path: Path) -> None:
         "kind": "categorical", "day": "datetime", "at": "datetime", "code": "categorical", "large": "categorical",
     }  # fmt: skip
     assert [d.name for d in adopted.contract.dropped] == ["tags"]
-    frame = read_part(path, adopted.contract)
+    frame = read_frame(path, adopted.contract)
     assert frame["money"].between(0, 9).all()
     assert frame["small"].dtype == np.float64
 

@@ -19,21 +19,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ml.contract import Contract, contract_json
+from ml.dataset.checks import findings
 from ml.dataset.frame import frame_of_rows, read_table, typed
+from ml.dataset.reader import RAW
+from ml.dataset.typed import read_typed
 from ml.encode import parse_moment
+from ml.errors import RefusedError
 from ml.journal.records import Entry, Prediction
 from ml.journal.scan import Span
 from ml.journal.store import Journal
-from ml.loop import journal_part
 from ml.loop.journal_part import labelled_part, summary, write_part
 from ml.monitoring.inputs.columns import profiles
 from ml.monitoring.inputs.window import Window, read_window
 from ml.monitoring.statistics.profile import Profile
 from ml.params import Params, load_params
 from ml.pipeline import ingest
-from ml.pipeline.ingest import read_typed
-from ml.pipeline.validate import findings
-from ml.request_schema import RefusedError, Rows
+from ml.pipeline.artifacts import INGESTED
+from ml.request_schema import Rows
 from tests.conftest import write_settings
 
 CONTRACT = Contract.model_validate(
@@ -217,7 +219,7 @@ def test_a_text_means_the_same_when_trained_as_when_served(text: str, params: Pa
     part, left_out = labelled_part([prediction(0, note=text, city=text)], CONTRACT, params)
     write_part(part, CONTRACT)
     ingest.main()
-    read = read_table(ingest.INGESTED, CONTRACT)
+    read = read_table(INGESTED, CONTRACT)
     assert left_out == []
     assert read[["note", "city"]].to_numpy().tolist() == [[text, text]]
 
@@ -280,7 +282,7 @@ def test_a_part_that_the_pipeline_cannot_read_is_not_written(params: Params, pro
     part, _ = labelled_part([prediction(0)], CONTRACT, params)
     with pytest.raises(Exception, match="charge"):
         write_part(part.drop(columns="charge"), CONTRACT)
-    assert list(journal_part.RAW.iterdir()) == []
+    assert list(RAW.iterdir()) == []
 
 
 def test_without_a_bound_any_moment_is_taken(project: Path) -> None:

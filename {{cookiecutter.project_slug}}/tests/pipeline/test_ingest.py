@@ -26,6 +26,8 @@ from ml.contract import (
 from ml.dataset.frame import read_table
 from ml.errors import UserError
 from ml.pipeline import ingest
+from ml.pipeline.artifacts import INGESTED
+from tests.conftest import read_frame
 
 HEADER = "when;Kunde;Betrag;n;plan;aktiv;junk;left\n"
 ROWS = (
@@ -76,7 +78,7 @@ def _report() -> dict[str, object]:
 
 def test_each_kind_is_read_as_the_contract_writes_it(project: Path, contract: Contract) -> None:
     ingest.main()
-    frame = read_table(ingest.INGESTED, contract)
+    frame = read_table(INGESTED, contract)
     assert list(frame.columns) == ["when", "Betrag", "n", "plan", "aktiv", "left", "Kunde"]
     assert frame["Betrag"].tolist()[0] == 1234.5
     assert frame["Betrag"].isna().tolist() == [False, True, True]
@@ -84,7 +86,7 @@ def test_each_kind_is_read_as_the_contract_writes_it(project: Path, contract: Co
     assert frame["aktiv"].tolist() == [True, False, True]
     assert frame["left"].tolist() == ["yes", "no", "no"]
     assert frame["Kunde"].tolist() == ["k1", "k2", "k4"]
-    kinds = {f.name: str(f.type) for f in pq.read_schema(ingest.INGESTED)}
+    kinds = {f.name: str(f.type) for f in pq.read_schema(INGESTED)}
     assert kinds == {
         "when": "timestamp[us]", "Betrag": "double", "n": "double", "plan": "string", "aktiv": "bool",
         "left": "string", "Kunde": "string",
@@ -106,17 +108,17 @@ def test_what_is_set_aside_is_counted(project: Path) -> None:
 
 def test_the_same_parts_give_the_same_bytes(project: Path) -> None:
     ingest.main()
-    first = ingest.INGESTED.read_bytes()
+    first = INGESTED.read_bytes()
     ingest.main()
-    assert ingest.INGESTED.read_bytes() == first
+    assert INGESTED.read_bytes() == first
 
 
 def test_a_typed_part_of_labelled_predictions_is_read_beside_text(project: Path, contract: Contract) -> None:
     """What `ml retrain` writes: the contract's types, the target and the prediction's id."""
-    typed = ingest.read_part(Path("data/raw/0001-a.csv"), contract).assign(prediction_id="p1").drop(columns="Kunde")
+    typed = read_frame(Path("data/raw/0001-a.csv"), contract).assign(prediction_id="p1").drop(columns="Kunde")
     typed.to_parquet("data/raw/0002-labels.parquet")
     ingest.main()
-    frame = read_table(ingest.INGESTED, contract)
+    frame = read_table(INGESTED, contract)
     assert len(frame) == 6
     assert "prediction_id" not in frame
     for name in contract.names:
@@ -149,7 +151,7 @@ def test_what_breaks_the_contract_is_named_with_file_column_value_and_line(
         ingest.main()
     assert "data/raw/0001-a.csv" in caught.value.what
     assert caught.value.then
-    assert not ingest.INGESTED.exists()
+    assert not INGESTED.exists()
 
 
 def test_no_data_names_the_command_that_brings_it(project: Path) -> None:
@@ -172,4 +174,4 @@ def test_a_wide_number_format_is_exact(tmp_path: Path, contract: Contract) -> No
     values = rng.normal(0, 1e6, 300)
     lines = [f"01.02.2024;k;{repr(float(v)).replace('.', ',')};1;pro;ja;x;yes" for v in values]
     (tmp_path / "p.csv").write_text(HEADER + "\n".join(lines), encoding="utf-8")
-    assert ingest.read_part(tmp_path / "p.csv", contract)["Betrag"].tolist() == values.tolist()
+    assert read_frame(tmp_path / "p.csv", contract)["Betrag"].tolist() == values.tolist()

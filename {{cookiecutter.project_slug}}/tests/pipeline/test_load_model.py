@@ -19,9 +19,10 @@ from ml.contract import Categorical, Contract, Target
 from ml.dataset.frame import encode_frame
 from ml.encode import Encoder
 from ml.errors import UserError
-from ml.model import ONE_HOT_LEVELS
+from ml.model import ONE_HOT_LEVELS, STORED_TYPES
 from ml.params import Params, Search
-from ml.pipeline.train import fit, load_model, save_model
+from ml.pipeline.artifacts import load_model, save_model
+from ml.pipeline.train import fit
 
 State = dict[str, Any]
 
@@ -121,7 +122,7 @@ def test_a_crafted_model_is_refused_before_it_runs(name: str, tmp_path: Path) ->
     protocol, attack = ATTACKS[name]
     _write(path, attack(f"open({str(ran)!r}, 'w').close()"), protocol)
     with pytest.raises(UserError, match="holds types that"):
-        load_model(path)
+        load_model(path, STORED_TYPES)
     assert not ran.exists()
 
 
@@ -144,7 +145,7 @@ def test_any_other_name_is_refused(
     state = _node(loader, module, f"x{name}", content=EMPTY, attrs=EMPTY)
     _write(path, state, protocol)
     with pytest.raises(UserError):
-        load_model(path)
+        load_model(path, STORED_TYPES)
 
 
 @settings(max_examples=50, deadline=None)
@@ -155,7 +156,7 @@ def test_a_file_of_any_bytes_is_a_mistake_and_no_crash(
     path = tmp_path_factory.mktemp("bytes") / "model.skops"
     path.write_bytes(content)
     with pytest.raises(UserError, match="is not a stored model"):
-        load_model(path)
+        load_model(path, STORED_TYPES)
 
 
 def test_a_model_cut_short_is_a_mistake(tmp_path: Path) -> None:
@@ -163,7 +164,7 @@ def test_a_model_cut_short_is_a_mistake(tmp_path: Path) -> None:
     save_model(np.arange(5), path)
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(UserError, match="is not a stored model"):
-        load_model(path)
+        load_model(path, STORED_TYPES)
 
 
 class Foreign:
@@ -175,7 +176,7 @@ class Foreign:
 def test_an_unlisted_type_is_named_with_the_place_to_add_it(tmp_path: Path) -> None:
     save_model(Foreign(), tmp_path / "model.skops")
     with pytest.raises(UserError, match=r"test_load_model.Foreign\n.*STORED_TYPES in ml/model.py"):
-        load_model(tmp_path / "model.skops")
+        load_model(tmp_path / "model.skops", STORED_TYPES)
 
 
 @pytest.mark.parametrize("trials", [0, 4])
@@ -210,5 +211,5 @@ def test_every_model_of_the_project_loads(
     )
     for name, model in fit(x, y, asked, train).models.items():
         save_model(model, tmp_path / f"{name}.skops")
-        loaded = load_model(tmp_path / f"{name}.skops")
+        loaded = load_model(tmp_path / f"{name}.skops", STORED_TYPES)
         np.testing.assert_allclose(loaded.predict(x), model.predict(x), rtol=1e-12)

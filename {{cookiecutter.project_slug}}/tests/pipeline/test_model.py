@@ -14,10 +14,12 @@ from ml.dataset.frame import encode_frame, target_codes
 from ml.encode import Encoder
 from ml.errors import UserError
 from ml.metrics import answers, score
-from ml.model import ONE_HOT_LEVELS
+from ml.model import ONE_HOT_LEVELS, STORED_TYPES
 from ml.params import Params, Search
-from ml.pipeline.export import difference, edge_rows, onnx_answers, parity, refuse_difference, to_onnx
-from ml.pipeline.train import fit, load_model, save_model
+from ml.pipeline.artifacts import load_model, save_model
+from ml.pipeline.export import difference, edge_rows, onnx_answers, parity, refuse_difference
+from ml.pipeline.onnx_convert import to_onnx
+from ml.pipeline.train import fit
 
 Make = Callable[..., pd.DataFrame]
 CLASSES = ("low", "middle", "high")
@@ -53,7 +55,7 @@ def test_every_model_learns_and_keeps_parity(
     assert ours > naive + 0.1
 
     save_model(fitted["model"], tmp_path / "model.skops")
-    loaded = load_model(tmp_path / "model.skops")
+    loaded = load_model(tmp_path / "model.skops", STORED_TYPES)
     tried = np.concatenate([x[1000:], edge_rows(x[1000:], encoder.features)])
     expected, found = answers(loaded, tried, asked), onnx_answers(to_onnx(loaded, asked), tried)
     report = parity(expected, found, asked, 1e-5)

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from ml.contract import Contract
+from ml.dataset.checks import findings, refuse
 from ml.errors import UserError
 from ml.params import Params
-from ml.pipeline.validate import findings, refuse
 
 
 def test_sound_rows_pass(contract: Contract, params: Params, make_frame: Callable[..., pd.DataFrame]) -> None:

@@ -14,16 +14,15 @@ from starlette.testclient import TestClient
 
 from ml.errors import UserError
 from ml.journal.export import export, prune
-from ml.journal.records import LARGEST, ids_of, place_of
+from ml.journal.records import LARGEST, SHADOW_SUFFIX, ids_of, place_of
 from ml.journal.store import Journal
-from ml.serving.inference.challenger import SHADOW
 from ml.serving.settings import Settings
 from tests.serving.conftest import CLASSIFICATION, sample_rows
 
 ID = "0123456789abcdef" * 2
 
 
-@pytest.mark.parametrize("suffix", ["", SHADOW])
+@pytest.mark.parametrize("suffix", ["", SHADOW_SUFFIX])
 def test_each_row_has_an_id_that_leads_to_its_place(suffix: str) -> None:
     assert ids_of(ID + suffix, 1) == [ID + suffix]
     ids = ids_of(ID + suffix, 12)

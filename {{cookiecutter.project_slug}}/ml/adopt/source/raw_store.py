@@ -12,10 +12,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ml.dataset.reader import is_packed, is_parquet
+from ml.dataset.reader import RAW, is_packed, is_parquet
 from ml.errors import UserError
 
-RAW = Path("data/raw")
 NEW, OLD = RAW.with_name(".raw.new"), RAW.with_name(".raw.old")  # while the parts are replaced
 DRAFTS = (".*.new", ".*.draft")  # parts that are being written
 QUARANTINE = Path("data/quarantine")

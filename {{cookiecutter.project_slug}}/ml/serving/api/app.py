@@ -17,10 +17,9 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 
 from ml.contract import Target
-from ml.errors import printable
+from ml.errors import RefusedError, first_details, printable, refusal
 from ml.journal.labels import Label, LabelSchema, outcome_of
 from ml.journal.store import JournalError
-from ml.request_schema import RefusedError, first_details, refusal
 from ml.serving.api.middleware import Gate
 from ml.serving.api.open_inference import add_routes
 from ml.serving.api.openapi import document_of

@@ -7,10 +7,9 @@ from collections.abc import Callable
 
 from starlette.types import Receive, Scope, Send
 
-from ml.request_schema import RefusedError, refusal
+from ml.errors import RefusedError, refusal
 from ml.serving.api.origin import is_from_browser
-
-LARGE_BODY = 32_000  # bytes from which reading and answering a body would hold up the event loop for milliseconds
+from ml.serving.inference.admission import LARGE_BODY
 
 
 class DisconnectedError(Exception):

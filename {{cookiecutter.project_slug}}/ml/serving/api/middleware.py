@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ml.request_schema import RefusedError, refusal
+from ml.errors import RefusedError, refusal
 from ml.serving.api.asgi import DisconnectedError, check_headers, read_body, send_refusal
 from ml.serving.api.origin import check_host, check_origin
 

@@ -17,8 +17,8 @@ from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict  # typing's own is not accepted by pydantic before Python 3.12
 
 from ml.contract import MAX_LEVEL_LENGTH, MAX_TEXT_LENGTH, Column
-from ml.request_schema import Detail, RefusedError, refusal
-from ml.serving.api.asgi import LARGE_BODY
+from ml.errors import Detail, RefusedError, refusal
+from ml.serving.inference.admission import LARGE_BODY
 
 if TYPE_CHECKING:
     from ml.serving.api.predict import Predict

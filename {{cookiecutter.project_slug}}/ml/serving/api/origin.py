@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from ml.request_schema import refusal
+from ml.errors import refusal
 
 Fields = Mapping[bytes, bytes]  # a request's header, names in lower case
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, cast
 
 from starlette.types import Receive, Scope, Send
 
-from ml.request_schema import RefusedError, refusal
-from ml.serving.api.asgi import LARGE_BODY, check_headers, read_body, send_json, send_refusal
+from ml.errors import RefusedError, refusal
+from ml.serving.api.asgi import check_headers, read_body, send_json, send_refusal
+from ml.serving.inference.admission import LARGE_BODY
 from ml.serving.inference.batching import Answering
 from ml.serving.inference.predictor import Answered
 from ml.serving.logs import log_answer

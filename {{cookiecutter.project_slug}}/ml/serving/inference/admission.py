@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ml.request_schema import refusal
+from ml.errors import refusal
 
+LARGE_BODY = 32_000  # bytes from which reading and answering a body would hold up the event loop for milliseconds
 SWEEP_SECONDS = 0.25  # between two looks for requests that are past their deadline
 
 Task = asyncio.Task[Any]

@@ -14,10 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ml.errors import RefusedError, refusal
 from ml.journal.group_commit import Writer
 from ml.journal.store import JournalError
-from ml.request_schema import RefusedError, Row, refusal
-from ml.serving.api.asgi import LARGE_BODY
+from ml.request_schema import Row
+from ml.serving.inference.admission import LARGE_BODY
 from ml.serving.inference.predictor import Answer, Answered, Served, body_of
 
 if TYPE_CHECKING:

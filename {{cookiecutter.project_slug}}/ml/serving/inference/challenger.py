@@ -14,13 +14,12 @@ from collections.abc import Sequence
 from queue import Full, Queue
 from typing import Literal
 
-from ml.journal.records import Entry
+from ml.journal.records import SHADOW_SUFFIX, Entry
 from ml.journal.store import Journal, JournalError
 from ml.request_schema import Row
 from ml.serving.inference.predictor import Answer, Served
 from ml.serving.metrics import Metrics
 
-SHADOW = ".shadow"  # a shadow's prediction id is its champion's and this
 WAITING = 1000  # requests that wait for the shadow at most; beyond it they are left out
 
 Mode = Literal["off", "shadow", "canary"]
@@ -120,4 +119,4 @@ def bucket(row_id: str) -> float:
 
 
 def _beside(scored: Entry, answered: Entry) -> Entry:
-    return scored._replace(prediction_id=answered.prediction_id + SHADOW, at=answered.at, row_id=answered.row_id)
+    return scored._replace(prediction_id=answered.prediction_id + SHADOW_SUFFIX, at=answered.at, row_id=answered.row_id)

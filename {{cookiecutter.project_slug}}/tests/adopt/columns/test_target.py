@@ -10,10 +10,10 @@ import pytest
 from ml.adopt.infer_contract import Adopted, Request, understand
 from ml.adopt.source.inputs import read
 from ml.contract import Categorical, Contract, Integer, Numeric, Task, Text
+from ml.dataset.checks import findings
 from ml.dataset.frame import typed
 from ml.params import load_params
-from ml.pipeline.ingest import read_part
-from ml.pipeline.validate import findings
+from tests.conftest import read_frame
 
 PARAMS = Path(__file__).parents[3] / "params.yaml"
 SALES = [f"{i * 7.3 % 97:.2f}" for i in range(600)]
@@ -40,7 +40,7 @@ def test_a_number_with_gaps_is_a_regression(marker: str, every: int, task: Task 
     adopted = _adopted(tmp_path, columns, task)
     assert adopted.contract.target.task == "regression"
     assert adopted.target.missing == columns["y"].count(marker)
-    assert len(read_part(tmp_path / "t.csv", adopted.contract)) == 600 - adopted.target.missing
+    assert len(read_frame(tmp_path / "t.csv", adopted.contract)) == 600 - adopted.target.missing
 
 
 def test_na_is_missing_among_numbers_and_a_class_among_words(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_na_is_missing_among_numbers_and_a_class_among_words(tmp_path: Path) -> 
 
 
 def _sound(folder: Path, contract: Contract) -> bool:
-    frame = read_part(folder / "t.csv", contract)
+    frame = read_frame(folder / "t.csv", contract)
     return not findings(typed(frame, contract), contract, load_params(PARAMS).validate_)
 
 

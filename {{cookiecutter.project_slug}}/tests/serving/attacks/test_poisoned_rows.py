@@ -13,12 +13,14 @@ import pytest
 from starlette.testclient import TestClient
 
 from ml.contract import MAX_LEVEL_LENGTH, MAX_TEXT_LENGTH
+from ml.dataset.reader import RAW
 from ml.encode import parse_moment
 from ml.journal.scan import Span, chunks
 from ml.journal.store import Journal
 from ml.loop.journal_part import labelled_part, write_part
 from ml.params import load_params
 from ml.pipeline import ingest, validate
+from tests.conftest import read_frame
 from tests.serving.conftest import CLASSIFICATION, sample_rows
 
 SPELLINGS = [  # what datetime.fromisoformat takes
@@ -67,7 +69,7 @@ def test_a_labelled_text_that_reads_as_missing_stops_no_retraining(client: TestC
     ingest.main()
     validate.main()
     assert left_out == []
-    assert ingest.read_part(next(ingest.RAW.iterdir()), CLASSIFICATION)["note"].tolist() == notes
+    assert read_frame(next(RAW.iterdir()), CLASSIFICATION)["note"].tolist() == notes
 
 
 @pytest.mark.parametrize("moment", ["2099-01-01", "9999-12-31T23:59:59", "2099-W01-1"])

@@ -11,8 +11,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from ml.errors import printable
-from ml.request_schema import RefusedError, Rows
+from ml.errors import RefusedError, printable
+from ml.request_schema import Rows
 from tests.serving.api.test_open_inference import INFER, tensors
 from tests.serving.conftest import CLASSIFICATION, sample_rows
 

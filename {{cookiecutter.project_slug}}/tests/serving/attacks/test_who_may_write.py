@@ -22,8 +22,7 @@ from hypothesis import strategies as st
 from selenium.webdriver import Chrome
 from starlette.testclient import TestClient
 
-from ml.errors import UserError
-from ml.request_schema import RefusedError
+from ml.errors import RefusedError, UserError
 from ml.serving.api.app import create_app
 from ml.serving.api.origin import check_host, check_origin
 from ml.serving.api_keys import Keys, first_key, load_keys, parse_key_file

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from ml.encode import Encoder
+from ml.errors import RefusedError
 from ml.journal.store import Journal
 from ml.model import make_model
 from ml.params import load_params
-from ml.pipeline.export import onnx_answers, to_onnx, write_bundle
-from ml.request_schema import RefusedError
+from ml.pipeline.export import onnx_answers, write_bundle
+from ml.pipeline.onnx_convert import to_onnx
 from ml.serving.inference.batching import TOGETHER, Answering
 from ml.serving.inference.predictor import Answered
 from ml.serving.inference.service import Service

@@ -15,10 +15,12 @@ from starlette.testclient import TestClient
 
 from ml.bundle import Bundle, load_bundle
 from ml.errors import UserError
+from ml.journal.records import SHADOW_SUFFIX
 from ml.journal.store import Journal
-from ml.release.ab_test import challenge, compare
+from ml.release.ab_test import compare
+from ml.release.challenger import challenge
 from ml.serving.api.app import create_app
-from ml.serving.inference.challenger import SHADOW, bucket
+from ml.serving.inference.challenger import bucket
 from ml.serving.settings import Settings
 from tests.serving.conftest import CLASSIFICATION, sample_rows
 from tests.serving.inference.test_admission import with_serve
@@ -72,7 +74,7 @@ def test_a_shadow_scores_a_copy_that_nobody_waits_for(settings: Settings) -> Non
         assert until(lambda: journal.count() == 60)
     assert {a["model_version"] for a in answered} == {"1"}
     shadows = list(journal.predictions(role="shadow"))
-    assert {p.prediction_id for p in shadows} == {a["prediction_id"] + SHADOW for a in answered}
+    assert {p.prediction_id for p in shadows} == {a["prediction_id"] + SHADOW_SUFFIX for a in answered}
     assert {p.version for p in shadows} == {"2"}
     assert [p.prediction_id for p in journal.predictions()] == sorted(a["prediction_id"] for a in answered)
 
@@ -148,7 +150,7 @@ def test_compare_tells_the_better_of_the_two(
         answered = [client.post("/predict", json=row).json() for row in ROWS]
         journal = Journal(settings.journal)
         assert until(lambda: journal.count() == 400)
-    shadows = {p.prediction_id.removesuffix(SHADOW): p.prediction for p in journal.predictions(role="shadow")}
+    shadows = {p.prediction_id.removesuffix(SHADOW_SUFFIX): p.prediction for p in journal.predictions(role="shadow")}
     journal.add_labels(
         [(a["prediction_id"], shadows[a["prediction_id"]]) for a in answered]
     )  # the shadow is always right

@@ -1,0 +1,151 @@
+"""A file's columns of text become the types that the contract names; a value that does not fit is an error.
+
+Rows whose target is missing, or of a class that is set aside, are left out and counted.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml.contract import Categorical, Column, Contract, Numeric, Target, Text
+from ml.dataset.parser import Parsed, Texts, parse, parse_served, parse_texts, texts_of
+from ml.dataset.reader import Watch, is_parquet, line_of_record, read_texts
+from ml.errors import UserError, listing
+
+Read = Callable[[pa.ChunkedArray, Column], Parsed]  # one column of a part
+JOURNALED = "prediction_id"  # what a part written by `ml retrain` carries besides the contract's columns
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of data/raw, typed; rows whose target is missing or of a set-aside class are no longer in it."""
+
+    name: str
+    table: pa.Table
+    kept: pa.ChunkedArray  # which of the rows read those are
+    rows_read: int
+    without_target: int
+    of_rare_class: int
+
+
+def read_typed(path: Path, contract: Contract, watch: Watch | None = None) -> Part:
+    """One file as a typed table: feature columns in contract order, the target, the id.
+
+    Raises:
+        UserError: unreadable, a column vanished or new, a value that is not of its column's kind.
+    """
+    texts = read_texts(path, contract.source, watch)
+    check_columns(path, texts.column_names, contract)
+    served = is_parquet(path) and contract.added(JOURNALED) in texts.column_names
+    return type_texts(path, texts, contract, served=served)
+
+
+def type_texts(path: Path | str, texts: pa.Table, contract: Contract, *, served: bool = False) -> Part:
+    """The columns of a table of texts as the contract's types.
+
+    Args:
+        path: where the table comes from.
+        texts: its columns.
+        contract: what they are.
+        served: the values are those of requests (see `ml.loop.retrain`), not written as the contract's source says.
+
+    Raises:
+        UserError: a value that is not of its column's kind.
+    """
+    path = Path(path)
+    read: Read = parse_served if served else partial(parse, missing=contract.source.missing)
+    columns = {c.name: _read(path, texts, c, contract, read) for c in contract.columns}
+    columns[contract.target.name] = _read_target(path, texts, contract, read)
+    if contract.id and contract.id in texts.column_names:
+        columns[contract.id] = texts_values(texts[contract.id])
+    table = pa.table(columns)
+    target = table[contract.target.name]
+    rare = pc.fill_null(pc.is_in(target, value_set=pa.array(contract.target.set_aside, target.type)), False)
+    kept = pc.and_(target.is_valid(), pc.invert(rare))
+    return Part(path.name, table.filter(kept), kept, table.num_rows, target.null_count, pc.sum(rare).as_py() or 0)
+
+
+def texts_values(column: pa.ChunkedArray) -> pa.Array:
+    """A column's trimmed texts, empty ones null; whole numbers without the `.0` that gaps give them."""
+    read = texts_of(column)
+    short = pc.replace_substring_regex(read.distinct, r"^(\d+)\.0$", r"\1")
+    return parse_texts(Texts(short, read.codes), Text(kind="text", name=""), ()).values
+
+
+def check_columns(path: Path, names: list[str], contract: Contract) -> None:
+    """Refuse a part that lacks a column of the contract or brings one that the contract does not know."""
+    here = set(names)
+    for name in [*contract.names, contract.target.name]:
+        if name not in here:
+            raise UserError(f'{path}: column "{name}" of contract.yaml is not in it{_near(name, names)}', _choose(path))
+    known = {*contract.names, contract.target.name, contract.id, *(d.name for d in contract.dropped)}
+    known.add(contract.added(JOURNALED))
+    new = [name for name in names if name not in known]
+    if new:
+        raise UserError(f"{path}: contract.yaml does not know its column {listing(new)}", _choose(path))
+
+
+def _near(name: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(name, names, 1, 0.6)
+    return f' (the nearest is "{near[0]}")' if near else ""
+
+
+def _choose(path: Path) -> str:
+    return f"mend {path}, or change contract.yaml (columns, dropped), then `make flow`"
+
+
+def _read(path: Path, texts: pa.Table, column: Column, contract: Contract, read: Read) -> pa.Array:
+    parsed = read(texts[column.name], column)
+    if len(parsed.bad):
+        raise _unreadable(path, column.name, column.kind, parsed, contract)
+    return parsed.values
+
+
+def _read_target(path: Path, texts: pa.Table, contract: Contract, read: Read) -> pa.Array:
+    target = contract.target
+    if contract.is_classification:
+        listed = (*target.classes, *target.set_aside, *target.aliases)
+        spec: Categorical | Numeric = Categorical(kind="categorical", name=target.name, levels=listed)
+    else:
+        spec = Numeric(kind="numeric", name=target.name, format=target.format)
+    spec = spec.model_copy(update={"missing_texts": target.missing_texts})
+    parsed = read(texts[target.name], spec)
+    if isinstance(spec, Categorical):
+        parsed = _classes(parsed, spec, contract.target)
+    if len(parsed.bad):
+        raise _unreadable(path, target.name, "class" if contract.is_classification else "numeric", parsed, contract)
+    return parsed.values
+
+
+def _classes(parsed: Parsed, spec: Categorical, target: Target) -> Parsed:
+    """Other spellings replaced by the class they mean; a text that is none is bad."""
+    known = pc.is_in(parsed.values, value_set=pa.array(spec.levels, pa.string()))
+    bad = np.flatnonzero(pc.and_(parsed.values.is_valid(), pc.invert(known)).to_numpy(zero_copy_only=False))
+    values = parsed.values
+    for other, meant in target.aliases.items():
+        values = pc.if_else(pc.equal(values, other), meant, values)
+    return Parsed(values, bad, values[int(bad[0])].as_py() if len(bad) else "")
+
+
+def _unreadable(path: Path, name: str, kind: str, parsed: Parsed, contract: Contract) -> UserError:
+    row = int(parsed.bad[0])
+    if is_parquet(path):
+        where = f"row {row + 1}"
+    else:
+        where = f"line {line_of_record(path, contract.source, row + 1 + (not contract.source.names))}"
+    wanted = {"class": f"among the classes {', '.join(contract.target.classes[:8])}", "numeric": "numbers"}
+    wanted |= {"integer": "whole numbers", "boolean": "yes or no", "datetime": "moments"}
+    return UserError(
+        f'{path}: column "{name}": {len(parsed.bad)} of {len(parsed.values)} values are not {wanted.get(kind, kind)}'
+        f' as contract.yaml has them written (first: "{parsed.bad_text[:60]}" at {where})',
+        f'mend {path}, or in contract.yaml the column "{name}" (its missing_texts, if this text means missing),'
+        " then `make flow`",
+    )

@@ -1,0 +1,38 @@
+"""`ml challenge`: which release scores or answers beside the champion.
+
+Writes: the link serving/challenger → releases/<version>.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ml.bundle import CHAMPION, load_bundle
+from ml.errors import UserError
+
+RELEASES = CHAMPION.with_name("releases")
+CHALLENGER = CHAMPION.with_name("challenger")
+
+
+def challenge(version: str) -> None:
+    """Point serving/challenger at a release, in one atomic rename; `off` takes it away.
+
+    Raises:
+        UserError: there is no such release here, or it is not sound.
+    """
+    if version == "off":
+        CHALLENGER.unlink(missing_ok=True)
+        print("serving/challenger: gone; the champion answers everything")
+        return
+    folder = RELEASES / version
+    if not folder.is_dir():
+        there = ", ".join(sorted(f.name for f in RELEASES.glob("*"))) or "none"
+        raise UserError(f"{folder}: there is no such release; there are: {there}", "ml release, or ml pull")
+    load_bundle(folder)
+    made = CHALLENGER.with_name("challenger.new")
+    made.unlink(missing_ok=True)
+    made.symlink_to(Path(RELEASES.name) / version)
+    made.replace(CHALLENGER)
+    print(
+        f"serving/challenger → {folder}\nnext: serve.challenger in params.yaml says shadow or canary; then ml compare"
+    )
