@@ -1,10 +1,12 @@
 """`make demo`: the whole loop once, from an empty folder to a monitored prediction.
 
-Renders the template, installs the project's environment, runs the pipeline on the demo data, releases the
-first champion, serves it, asks it for a prediction over HTTP and lets the monitor judge the window.
+Renders the template, installs the project's environment, runs the pipeline on the demo data,
+releases the first champion, serves it, asks it for a prediction over HTTP and lets the monitor
+judge the window.
 
-Reads the template around it. Writes build/ only, all of which may be deleted: build/venv (the environment, shared
-by every render) and build/churn-early-warning (the project). What is there already is not made again.
+Reads the template around it. Writes build/ only, all of which may be deleted: build/venv (the
+environment, shared by every render) and build/churn-early-warning (the project). What is there
+already is not made again.
 Command: `make demo`, or `python demo.py --only install` for the project and its environment alone.
 """
 
@@ -36,7 +38,11 @@ PROJECT = BUILD / "churn-early-warning"
 SOURCES = ("cookiecutter.json", "hooks", "{{cookiecutter.project_slug}}")
 CONFIG = "replay_dir: {build}/cache/replay\ncookiecutters_dir: {build}/cache/cookiecutters\n"
 COOKIECUTTER = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input"]
-NOBODY = {f"GIT_{who}_{what}": "demo@localhost" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+NOBODY = {
+    f"GIT_{who}_{what}": "demo@localhost"
+    for who in ("AUTHOR", "COMMITTER")
+    for what in ("NAME", "EMAIL")
+}
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -53,25 +59,48 @@ def run(*command: str | Path, cwd: Path = PROJECT, env: Mapping[str, str] | None
 
 def environment() -> dict[str, str]:
     """The person's own, and a stand-in for who commits where git knows nobody."""
-    known = subprocess.run(["git", "config", "user.email"], capture_output=True, check=False).returncode == 0
+    known = (
+        subprocess.run(["git", "config", "user.email"], capture_output=True, check=False).returncode
+        == 0
+    )
     return dict(os.environ) if known else NOBODY | os.environ
 
 
 def fingerprint() -> str:
     """A hash over everything that a render depends on."""
-    paths = sorted(p for source in SOURCES for p in [TEMPLATE / source, *(TEMPLATE / source).rglob("*")] if p.is_file())
+    paths = sorted(
+        p
+        for source in SOURCES
+        for p in [TEMPLATE / source, *(TEMPLATE / source).rglob("*")]
+        if p.is_file()
+    )
     digest = hashlib.sha256()
     for path in paths:
-        digest.update(f"{path.relative_to(TEMPLATE)} {path.stat().st_size} ".encode() + path.read_bytes())
+        digest.update(
+            f"{path.relative_to(TEMPLATE)} {path.stat().st_size} ".encode() + path.read_bytes()
+        )
     return digest.hexdigest()
 
 
 def refuse_strays() -> None:
     """Caches in the template's folder would be rendered too: name them instead of failing over one of them."""
-    listed = ["git", "ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "--", SOURCES[-1]]
-    strays = subprocess.run(listed, cwd=TEMPLATE, capture_output=True, text=True, check=False).stdout.split("\n")[:-1]
+    listed = [
+        "git",
+        "ls-files",
+        "--others",
+        "--ignored",
+        "--exclude-standard",
+        "--directory",
+        "--",
+        SOURCES[-1],
+    ]
+    strays = subprocess.run(
+        listed, cwd=TEMPLATE, capture_output=True, text=True, check=False
+    ).stdout.split("\n")[:-1]
     if strays:
-        raise StepFailedError(f"not part of the template: {', '.join(strays)}\nnext: git clean -fdX -- '{SOURCES[-1]}'")
+        raise StepFailedError(
+            f"not part of the template: {', '.join(strays)}\nnext: git clean -fdX -- '{SOURCES[-1]}'"
+        )
 
 
 def render() -> None:
@@ -85,13 +114,28 @@ def render() -> None:
     BUILD.mkdir(exist_ok=True)
     config = BUILD / "cookiecutter.yaml"
     config.write_text(CONFIG.format(build=json.dumps(str(BUILD))[1:-1]))
-    run(*COOKIECUTTER, "--config-file", config, "--output-dir", BUILD, cwd=TEMPLATE, env=environment())
+    run(
+        *COOKIECUTTER,
+        "--config-file",
+        config,
+        "--output-dir",
+        BUILD,
+        cwd=TEMPLATE,
+        env=environment(),
+    )
     stamp.write_text(fingerprint())
 
 
 def install(project: Path = PROJECT) -> None:
     """Install the project's environment into build/venv, once for all renders, and link it into the project."""
-    run("make", "--no-print-directory", "setup", f"PYTHON={sys.executable}", f"VENV={VENV}", cwd=project)
+    run(
+        "make",
+        "--no-print-directory",
+        "setup",
+        f"PYTHON={sys.executable}",
+        f"VENV={VENV}",
+        cwd=project,
+    )
     link = project / ".venv"
     if not link.is_symlink():
         link.symlink_to(os.path.relpath(VENV, project), target_is_directory=True)
@@ -158,13 +202,19 @@ def predict() -> None:
         console.print("[bold]answer[/]", JSON.from_data(ask(f"{url}/predict", row)))
         lineage = ask(f"{url}/model")["lineage"]
         shown = {key: value for key, value in lineage.items() if key != "params"}
-        console.print(f"[bold]GET /model[/] lineage ({len(lineage['params'])} params left out)", JSON.from_data(shown))
+        console.print(
+            f"[bold]GET /model[/] lineage ({len(lineage['params'])} params left out)",
+            JSON.from_data(shown),
+        )
 
 
 def monitor() -> None:
     """Judge the window: a few predictions are too few, and the monitor says so."""
     run("make", "--no-print-directory", "monitor")
-    report = max((PROJECT / "reports/monitoring").glob("*/report.html"), key=lambda path: path.stat().st_mtime)
+    report = max(
+        (PROJECT / "reports/monitoring").glob("*/report.html"),
+        key=lambda path: path.stat().st_mtime,
+    )
     console.print("[bold]report[/]", report.relative_to(TEMPLATE))
 
 
@@ -185,7 +235,10 @@ def main() -> None:
     steps = list(STEPS.items())[: 2 if parser.parse_args().only else None]
     began = time.monotonic()
     for number, (title, step) in enumerate(steps, 1):
-        console.rule(f"[bold]{number}/{len(steps)}[/] {title} [dim]({time.monotonic() - began:.0f} s)[/]", align="left")
+        console.rule(
+            f"[bold]{number}/{len(steps)}[/] {title} [dim]({time.monotonic() - began:.0f} s)[/]",
+            align="left",
+        )
         try:
             step()
         except StepFailedError as failure:

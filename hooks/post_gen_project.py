@@ -31,7 +31,10 @@ def main() -> None:
         print("Everything is staged; the first commit waits until git knows who you are:")
         steps += ['git config user.name "Your Name"', "git config user.email you@your.domain"]
         steps += ["git commit -m 'Project from the template'"]
-    steps += ["make setup", "make flow        # the demo data; or first make adopt DATA=your.csv TARGET=column"]
+    steps += [
+        "make setup",
+        "make flow        # the demo data; or first make adopt DATA=your.csv TARGET=column",
+    ]
     print("Next:", *steps, sep="\n  ")
 
 

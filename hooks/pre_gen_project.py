@@ -10,16 +10,15 @@ import unicodedata
 
 ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 SLUG = re.compile(r"[a-z0-9]+([-_][a-z0-9]+)*")
-UNWRITABLE = {"Cc", "Cs", "Zl", "Zp"}  # Unicode categories: control characters, half characters, line breaks
+# Unicode categories: control characters, half characters, line breaks
+UNWRITABLE = {"Cc", "Cs", "Zl", "Zp"}
 
 
 def problem_of_slug(slug: str) -> str | None:
     """What is wrong with the folder's name, or None."""
     if SLUG.fullmatch(slug) and len(slug) <= 50:
         return None
-    return (
-        "use 1 to 50 lower case letters and digits, parted by single hyphens or underscores, e.g. churn-early-warning"
-    )
+    return "use 1 to 50 lower case letters and digits, parted by single hyphens or underscores, e.g. churn-early-warning"
 
 
 def problem_of_text(text: str, longest: int) -> str | None:

@@ -40,8 +40,16 @@ def blank(tracked: list[Path]) -> list[Path]:
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """An environment whose HOME is new and whose git knows nobody."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("GIT_AUTHOR", "GIT_COMMITTER", "XDG_"))}
-    return kept | {"HOME": str(tmp_path_factory.mktemp("home")), "GIT_CONFIG_NOSYSTEM": "1", "EMAIL": ""}
+    kept = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("GIT_AUTHOR", "GIT_COMMITTER", "XDG_"))
+    }
+    return kept | {
+        "HOME": str(tmp_path_factory.mktemp("home")),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "EMAIL": "",
+    }
 
 
 @pytest.fixture

@@ -29,7 +29,8 @@ print(json.dumps({
     "inputs": [i.dataset.digest for r in runs for i in r.inputs.dataset_inputs],
 }))
 """
-REAL_TABLES = Path(os.environ.get("REAL_TABLES", demo.TEMPLATE.parent / "shared" / "data"))  # not shipped here
+# not shipped here
+REAL_TABLES = Path(os.environ.get("REAL_TABLES", demo.TEMPLATE.parent / "shared" / "data"))
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,11 @@ class Project:
 
 def identity(home: dict[str, str]) -> dict[str, str]:
     """An environment in which git knows who commits, and nothing of this machine's settings."""
-    who = {f"GIT_{who}_{what}": "someone@localhost" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    who = {
+        f"GIT_{who}_{what}": "someone@localhost"
+        for who in ("AUTHOR", "COMMITTER")
+        for what in ("NAME", "EMAIL")
+    }
     return home | who | {"COLUMNS": "200", "REAL_TABLES": str(REAL_TABLES)}
 
 

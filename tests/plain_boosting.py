@@ -1,7 +1,7 @@
 """Boosting with scikit-learn's defaults on a project's own training and held-out rows: what its score is judged beside.
 
-Reads data/train.parquet and data/test.parquet of the project in whose folder it runs; texts as ordinal codes,
-moments as days.
+Reads data/train.parquet and data/test.parquet of the project in whose folder it runs; texts as
+ordinal codes, moments as days.
 Prints [score, training rows, held-out rows]; the score is ROC AUC of the last class, or R².
 """
 

@@ -34,7 +34,9 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize(("text", "target", "named"), BAD_FILES.values(), ids=BAD_FILES)
-def test_a_bad_file_is_refused(fresh: living.Project, text: str | None, target: str, named: list[str]) -> None:
+def test_a_bad_file_is_refused(
+    fresh: living.Project, text: str | None, target: str, named: list[str]
+) -> None:
     path = fresh.path / ("nowhere.csv" if text is None else "table.csv")
     if text is not None:
         path.write_text(text)
@@ -59,7 +61,9 @@ def test_a_bad_file_is_refused(fresh: living.Project, text: str | None, target: 
         (["image"], "make release"),
     ],
 )
-def test_a_step_too_early_names_the_step_before(fresh: living.Project, words: list[str], named: str) -> None:
+def test_a_step_too_early_names_the_step_before(
+    fresh: living.Project, words: list[str], named: str
+) -> None:
     assert named in fresh.refused(*words)
 
 
@@ -94,7 +98,9 @@ def test_a_file_name_full_of_shell_is_a_file_name(adopted: living.Project) -> No
     ],
     ids=["renamed column", "column gone", "type changed", "new level"],
 )
-def test_data_that_left_its_contract_stops_the_flow(adopted: living.Project, text: str, named: list[str]) -> None:
+def test_data_that_left_its_contract_stops_the_flow(
+    adopted: living.Project, text: str, named: list[str]
+) -> None:
     (adopted.path / "data/raw/0002-more.csv").write_text(text)
     adopted.python("-m", "dvc", "add", "--quiet", "data/raw")
     done = adopted.run("make", "--no-print-directory", "flow")
@@ -130,7 +136,9 @@ def test_a_broken_contract_is_named(adopted: living.Project) -> None:
 
 def test_an_old_python_is_refused_with_the_way_out(fresh: living.Project, tmp_path: Path) -> None:
     old = tmp_path / "python3.10"
-    old.write_text('#!/bin/sh\ncase "$*" in *version_info*) exit 1;; --version) echo Python 3.10.1;; esac\n')
+    old.write_text(
+        '#!/bin/sh\ncase "$*" in *version_info*) exit 1;; --version) echo Python 3.10.1;; esac\n'
+    )
     old.chmod(0o755)
     (fresh.path / ".venv").unlink()
     said = fresh.refused("setup", f"PYTHON={old}")
@@ -147,6 +155,8 @@ def test_without_an_environment_every_word_says_setup(fresh: living.Project) -> 
 
 def test_the_list_of_words_needs_nothing(fresh: living.Project) -> None:
     (fresh.path / ".venv").unlink()
-    said = subprocess.run(["make"], cwd=fresh.path, capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        ["make"], cwd=fresh.path, capture_output=True, text=True, check=True
+    ).stdout
     assert "make adopt" in said
     assert "make serve" in said

@@ -27,19 +27,28 @@ def client() -> str | None:
 def docker() -> str:
     found = client()
     if found is None:
-        pytest.skip(f"no Docker engine answers (DOCKER_HOST={os.environ.get('DOCKER_HOST', '')}): nothing was built")
+        pytest.skip(
+            f"no Docker engine answers (DOCKER_HOST={os.environ.get('DOCKER_HOST', '')}): nothing was built"
+        )
     return found
 
 
-def test_the_rehearsal_ends_with_an_answer_from_the_image(fresh: living.Project, docker: str) -> None:
+def test_the_rehearsal_ends_with_an_answer_from_the_image(
+    fresh: living.Project, docker: str
+) -> None:
     said = fresh.make("rehearse", f"DOCKER={docker}", "BUILD_ARGS=--network=host")
     assert "smoke test passed" in said
     assert '"prediction_id"' in said
     images = subprocess.run(
-        [docker, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"], capture_output=True, text=True
+        [docker, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"],
+        capture_output=True,
+        text=True,
     )
     assert {"churn-early-warning:1", "churn-early-warning:latest"} <= set(images.stdout.split())
-    assert fresh.git("status", "--porcelain", "--ignored", "--", ":!.venv", ":!.dvc", ":!data/raw") == ""
+    assert (
+        fresh.git("status", "--porcelain", "--ignored", "--", ":!.venv", ":!.dvc", ":!data/raw")
+        == ""
+    )
 
 
 @pytest.fixture
@@ -61,15 +70,21 @@ def test_a_plain_build_at_the_root_needs_no_argument(fresh: living.Project, clas
     try:
         plain = living.Project(fresh.path, fresh.env | {"DOCKER": classic, "IMAGE": "plain-build"})
         assert "smoke test passed" in plain.sh(".venv/bin/python deploy/smoke")
-        said = plain.sh(f"{classic} run --rm --entrypoint ls plain-build -A /app /app/bundle").split()
+        said = plain.sh(
+            f"{classic} run --rm --entrypoint ls plain-build -A /app /app/bundle"
+        ).split()
         assert {"model.onnx", "manifest.json"} <= set(said)
         assert not {"reference.parquet", "serving", "releases"} & set(said)
-        assert "built churn-early-warning:1" in fresh.make("image", f"DOCKER={classic}", "BUILD_ARGS=--network=host")
+        assert "built churn-early-warning:1" in fresh.make(
+            "image", f"DOCKER={classic}", "BUILD_ARGS=--network=host"
+        )
     finally:
         fresh.run(classic, "image", "rm", "--force", "plain-build")
 
 
-def test_a_build_before_the_first_release_says_what_is_missing(fresh: living.Project, docker: str) -> None:
+def test_a_build_before_the_first_release_says_what_is_missing(
+    fresh: living.Project, docker: str
+) -> None:
     done = fresh.run(docker, "build", "--network=host", ".")
     assert done.returncode != 0
     assert "serving/champion: there is no released model here" in done.stdout

@@ -54,7 +54,9 @@ SURVIVES = {
 
 
 @pytest.mark.parametrize("answers", REFUSED.values(), ids=REFUSED)
-def test_refused_with_the_reason_and_nothing_left(answers: dict[str, str], render: Render, tmp_path: Path) -> None:
+def test_refused_with_the_reason_and_nothing_left(
+    answers: dict[str, str], render: Render, tmp_path: Path
+) -> None:
     inner = tmp_path / "inner"
     inner.mkdir()
     done = render(cwd=inner, **answers)
@@ -72,7 +74,9 @@ def test_survives_everywhere(answers: dict[str, str], render: Render, tmp_path: 
     assert done.returncode == 0, done.stderr
     (project,) = tmp_path.iterdir()
     meta = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    name = YAML(typ="safe", pure=True).load((project / "params.yaml").read_text(encoding="utf-8"))["name"]
+    name = YAML(typ="safe", pure=True).load((project / "params.yaml").read_text(encoding="utf-8"))[
+        "name"
+    ]
     assert name == project.name
     if "description" in answers and "{{" not in answers["description"]:
         assert meta["description"] == answers["description"]
@@ -96,7 +100,9 @@ def test_without_an_identity_everything_waits_staged(render: Render, tmp_path: P
     assert "git config user.email" in done.stdout
     assert "make setup" in done.stdout
     project = tmp_path / "churn-early-warning"
-    status = subprocess.run(["git", "status", "--porcelain"], cwd=project, capture_output=True, text=True, check=True)
+    status = subprocess.run(
+        ["git", "status", "--porcelain"], cwd=project, capture_output=True, text=True, check=True
+    )
     assert {line[:2] for line in status.stdout.splitlines()} == {"A "}
 
 

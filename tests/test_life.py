@@ -41,14 +41,20 @@ def url(project: living.Project) -> Iterator[str]:
 def test_flow_leaves_what_git_needs_and_nothing_else(project: living.Project) -> None:
     assert project.git("status", "--porcelain") == ""
     assert set(project.git("ls-files").split()) >= {"contract.yaml", "data/raw.dvc", "dvc.lock"}
-    big = [line for line in project.git("ls-files").split() if (project.path / line).stat().st_size > 1_000_000]
+    big = [
+        line
+        for line in project.git("ls-files").split()
+        if (project.path / line).stat().st_size > 1_000_000
+    ]
     assert big == []
 
 
 def test_second_flow_runs_nothing(project: living.Project) -> None:
     before = (project.path / "dvc.lock").read_bytes()
     said = project.make("flow")
-    assert [stage for stage in STAGES if f"Stage '{stage}' didn't change, skipping" not in said] == []
+    assert [
+        stage for stage in STAGES if f"Stage '{stage}' didn't change, skipping" not in said
+    ] == []
     assert "Running stage" not in said
     assert json.loads(project.python("-m", "dvc", "status", "--json")) == {}
     assert (project.path / "dvc.lock").read_bytes() == before
@@ -85,7 +91,9 @@ def test_second_release_adds_nothing(project: living.Project) -> None:
     before = project.registry()
     project.make("release")
     assert project.registry() == before
-    assert [p.name for p in (project.path / "serving/releases").iterdir() if p.name.isdigit()] == ["1"]
+    assert [p.name for p in (project.path / "serving/releases").iterdir() if p.name.isdigit()] == [
+        "1"
+    ]
 
 
 def test_a_prediction_is_right_and_in_the_journal(project: living.Project, url: str) -> None:
@@ -98,7 +106,9 @@ def test_a_prediction_is_right_and_in_the_journal(project: living.Project, url: 
     assert kept["version"] == "1"
     assert kept["prediction"] == answer["prediction"]
     _, told = living.ask(f"{url}/model")
-    assert told["lineage"]["mlflow_run"] == project.json("serving/champion/lineage.json")["mlflow_run"]
+    assert (
+        told["lineage"]["mlflow_run"] == project.json("serving/champion/lineage.json")["mlflow_run"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -133,7 +143,8 @@ def test_the_loop_with_labels(project: living.Project) -> None:
         assert status == 200
     lines = [f"{a['prediction_id']},{o}" for a, o in zip(answers, outcomes, strict=True)]
     (project.path / "labels.csv").write_text("\n".join(["prediction_id,outcome", *lines]) + "\n")
-    project.edit("params.yaml", "max_loss: 0.0 ", "max_loss: 0.5 ")  # the second one must get in, to be rolled back
+    # the second one must get in, to be rolled back
+    project.edit("params.yaml", "max_loss: 0.0 ", "max_loss: 0.5 ")
     trained_on = project.json("reports/ingest.json")["rows"]
     data = (project.path / "data/raw.dvc").read_text()
     label, monitor, retrain, rollback = living.block(README, 1)
@@ -143,7 +154,10 @@ def test_the_loop_with_labels(project: living.Project) -> None:
     assert len(labelled) == len(rows)
 
     project.sh(monitor)
-    (verdict,) = [json.loads(path.read_text()) for path in project.path.glob("reports/monitoring/*/verdict.json")]
+    (verdict,) = [
+        json.loads(path.read_text())
+        for path in project.path.glob("reports/monitoring/*/verdict.json")
+    ]
     assert verdict["rows"] >= len(rows)
     assert verdict["verdict"] == "ok"
     (report,) = project.path.glob("reports/monitoring/*/report.json")
@@ -167,9 +181,14 @@ def test_the_loop_with_labels(project: living.Project) -> None:
 
 def test_the_monitor_sees_traffic_that_moved(project: living.Project) -> None:
     rows, _ = project.rows("data/test.parquet", 600)
-    elsewhere = living.Project(project.path, project.env | {"JOURNAL_URL": "sqlite:///serving/moved.db"})
+    elsewhere = living.Project(
+        project.path, project.env | {"JOURNAL_URL": "sqlite:///serving/moved.db"}
+    )
     with elsewhere.served() as url:
-        moved = [row | {"monthly_fee": row["monthly_fee"] * 3 if row["monthly_fee"] else None} for row in rows]
+        moved = [
+            row | {"monthly_fee": row["monthly_fee"] * 3 if row["monthly_fee"] else None}
+            for row in rows
+        ]
         assert living.ask(f"{url}/predict", moved)[0] == 200
     done = elsewhere.run(".venv/bin/python", "-m", "ml", "monitor")
     assert done.returncode == 3, done.stdout
@@ -199,7 +218,9 @@ def test_a_clone_gets_data_and_models_from_the_remote(project: living.Project) -
     clone.git("checkout", "ml/model.py")
     clone.python("-m", "dvc", "pull", "--quiet")
     assert json.loads(clone.python("-m", "dvc", "status", "--json")) == {}
-    assert (clone.path / "bundle/model.onnx").read_bytes() == (project.path / "bundle/model.onnx").read_bytes()
+    assert (clone.path / "bundle/model.onnx").read_bytes() == (
+        project.path / "bundle/model.onnx"
+    ).read_bytes()
     assert clone.git("status", "--porcelain") == ""
 
 
@@ -210,18 +231,25 @@ def test_the_journal_is_plain_sqlite(project: living.Project) -> None:
     assert answers >= labels == 600
 
 
-def test_an_own_table_takes_the_place_of_the_demo_and_nothing_of_it_remains(project: living.Project) -> None:
+def test_an_own_table_takes_the_place_of_the_demo_and_nothing_of_it_remains(
+    project: living.Project,
+) -> None:
     """Last, because it ends the demo's life: released twice, retrained, monitored, its journal full."""
     draw = random.Random(1)  # noqa: S311 - a table, not a secret
     ages = [draw.randint(18, 80) for _ in range(400)]
-    lines = [f"{age},{draw.choice('ab')},{'yes' if age + draw.randint(-9, 9) > 50 else 'no'}" for age in ages]
+    lines = [
+        f"{age},{draw.choice('ab')},{'yes' if age + draw.randint(-9, 9) > 50 else 'no'}"
+        for age in ages
+    ]
     (project.path / "people.csv").write_text("\n".join(["age,plan,left", *lines]) + "\n")
     said = project.make("adopt", "DATA=people.csv", "TARGET=left")
     assert "CONTRACT=" not in said
     assert "would change" not in said
     kept = {"ml", "tests", "docs", "deploy", "benchmarks", "requirements"}
     files = (p.relative_to(project.path) for p in project.path.rglob("*") if p.is_file())
-    made = {p.as_posix() for p in files if p.parts[0] not in kept and not p.parts[0].startswith(".")}
+    made = {
+        p.as_posix() for p in files if p.parts[0] not in kept and not p.parts[0].startswith(".")
+    }
     here = {
         "README.md",
         "Makefile",

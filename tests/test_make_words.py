@@ -12,7 +12,10 @@ import pytest
 from demo import SOURCES, TEMPLATE
 
 MAKEFILE = TEMPLATE / SOURCES[-1] / "Makefile"
-OPTIONS = {name: f"--{name.lower()}" for name in ("TARGET", "TIME", "ID", "DROP", "TASK", "NAMES", "CONTRACT")}
+OPTIONS = {
+    name: f"--{name.lower()}"
+    for name in ("TARGET", "TIME", "ID", "DROP", "TASK", "NAMES", "CONTRACT")
+}
 HOSTILE = {
     "shell function": "$(shell touch X).csv",
     "error function": "$(error stopped)",
@@ -35,7 +38,9 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "Makefile").write_bytes(MAKEFILE.read_bytes())
     python = tmp_path / ".venv/bin/python"
     python.parent.mkdir(parents=True)
-    python.write_text(f'#!{sys.executable}\nimport json, sys\njson.dump(sys.argv[1:], open("said.json", "w"))\n')
+    python.write_text(
+        f'#!{sys.executable}\nimport json, sys\njson.dump(sys.argv[1:], open("said.json", "w"))\n'
+    )
     python.chmod(0o755)
     (tmp_path / ".venv/project.txt").write_text(f"{tmp_path}\n")
     return tmp_path
@@ -43,7 +48,9 @@ def folder(tmp_path: Path) -> Path:
 
 def said(folder: Path, *words: str) -> list[str]:
     """What `python` was called with."""
-    done = subprocess.run(["make", "--no-print-directory", *words], cwd=folder, capture_output=True, text=True)
+    done = subprocess.run(
+        ["make", "--no-print-directory", *words], cwd=folder, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert not (folder / "X").exists()
     arguments: list[str] = json.loads((folder / "said.json").read_text())
@@ -59,7 +66,21 @@ def test_a_value_is_never_run(folder: Path, name: str, value: str) -> None:
     elif name == "FILE":
         assert said(folder, "label", given) == ["-m", "ml", "label", "--", value]
     elif name == "APPEND":
-        assert said(folder, "adopt", "DATA=a.csv", given) == ["-m", "ml", "adopt", "--append", "--", "a.csv"]
+        assert said(folder, "adopt", "DATA=a.csv", given) == [
+            "-m",
+            "ml",
+            "adopt",
+            "--append",
+            "--",
+            "a.csv",
+        ]
     else:
         option = f"{OPTIONS[name]}={value}"
-        assert said(folder, "adopt", "DATA=a.csv", given) == ["-m", "ml", "adopt", option, "--", "a.csv"]
+        assert said(folder, "adopt", "DATA=a.csv", given) == [
+            "-m",
+            "ml",
+            "adopt",
+            option,
+            "--",
+            "a.csv",
+        ]

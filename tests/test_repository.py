@@ -38,7 +38,9 @@ def words_after_make(text: str) -> set[str]:
         (f"{PROJECT}/README.md", [f"{PROJECT}/Makefile"]),
     ],
 )
-def test_commands_in_documents_are_make_targets(template: Path, document: str, makefile: list[str]) -> None:
+def test_commands_in_documents_are_make_targets(
+    template: Path, document: str, makefile: list[str]
+) -> None:
     known = set().union(*(targets(template / name) for name in makefile))
     named = words_after_make((template / document).read_text(encoding="utf-8"))
     assert named
@@ -46,13 +48,16 @@ def test_commands_in_documents_are_make_targets(template: Path, document: str, m
 
 
 @pytest.mark.parametrize("folder", ["", PROJECT])
-def test_the_tree_in_the_readme_is_the_tree(template: Path, tracked: list[Path], folder: str) -> None:
+def test_the_tree_in_the_readme_is_the_tree(
+    template: Path, tracked: list[Path], folder: str
+) -> None:
     root = template / folder
     text = (root / "README.md").read_text(encoding="utf-8")
     (tree,) = (block for block in text.split("```")[1::2] if "\nMakefile " in block)
     named = {line.split()[0].rstrip("/") for line in tree.strip().splitlines() if line[0] != " "}
     there = {path.relative_to(root).parts[0] for path in tracked if path.is_relative_to(root)}
-    made = {"contract.yaml", "metrics", "data"} if folder else set()  # by the first commands of a new project
+    # by the first commands of a new project
+    made = {"contract.yaml", "metrics", "data"} if folder else set()
     unlisted = {"README.md", *([".gitignore", ".dvcignore", ".dockerignore"] if folder else [])}
     assert named - made == there - unlisted - made
 
@@ -67,7 +72,14 @@ def test_workflow_steps_are_make_targets(template: Path) -> None:
 
 def test_workflows_are_valid(template: Path) -> None:
     files = [str(path) for path in workflows(template)]
-    tool = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", *files]
+    tool = [
+        sys.executable,
+        "-m",
+        "check_jsonschema",
+        "--builtin-schema",
+        "vendor.github-workflows",
+        *files,
+    ]
     done = subprocess.run(tool, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
@@ -75,7 +87,14 @@ def test_workflows_are_valid(template: Path) -> None:
 def test_an_invalid_workflow_would_be_seen(tmp_path: Path) -> None:
     broken = tmp_path / "broken.yml"
     broken.write_text("on: push\njobs:\n  a:\n    steps: []\n")
-    tool = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", str(broken)]
+    tool = [
+        sys.executable,
+        "-m",
+        "check_jsonschema",
+        "--builtin-schema",
+        "vendor.github-workflows",
+        str(broken),
+    ]
     assert subprocess.run(tool, capture_output=True, check=False).returncode != 0
 
 
@@ -85,11 +104,22 @@ def dependabots(template: Path) -> list[Path]:
 
 def test_dependabot_files_are_valid_and_name_folders_that_are_there(template: Path) -> None:
     for file in dependabots(template):
-        tool = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.dependabot", str(file)]
+        tool = [
+            sys.executable,
+            "-m",
+            "check_jsonschema",
+            "--builtin-schema",
+            "vendor.dependabot",
+            str(file),
+        ]
         done = subprocess.run(tool, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout
         updates = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))["updates"]
-        assert {update["package-ecosystem"] for update in updates} == {"github-actions", "pip", "docker"}
+        assert {update["package-ecosystem"] for update in updates} == {
+            "github-actions",
+            "pip",
+            "docker",
+        }
         for update in updates:
             assert update["cooldown"]["default-days"] >= 7
             assert (file.parents[1] / update["directory"].strip("/")).is_dir(), update
@@ -102,7 +132,12 @@ def test_a_run_on_main_is_never_cancelled(template: Path) -> None:
 
 
 def zizmor(*paths: Path) -> subprocess.CompletedProcess[str]:
-    tool = [str(Path(sys.executable).with_name("zizmor")), "--offline", "--pedantic", "--no-progress"]
+    tool = [
+        str(Path(sys.executable).with_name("zizmor")),
+        "--offline",
+        "--pedantic",
+        "--no-progress",
+    ]
     return subprocess.run([*tool, *map(str, paths)], capture_output=True, text=True, check=False)
 
 
@@ -118,7 +153,9 @@ def test_an_unsafe_workflow_would_be_seen(template: Path, tmp_path: Path) -> Non
     assert zizmor(unsafe).returncode != 0
 
 
-def test_no_registry_and_no_path_of_a_machine_is_tracked(template: Path, tracked: list[Path]) -> None:
+def test_no_registry_and_no_path_of_a_machine_is_tracked(
+    template: Path, tracked: list[Path]
+) -> None:
     host = re.compile(r"(?:python" "hosted|py" "pi|npm" "js)[.](?:org|com)")
     home = re.compile(r"(?<![\w.])/(?:home|root|Users|work)/\w")
     found = [
@@ -132,7 +169,13 @@ def test_no_registry_and_no_path_of_a_machine_is_tracked(template: Path, tracked
 
 def test_locks_have_hashes_and_no_addresses(template: Path) -> None:
     locks = [*template.glob("requirements/*.txt"), *template.glob(f"{PROJECT}/requirements/*.txt")]
-    assert {path.name for path in locks} == {"template.txt", "bootstrap.txt", "serving.txt", "pipeline.txt", "dev.txt"}
+    assert {path.name for path in locks} == {
+        "template.txt",
+        "bootstrap.txt",
+        "serving.txt",
+        "pipeline.txt",
+        "dev.txt",
+    }
     for path in locks:
         text = path.read_text(encoding="utf-8")
         assert "://" not in text, path
@@ -149,16 +192,23 @@ def test_locks_agree_with_each_other(template: Path) -> None:
     dev = pins("dev")
     for name in ("serving", "pipeline"):
         assert pins(name)
-        assert {package: version for package, version in pins(name).items() if dev[package] != version} == {}
+        assert {
+            package: version for package, version in pins(name).items() if dev[package] != version
+        } == {}
 
 
 def test_every_requirement_is_locked(template: Path) -> None:
-    for wish in [*template.glob("requirements/*.in"), *template.glob(f"{PROJECT}/requirements/*.in")]:
+    for wish in [
+        *template.glob("requirements/*.in"),
+        *template.glob(f"{PROJECT}/requirements/*.in"),
+    ]:
         lock = wish.with_suffix(".txt").read_text(encoding="utf-8").lower()
         names = re.findall(r"^([a-zA-Z][\w.-]*)", wish.read_text(encoding="utf-8"), re.MULTILINE)
         assert names
         for name in names:
-            assert re.search(rf"^{re.escape(name.lower().replace('.', '-'))}==", lock, re.MULTILINE), f"{wish}: {name}"
+            assert re.search(
+                rf"^{re.escape(name.lower().replace('.', '-'))}==", lock, re.MULTILINE
+            ), f"{wish}: {name}"
 
 
 def test_scripts_are_executable(tracked: list[Path]) -> None:

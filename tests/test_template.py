@@ -36,7 +36,11 @@ def inside(project: Path, files: list[Path]) -> set[str]:
 
 
 def files_of(project: Path) -> list[Path]:
-    return [p for p in project.rglob("*") if p.is_file() and ".git" not in p.relative_to(project).parts[:1]]
+    return [
+        p
+        for p in project.rglob("*")
+        if p.is_file() and ".git" not in p.relative_to(project).parts[:1]
+    ]
 
 
 def test_unrendered_files_parse(tracked: list[Path]) -> None:
@@ -54,7 +58,9 @@ def test_a_broken_file_would_be_seen(tmp_path: Path) -> None:
             parse(broken)
 
 
-def test_blanks_stand_in_three_files_and_inside_quotes_or_prose(template: Path, blank: list[Path]) -> None:
+def test_blanks_stand_in_three_files_and_inside_quotes_or_prose(
+    template: Path, blank: list[Path]
+) -> None:
     project = template / "{{cookiecutter.project_slug}}"
     texts = {path: path.read_text(encoding="utf-8", errors="replace") for path in blank}
     with_blanks = [path for path, text in texts.items() if re.search(r"\{\{ ?cookiecutter", text)]
@@ -70,7 +76,9 @@ def test_blanks_stand_in_three_files_and_inside_quotes_or_prose(template: Path, 
 def test_every_other_file_is_copied_as_it_is(template: Path, blank: list[Path]) -> None:
     patterns = json.loads((template / "cookiecutter.json").read_text())["_copy_without_render"]
     names = inside(template / "{{cookiecutter.project_slug}}", blank)
-    rendered = {name for name in names if not any(fnmatch.fnmatch(name, pattern) for pattern in patterns)}
+    rendered = {
+        name for name in names if not any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
+    }
     assert rendered == FILLED
 
 
@@ -80,12 +88,14 @@ def test_default_render_has_exactly_the_tracked_files(
     done = render()
     assert done.returncode == 0, done.stderr
     project = tmp_path / "churn-early-warning"
-    assert inside(project, files_of(project)) == inside(template / "{{cookiecutter.project_slug}}", blank), (
-        "files that git does not know (a stray cache?) or that cookiecutter lost"
-    )
+    assert inside(project, files_of(project)) == inside(
+        template / "{{cookiecutter.project_slug}}", blank
+    ), "files that git does not know (a stray cache?) or that cookiecutter lost"
 
 
-def test_only_the_blanks_differ(template: Path, blank: list[Path], render: Render, tmp_path: Path) -> None:
+def test_only_the_blanks_differ(
+    template: Path, blank: list[Path], render: Render, tmp_path: Path
+) -> None:
     assert render(project_slug="zz-top").returncode == 0
     for path in blank:
         name = path.relative_to(template / "{{cookiecutter.project_slug}}").as_posix()
@@ -94,7 +104,9 @@ def test_only_the_blanks_differ(template: Path, blank: list[Path], render: Rende
         assert made.stat().st_mode == path.stat().st_mode, name
 
 
-def test_nonsense_name_reaches_every_blank_and_leaves_nothing(render: Render, tmp_path: Path) -> None:
+def test_nonsense_name_reaches_every_blank_and_leaves_nothing(
+    render: Render, tmp_path: Path
+) -> None:
     done = render(project_name="Qwxz Vbnm", description="Foretells quux from plugh.")
     assert done.returncode == 0, done.stderr
     project = tmp_path / "qwxz-vbnm"
@@ -104,18 +116,27 @@ def test_nonsense_name_reaches_every_blank_and_leaves_nothing(render: Render, tm
         assert "cookiecutter." not in text, path
     filled = {name: (project / name).read_text(encoding="utf-8") for name in FILLED}
     assert not [name for name, text in filled.items() if "{{" in text]
-    assert tomllib.loads(filled["pyproject.toml"])["project"]["description"] == "Foretells quux from plugh."
+    assert (
+        tomllib.loads(filled["pyproject.toml"])["project"]["description"]
+        == "Foretells quux from plugh."
+    )
     assert YAML(typ="safe", pure=True).load(filled["params.yaml"])["name"] == "qwxz-vbnm"
     assert filled["README.md"].startswith("# Qwxz Vbnm\n")
 
 
 def test_the_repository_holds_everything_and_is_clean(render: Render, tmp_path: Path) -> None:
-    identity = {f"GIT_{who}_{what}": "me@here.example" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    identity = {
+        f"GIT_{who}_{what}": "me@here.example"
+        for who in ("AUTHOR", "COMMITTER")
+        for what in ("NAME", "EMAIL")
+    }
     assert render(env=identity).returncode == 0
     project = tmp_path / "churn-early-warning"
 
     def git(*args: str) -> str:
-        return subprocess.run(["git", *args], cwd=project, capture_output=True, text=True, check=True).stdout
+        return subprocess.run(
+            ["git", *args], cwd=project, capture_output=True, text=True, check=True
+        ).stdout
 
     assert git("status", "--porcelain", "--ignored") == ""
     assert git("rev-list", "--count", "HEAD").strip() == "1"

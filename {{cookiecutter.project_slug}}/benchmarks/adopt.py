@@ -1,7 +1,7 @@
 """Seconds and peak memory of adopt and every pipeline stage as the table grows: 10k, 100k and 1M rows x 18 columns.
 
-Makes seeded tables of mixed kinds in a temporary project beside this one's code; each step is a process of its
-own, so that its peak is its own. Writes nothing here.
+Makes seeded tables of mixed kinds in a temporary project beside this one's code; each step is a
+process of its own, so that its peak is its own. Writes nothing here.
 Run: `python benchmarks/adopt.py` (or `python benchmarks/adopt.py 10000 50000`).
 """
 
@@ -42,7 +42,9 @@ def table(rows: int) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     x = rng.normal(0, 1, (rows, 7)).round(4)
     score = x[:, 0] + 0.8 * x[:, 1] * x[:, 2]
-    seen = pd.Timestamp("2022-01-01") + pd.to_timedelta(np.sort(rng.integers(0, 86_400 * 700, rows)), unit="s")
+    seen = pd.Timestamp("2022-01-01") + pd.to_timedelta(
+        np.sort(rng.integers(0, 86_400 * 700, rows)), unit="s"
+    )
     return pd.DataFrame(
         {
             "id": [f"k{i:08d}" for i in rng.permutation(rows)],
@@ -69,7 +71,9 @@ def write(rows: int, path: Path) -> None:
 def measure(project: Path, *words: str) -> Cost:
     """Run one step and wait for it; its own peak, not that of the steps before."""
     start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", *words], cwd=project, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", *words], cwd=project, stdout=subprocess.DEVNULL
+    )
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -90,16 +94,23 @@ def run(rows: int, folder: Path, console: Console) -> dict[str, Cost]:
         (project / part).parent.mkdir(parents=True, exist_ok=True)
         copy(HERE / part, project / part)
     subprocess.run(["git", "init", "-q"], cwd=project, check=True)
-    make = multiprocessing.get_context("spawn").Process(target=write, args=(rows, project / "table.csv"))
-    make.start()  # a child inherits the peak of the process that starts it: this one must stay small
+    make = multiprocessing.get_context("spawn").Process(
+        target=write, args=(rows, project / "table.csv")
+    )
+    # a child inherits the peak of the process that starts it: this one must stay small
+    make.start()
     make.join()
-    words: dict[str, tuple[str, ...]] = {"adopt": ("ml", "adopt", "table.csv", "--target", "left", "--time", "seen")}
+    words: dict[str, tuple[str, ...]] = {
+        "adopt": ("ml", "adopt", "table.csv", "--target", "left", "--time", "seen")
+    }
     words |= {stage: (f"ml.pipeline.{stage}",) for stage in STAGES}
     costs = {}
     for step, command in words.items():
         with console.status(f"{rows} rows: {step}"):
             costs[step] = measure(project, *command)
-        console.print(f"{rows:,} rows: {step}: {costs[step].seconds:.1f} s, {costs[step].peak_mib:.0f} MiB")
+        console.print(
+            f"{rows:,} rows: {step}: {costs[step].seconds:.1f} s, {costs[step].peak_mib:.0f} MiB"
+        )
     return costs
 
 
@@ -123,7 +134,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         costs = {rows: run(rows, Path(folder), console) for rows in sizes}
     Console().print(report(costs))
-    Console().print(f"growth: {max(sizes):,} rows against {min(sizes):,}, x{max(sizes) / min(sizes):g} the rows")
+    Console().print(
+        f"growth: {max(sizes):,} rows against {min(sizes):,}, x{max(sizes) / min(sizes):g} the rows"
+    )
 
 
 if __name__ == "__main__":

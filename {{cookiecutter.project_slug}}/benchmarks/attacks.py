@@ -1,7 +1,8 @@
 """What clients without good manners cost the service, and what an honest client notices of them.
 
 Reads: ML_BUNDLE, or .bench/bundle, which is made where it is missing. Writes nothing.
-Run: `python benchmarks/attacks.py [--project DIR] [--only WORD]`; DIR may be another version of this project.
+Run: `python benchmarks/attacks.py [--project DIR] [--only WORD]`; DIR may be another version of
+this project.
 
 Each attack meets a server of its own, while an honest client sends one row every ten milliseconds.
 """
@@ -44,7 +45,12 @@ Attack = Callable[[psutil.Process], Coroutine[Any, Any, str]]
 def post(path: str, body: bytes, length: int | None = None) -> bytes:
     """A request; its body may be shorter than its announced length."""
     size = len(body) if length is None else length
-    lines = (f"POST {path} HTTP/1.1", "host: localhost", "content-type: application/json", f"content-length: {size}")
+    lines = (
+        f"POST {path} HTTP/1.1",
+        "host: localhost",
+        "content-type: application/json",
+        f"content-length: {size}",
+    )
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
@@ -57,7 +63,9 @@ async def send(data: bytes) -> tuple[int, str]:
             async with asyncio.timeout(PATIENCE):
                 writer.write(data)
                 head = await reader.readuntil(b"\r\n\r\n")
-                length = next(int(x.split(b":")[1]) for x in head.lower().split(b"\r\n") if b"length:" in x)
+                length = next(
+                    int(x.split(b":")[1]) for x in head.lower().split(b"\r\n") if b"length:" in x
+                )
                 answer = head + await reader.readexactly(length)
     finally:
         writer.transport.abort()
@@ -113,7 +121,9 @@ async def connections(server: psutil.Process, n: int) -> str:
     await asyncio.sleep(1)
     _, probe = await send(b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n")
     await asyncio.sleep(14)
-    left = sum(c.laddr.port == PORT and c.status == "ESTABLISHED" for c in server.net_connections("tcp"))
+    left = sum(
+        c.laddr.port == PORT and c.status == "ESTABLISHED" for c in server.net_connections("tcp")
+    )
     for writer in opened:
         writer.transport.abort()
     return f"{len(opened)} opened, a probe: {probe}; {left} left after 15 s"
@@ -158,7 +168,12 @@ def honest(body: bytes, stop: Event, out: Any) -> None:
         began, status = time.monotonic(), 0
         while status != 200 and not stop.is_set():
             try:
-                connection.request("POST", "/predict", body, {"Content-Type": "application/json", "Host": "localhost"})
+                connection.request(
+                    "POST",
+                    "/predict",
+                    body,
+                    {"Content-Type": "application/json", "Host": "localhost"},
+                )
                 answer = connection.getresponse()
                 answer.read()
                 status = answer.status
@@ -181,13 +196,21 @@ def served(project: Path, bundle: Path) -> Iterator[psutil.Process]:
             "ML_BUNDLE": str(bundle),
             "JOURNAL_URL": f"sqlite:///{folder}/journal.db",
         }
-        command = ["sh", "-c", f'ulimit -n {FILES}; exec "$0" -m ml serve --port {PORT}', sys.executable]
+        command = [
+            "sh",
+            "-c",
+            f'ulimit -n {FILES}; exec "$0" -m ml serve --port {PORT}',
+            sys.executable,
+        ]
         with (Path(folder) / "log").open("wb") as log:
             process = subprocess.Popen(command, cwd=project, env=environment, stderr=log)
         try:
             until = time.monotonic() + 120
             while time.monotonic() < until:
-                with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{PORT}/health/ready"):
+                with (
+                    suppress(OSError),
+                    urllib.request.urlopen(f"http://127.0.0.1:{PORT}/health/ready"),
+                ):
                     break
                 time.sleep(0.1)
             yield psutil.Process(process.pid)
@@ -225,7 +248,9 @@ def percentiles(times: list[float]) -> str:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--project", type=Path, default=HERE.parent, help="whose server is attacked")
+    parser.add_argument(
+        "--project", type=Path, default=HERE.parent, help="whose server is attacked"
+    )
     parser.add_argument("--only", default="", help="part of an attack's name")
     chosen = parser.parse_args()
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

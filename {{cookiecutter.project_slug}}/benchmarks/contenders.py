@@ -11,7 +11,9 @@ class Contender:
 
     name: str
     command: (
-        str  # with {python} and {bin} of its environment, {port}, {work} and {peers}; split at spaces, then filled in
+        # with {python} and {bin} of its environment, {port}, {work} and {peers}; split at spaces,
+        # then filled in
+        str
     )
     path: str = "/predict"
     form: str = "rows"  # which body it reads, see `model._write_bodies`
@@ -48,7 +50,12 @@ CONTENDERS = (
         form="list",
         packages=("bentoml>=1.4,<2", *SKLEARN),
     ),
-    Contender("LitServe", "{python} {peers}/lit.py {port}", form="list", packages=("litserve>=0.2,<1", *SKLEARN)),
+    Contender(
+        "LitServe",
+        "{python} {peers}/lit.py {port}",
+        form="list",
+        packages=("litserve>=0.2,<1", *SKLEARN),
+    ),
     Contender(
         "MLServer",
         "{bin}/mlserver start {work}/mlserver-{port}",

@@ -14,8 +14,13 @@ def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """The ratios that the project promises something about, from medians over the rounds."""
 
     def median(name: str, rows: int, connections: int, key: str = "requests_per_second") -> float:
-        found = [r[key] for r in runs if (r["server"], r["rows"], r["connections"]) == (name, rows, connections)]
-        return statistics.median(value for value in found if value is not None)  # None: nothing answered
+        found = [
+            r[key]
+            for r in runs
+            if (r["server"], r["rows"], r["connections"]) == (name, rows, connections)
+        ]
+        # None: nothing answered
+        return statistics.median(value for value in found if value is not None)
 
     peers = sorted({r["server"] for r in runs} - {OURS, BARE})
 
@@ -24,24 +29,42 @@ def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
     made: dict[str, Any] = {
         "vs_bare_asgi": {str(c): median(OURS, 1, c) / median(BARE, 1, c) for c in CONNECTIONS},
-        "p99_vs_bare_asgi": {str(c): median(OURS, 1, c, "p99_ms") / median(BARE, 1, c, "p99_ms") for c in CONNECTIONS},
+        "p99_vs_bare_asgi": {
+            str(c): median(OURS, 1, c, "p99_ms") / median(BARE, 1, c, "p99_ms") for c in CONNECTIONS
+        },
     }
     if peers:
         made["vs_fastest_peer"] = {str(c): median(OURS, 1, c) / fastest(1, c) for c in CONNECTIONS}
-        made["batch_1000_vs_fastest_peer"] = median(OURS, BATCH, BATCH_CONNECTIONS) / fastest(BATCH, BATCH_CONNECTIONS)
+        made["batch_1000_vs_fastest_peer"] = median(OURS, BATCH, BATCH_CONNECTIONS) / fastest(
+            BATCH, BATCH_CONNECTIONS
+        )
     return made
 
 
 def table(runs: list[dict[str, Any]]) -> Table:
     """Medians of requests a second for each server."""
-    made = Table("requests/s", *(f"{c} conn." for c in CONNECTIONS), "p99 at 64", f"{BATCH:,}-row rows/s")
+    made = Table(
+        "requests/s", *(f"{c} conn." for c in CONNECTIONS), "p99 at 64", f"{BATCH:,}-row rows/s"
+    )
     for name in dict.fromkeys(r["server"] for r in runs):
         cells = []
-        for rows, connections, key in [(1, c, "requests_per_second") for c in CONNECTIONS] + [(1, 64, "p99_ms")]:
-            found = [r[key] for r in runs if (r["server"], r["rows"], r["connections"]) == (name, rows, connections)]
+        for rows, connections, key in [(1, c, "requests_per_second") for c in CONNECTIONS] + [
+            (1, 64, "p99_ms")
+        ]:
+            found = [
+                r[key]
+                for r in runs
+                if (r["server"], r["rows"], r["connections"]) == (name, rows, connections)
+            ]
             known = [value for value in found if value is not None]
-            cells.append(f"{statistics.median(known):,.{1 if key == 'p99_ms' else 0}f}" if known else "")
-        batches = [r["requests_per_second"] * BATCH for r in runs if r["server"] == name and r["rows"] == BATCH]
+            cells.append(
+                f"{statistics.median(known):,.{1 if key == 'p99_ms' else 0}f}" if known else ""
+            )
+        batches = [
+            r["requests_per_second"] * BATCH
+            for r in runs
+            if r["server"] == name and r["rows"] == BATCH
+        ]
         made.add_row(name, *cells, f"{statistics.median(batches):,.0f}" if batches else "")
     return made
 
@@ -64,7 +87,12 @@ def plot(runs: list[dict[str, Any]], path: Path) -> None:
             )
             for n in names
         ]
-        bars = axes.barh([i + 0.27 * (offset - 1) for i in range(len(names))], values, 0.25, label=f"{connections}")
+        bars = axes.barh(
+            [i + 0.27 * (offset - 1) for i in range(len(names))],
+            values,
+            0.25,
+            label=f"{connections}",
+        )
         axes.bar_label(bars, [f"{v:,.0f}" for v in values], padding=3, fontsize=7)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()

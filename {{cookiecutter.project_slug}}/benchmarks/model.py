@@ -41,7 +41,12 @@ def write_model(folder: Path) -> None:
     rng = np.random.default_rng(7)
     rows = [_row(rng) for _ in range(8000)]
     x = Encoder(CONTRACT).rows(rows)
-    score = np.nan_to_num(x[:, 0]) / 20 + 0.5 * (x[:, 12] == 2) - 0.4 * (x[:, 13] == 1) + rng.normal(0, 0.7, len(x))
+    score = (
+        np.nan_to_num(x[:, 0]) / 20
+        + 0.5 * (x[:, 12] == 2)
+        - 0.4 * (x[:, 13] == 1)
+        + rng.normal(0, 0.7, len(x))
+    )
     y = (score > np.median(score)).astype(int)
     params = load_params().train
     fitted = make_model(CONTRACT, params).fit(x, y)
@@ -54,14 +59,22 @@ def write_model(folder: Path) -> None:
 
 def _row(rng: np.random.Generator) -> dict[str, Any]:
     values = [None if rng.random() < 0.05 else round(float(rng.normal(50, 20)), 3) for _ in NUMBERS]
-    return dict(zip(NUMBERS, values, strict=True)) | {name: str(rng.choice(LEVELS)) for name in CATEGORIES}
+    return dict(zip(NUMBERS, values, strict=True)) | {
+        name: str(rng.choice(LEVELS)) for name in CATEGORIES
+    }
 
 
 def _write_bundle(folder: Path, model: bytes, rows: list[dict[str, Any]], x: Any) -> None:
     golden = {"rows": rows, "answers": onnx_answers(model, x).tolist()}
-    write_bundle(folder, model, CONTRACT, {"model": "boosting", "metrics": {}, "baseline": {}}, golden)
+    write_bundle(
+        folder, model, CONTRACT, {"model": "boosting", "metrics": {}, "baseline": {}}, golden
+    )
     (folder / "lineage.json").write_text(json.dumps({"name": "benchmark", "version": "1"}))
-    files = {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in folder.iterdir() if f.name != "manifest.json"}
+    files = {
+        f.name: hashlib.sha256(f.read_bytes()).hexdigest()
+        for f in folder.iterdir()
+        if f.name != "manifest.json"
+    }
     (folder / "manifest.json").write_text(json.dumps({"files": files}))
 
 
@@ -74,11 +87,17 @@ def _write_peer(folder: Path, rows: list[dict[str, Any]], y: Any, params: Any) -
 
     estimator = make_model(CONTRACT, params)[-1]
     one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
-    columns = ColumnTransformer([("numbers", "passthrough", NUMBERS), ("levels", one_hot, CATEGORIES)])
-    pipeline = Pipeline([("columns", columns), ("estimator", estimator)]).fit(frame_of_rows(rows, CONTRACT), y)
+    columns = ColumnTransformer(
+        [("numbers", "passthrough", NUMBERS), ("levels", one_hot, CATEGORIES)]
+    )
+    pipeline = Pipeline([("columns", columns), ("estimator", estimator)]).fit(
+        frame_of_rows(rows, CONTRACT), y
+    )
     skops.io.dump(pipeline, folder / "peer.skops")
     trusted = skops.io.get_untrusted_types(file=folder / "peer.skops")
-    mlflow.sklearn.save_model(pipeline, folder / "mlflow-model", skops_trusted_types=trusted, pip_requirements=[])
+    mlflow.sklearn.save_model(
+        pipeline, folder / "mlflow-model", skops_trusted_types=trusted, pip_requirements=[]
+    )
 
 
 def _write_bodies(folder: Path, rows: list[dict[str, Any]]) -> None:
@@ -96,7 +115,9 @@ def _write_bodies(folder: Path, rows: list[dict[str, Any]]) -> None:
     bodies = {
         "rows": rows[0] if len(rows) == 1 else rows,
         "list": {"rows": rows},
-        "mlflow": {"dataframe_split": {"columns": names, "data": [[row[n] for n in names] for row in rows]}},
+        "mlflow": {
+            "dataframe_split": {"columns": names, "data": [[row[n] for n in names] for row in rows]}
+        },
         "v2": {"inputs": inputs},
     }
     for form, body in bodies.items():

@@ -1,10 +1,12 @@
 """What judging a window costs, beside Evidently's own preset on the same journal rows: seconds and peak memory.
 
-Each measurement is a process of its own that reads the same sqlite journal with the same reader: ours streams it to
-findings (quality, drift of columns and prediction), Evidently's gathers it into a frame and runs DataDriftPreset and
-DataSummaryPreset on the columns. The peak is what the process needed above its imports. Ours is never shown without
-its reading; Evidently's is shown with and without.
-Run: `python benchmarks/monitoring.py` (1M rows x 20 columns and the steps below), or `… 20000x20 50000x20`.
+Each measurement is a process of its own that reads the same sqlite journal with the same reader:
+ours streams it to findings (quality, drift of columns and prediction), Evidently's gathers it into
+a frame and runs DataDriftPreset and DataSummaryPreset on the columns. The peak is what the process
+needed above its imports. Ours is never shown without its reading; Evidently's is shown with and
+without.
+Run: `python benchmarks/monitoring.py` (1M rows x 20 columns and the steps below), or `… 20000x20
+50000x20`.
 """
 
 from __future__ import annotations
@@ -50,31 +52,39 @@ def frame_of(rows: int, columns: int, seed: int) -> Any:
 
     rng = np.random.default_rng(seed)
     made: dict[str, Any] = {
-        f"c{i}": rng.choice(np.array(LEVELS, dtype=object), rows) if i % 4 == 3 else rng.lognormal(0, 1, rows).round(4)
+        f"c{i}": rng.choice(np.array(LEVELS, dtype=object), rows)
+        if i % 4 == 3
+        else rng.lognormal(0, 1, rows).round(4)
         for i in range(columns)
     }
     chance = rng.random(rows).round(4)
     label = np.where(chance > 0.5, "yes", "no").astype(object)
     return pd.DataFrame(made).assign(
-        y=label, prediction=label, **{"probability:no": (1 - chance).round(4), "probability:yes": chance}
+        y=label,
+        prediction=label,
+        **{"probability:no": (1 - chance).round(4), "probability:yes": chance},
     )
 
 
 def fill(folder: Path, rows: int, columns: int) -> None:
     """Write the journal and the reference."""
     from ml.dataset.frame import rows_of_frame
-    from ml.journal.records import Entry
+    from ml.journal.records import Record
     from ml.journal.store import Journal
 
     journal, contract = Journal(f"sqlite:///{folder}/journal.db"), contract_of(columns)
     frame_of(REFERENCE_ROWS, columns, 1).to_parquet(folder / "reference.parquet")
     for start in range(0, rows, BATCH):
         frame = frame_of(min(BATCH, rows - start), columns, 2 + start)
-        shares = zip(frame["probability:no"].tolist(), frame["probability:yes"].tolist(), strict=True)
-        answered = zip(rows_of_frame(frame, contract), frame["prediction"].tolist(), shares, strict=True)
+        shares = zip(
+            frame["probability:no"].tolist(), frame["probability:yes"].tolist(), strict=True
+        )
+        answered = zip(
+            rows_of_frame(frame, contract), frame["prediction"].tolist(), shares, strict=True
+        )
         journal.append(
             [
-                Entry(f"{start + i:012d}", float(start + i), "1", "champion", None, json.dumps(row), json.dumps(label),
+                Record(f"{start + i:012d}", float(start + i), "1", "champion", None, json.dumps(row), json.dumps(label),
                       json.dumps({"no": no, "yes": yes}))
                 for i, (row, label, (no, yes)) in enumerate(answered)
             ]
@@ -94,9 +104,14 @@ def ours(folder: Path, columns: int) -> None:
     from ml.params import load_params
 
     begin()
-    contract, settings = contract_of(columns), load_params(Path(__file__).parents[1] / "params.yaml").monitor
+    contract, settings = (
+        contract_of(columns),
+        load_params(Path(__file__).parents[1] / "params.yaml").monitor,
+    )
     released = {"name": "b", "version": "1", "released_at": "2026-01-01T00:00:00+00:00"}
-    champion = champion_of({"metric": "roc_auc"}, released, contract, pd.read_parquet(folder / "reference.parquet"))
+    champion = champion_of(
+        {"metric": "roc_auc"}, released, contract, pd.read_parquet(folder / "reference.parquet")
+    )
     engine = Journal(f"sqlite:///{folder}/journal.db").engine
     window = read_window(engine, Span(0.0, 1e12), contract, champion.profiles, "1")
     quality(window, champion, settings.max_faulty)
@@ -121,7 +136,9 @@ def evidentlys(folder: Path, columns: int) -> None:
     contract = contract_of(columns)
     levels = [c.name for c in contract.columns if c.kind == "categorical"]
     engine = Journal(f"sqlite:///{folder}/journal.db").engine
-    current = pa.concat_tables([c.table for c in chunks(engine, Span(0.0, 1e12), contract)]).to_pandas()
+    current = pa.concat_tables(
+        [c.table for c in chunks(engine, Span(0.0, 1e12), contract)]
+    ).to_pandas()
     definition = DataDefinition(
         categorical_columns=levels, numerical_columns=[n for n in contract.names if n not in levels]
     )
@@ -166,7 +183,15 @@ def main(grid: list[tuple[int, int]]) -> None:
     from rich.table import Table
 
     shown = Table(title="One window, from the journal to findings")
-    for head in ("rows x columns", "ours", "Evidently", "of it its report", "time", "of the report", "memory"):
+    for head in (
+        "rows x columns",
+        "ours",
+        "Evidently",
+        "of it its report",
+        "time",
+        "of the report",
+        "memory",
+    ):
         shown.add_column(head, justify="right")
     console = Console(stderr=True)
     for rows, columns in grid:

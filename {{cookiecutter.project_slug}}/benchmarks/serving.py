@@ -1,11 +1,13 @@
 """How fast the service answers, beside the servers one could use instead and a bare ASGI app.
 
-Reads: nothing. Writes: reports/benchmarks/serving.json, serving.png; .bench/ holds the peers' environments and a model
-trained for the purpose (18 columns, HistGradientBoosting, the same for all).
+Reads: nothing. Writes: reports/benchmarks/serving.json, serving.png; .bench/ holds the peers'
+environments and a model trained for the purpose (18 columns, HistGradientBoosting, the same for
+all).
 Run: `make bench-serving` (needs wrk: apt-get install wrk, and uv, which `make setup` installs).
 
-Every server has two workers and one thread for each. Runs are interleaved: each round asks every server once at each
-number of connections, the figures are medians over the rounds. Ours validates, counts and journals; no peer does.
+Every server has two workers and one thread for each. Runs are interleaved: each round asks every
+server once at each number of connections, the figures are medians over the rounds. Ours validates,
+counts and journals; no peer does.
 """
 
 from __future__ import annotations
@@ -53,8 +55,13 @@ def python_of(contender: Contender) -> str:
     if not (folder / "installed").is_file():
         console.print(f"installing {contender.name} (once)")
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        subprocess.run(["uv", "venv", "--quiet", "--clear", "--python", version, str(folder)], check=True)
-        subprocess.run(["uv", "pip", "install", "--quiet", "--python", str(python), *contender.packages], check=True)
+        subprocess.run(
+            ["uv", "venv", "--quiet", "--clear", "--python", version, str(folder)], check=True
+        )
+        subprocess.run(
+            ["uv", "pip", "install", "--quiet", "--python", str(python), *contender.packages],
+            check=True,
+        )
         (folder / "installed").touch()
     return str(python)
 
@@ -76,7 +83,13 @@ def running(contender: Contender, python: str, port: int) -> Iterator[subprocess
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # a start with a warm cache is measured
     if contender.form == "v2":
         _write_mlserver(WORK / f"mlserver-{port}", port)
-    places = {"python": python, "bin": Path(python).parent, "port": port, "work": WORK, "peers": HERE / "peers"}
+    places = {
+        "python": python,
+        "bin": Path(python).parent,
+        "port": port,
+        "work": WORK,
+        "peers": HERE / "peers",
+    }
     command = [part.format(**places) for part in contender.command.split()]
     cwd = HERE.parent
     if contender.name != OURS:  # some leave files where they run
@@ -84,7 +97,9 @@ def running(contender: Contender, python: str, port: int) -> Iterator[subprocess
         shutil.rmtree(cwd, ignore_errors=True)
         cwd.mkdir()
     with (WORK / "log").open("ab") as log:
-        process = subprocess.Popen(command, cwd=cwd, env=environment, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(
+            command, cwd=cwd, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
     try:
         wait_ready(contender, process, port)
         yield process
@@ -111,17 +126,23 @@ def _write_mlserver(folder: Path, port: int) -> None:
             }
         )
     )
-    (folder / "model-settings.json").write_text(json.dumps({"name": "churn", "implementation": "mls.Model"}))
+    (folder / "model-settings.json").write_text(
+        json.dumps({"name": "churn", "implementation": "mls.Model"})
+    )
 
 
-def wait_ready(contender: Contender, process: subprocess.Popen[bytes], port: int, pause: float = 0.05) -> float:
+def wait_ready(
+    contender: Contender, process: subprocess.Popen[bytes], port: int, pause: float = 0.05
+) -> float:
     """Seconds until it answers."""
     began = time.perf_counter()
     body = None if contender.ready else (WORK / f"{contender.form}-1.json").read_bytes()
     url = f"http://127.0.0.1:{port}{contender.ready or contender.path}"
     while time.perf_counter() - began < 120:
         if process.poll() is not None:
-            raise UserError(f"{contender.name}: ended with {process.returncode}", f"tail {WORK / 'log'}")
+            raise UserError(
+                f"{contender.name}: ended with {process.returncode}", f"tail {WORK / 'log'}"
+            )
         request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
         with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=10):  # noqa: S310
             return time.perf_counter() - began
@@ -129,7 +150,9 @@ def wait_ready(contender: Contender, process: subprocess.Popen[bytes], port: int
     raise UserError(f"{contender.name}: no answer after two minutes", f"tail {WORK / 'log'}")
 
 
-def wrk(contender: Contender, port: int, rows: int, connections: int, seconds: float) -> dict[str, Any]:
+def wrk(
+    contender: Contender, port: int, rows: int, connections: int, seconds: float
+) -> dict[str, Any]:
     """One run: requests a second, median and 99th percentile in milliseconds, failed requests."""
     script = WORK / f"{contender.form}-{rows}.lua"
     url = f"http://127.0.0.1:{port}{contender.path}"
@@ -203,7 +226,8 @@ def measure(contenders: list[Contender], rounds: int, seconds: float) -> list[di
             except UserError as error:
                 if contender.name in (OURS, BARE):
                     raise
-                console.print(f"left out: {error}")  # a peer that does not start with today's versions
+                # a peer that does not start with today's versions
+                console.print(f"left out: {error}")
     return runs
 
 
@@ -221,13 +245,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4, help="of one run")
-    parser.add_argument("--only", default="", help="part of a peer's name; ours and the bare app always run")
+    parser.add_argument(
+        "--only", default="", help="part of a peer's name; ours and the bare app always run"
+    )
     chosen = parser.parse_args()
     if shutil.which("wrk") is None:
         raise UserError("wrk is not installed", "apt-get install wrk")
     WORK.mkdir(exist_ok=True)
     write_model(WORK)
-    contenders = [c for c in CONTENDERS if c.name in (OURS, BARE) or chosen.only.lower() in c.name.lower()]
+    contenders = [
+        c for c in CONTENDERS if c.name in (OURS, BARE) or chosen.only.lower() in c.name.lower()
+    ]
     busy = os.getloadavg()[0]
     runs = measure(contenders, chosen.rounds, chosen.seconds)
     ready, memory = start_and_memory(CONTENDERS[0], chosen.rounds)

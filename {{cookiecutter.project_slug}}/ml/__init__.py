@@ -2,5 +2,6 @@
 
 import os
 
-# ONNX Runtime reports its use to its makers unless this stands in the environment when it is imported
+# ONNX Runtime reports its use to its makers unless this stands in the environment when it is
+# imported
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

@@ -1,7 +1,8 @@
 """The bundle: a released model as a folder, verified before it may answer anything.
 
-Reads: serving/champion/ (or the folder that ML_BUNDLE names): model.onnx, contract.json, model.json, golden.json,
-lineage.json and manifest.json, which holds the SHA-256 of all others. Nothing in it is code, nothing is unpickled.
+Reads: serving/champion/ (or the folder that ML_BUNDLE names): model.onnx, contract.json,
+model.json, golden.json, lineage.json and manifest.json, which holds the SHA-256 of all others.
+Nothing in it is code, nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -22,9 +23,13 @@ from ml.encode import Encoder, Matrix
 from ml.errors import UserError
 
 CHAMPION = Path("serving/champion")
+CHALLENGER = CHAMPION.with_name("challenger")
+RELEASES = CHAMPION.with_name("releases")
 FILES = ("model.onnx", "contract.json", "model.json", "golden.json", "lineage.json")
-RUN = 100  # rows of one run of the model; in larger ones onnxruntime's trees take twice as long for each row
-TOLERANCE = 1e-5  # largest difference from a golden answer, relative above 1: float32 rounding and no more
+# rows of one run of the model; in larger ones onnxruntime's trees take twice as long for each row
+RUN = 100
+# largest difference from a golden answer, relative above 1: float32 rounding and no more
+TOLERANCE = 1e-5
 
 Answers = NDArray[np.float32]
 
@@ -38,7 +43,8 @@ class Bundle:
     contract: Contract
     encoder: Encoder
     lineage: dict[str, Any]
-    model: dict[str, Any]  # name of the estimator, metrics, baseline's metrics, features, importance
+    # name of the estimator, metrics, baseline's metrics, features, importance
+    model: dict[str, Any]
     golden: dict[str, Any]  # {"rows": [...], "answers": [[...], ...]}
     _session: Any
 
@@ -57,11 +63,14 @@ def load_bundle(folder: Path = CHAMPION) -> Bundle:
     """Read a bundle, check every file against the manifest and let the model answer its golden rows.
 
     Raises:
-        UserError: the folder or a file is missing, a hash or a golden answer differs; it names file and row.
+        UserError: the folder or a file is missing, a hash or a golden answer differs; it names file
+            and row.
     """
     found = folder.resolve()  # the link may move while we read: everything comes from one release
     if not found.is_dir():
-        raise UserError(f"{folder}: there is no released model here", "make flow, then make release")
+        raise UserError(
+            f"{folder}: there is no released model here", "make flow, then make release"
+        )
     files = _verified(found)
     try:
         loaded = _assembled(found, files)
@@ -76,7 +85,9 @@ def _verified(folder: Path) -> dict[str, bytes]:
     try:
         listed: dict[str, str] = json.loads(manifest.read_bytes())["files"]
     except FileNotFoundError:
-        raise _broken(folder, "manifest.json is missing: the bundle was not sealed by a release") from None
+        raise _broken(
+            folder, "manifest.json is missing: the bundle was not sealed by a release"
+        ) from None
     except (ValueError, KeyError, TypeError):
         raise _broken(folder, "manifest.json is not a manifest") from None
     unlisted = [name for name in FILES if name not in listed]
@@ -131,19 +142,27 @@ def check_golden(bundle: Bundle) -> None:
     try:
         given = bundle.answer(bundle.encoder.rows(bundle.golden["rows"]))
     except Exception as error:  # onnxruntime's exceptions share no base class
-        raise _broken(bundle.folder, f"model.onnx cannot answer the golden rows: {_first_line(error)}") from None
+        raise _broken(
+            bundle.folder, f"model.onnx cannot answer the golden rows: {_first_line(error)}"
+        ) from None
     if expected.shape != given.shape or not len(expected):
-        raise _broken(bundle.folder, f"golden.json holds answers {expected.shape}, the model gives {given.shape}")
+        raise _broken(
+            bundle.folder,
+            f"golden.json holds answers {expected.shape}, the model gives {given.shape}",
+        )
     off = np.abs(given - expected) / np.maximum(1.0, np.abs(expected))
     row = int(np.argmax(np.where(np.isfinite(off), off, np.inf).max(axis=1)))
     if not (off[row] <= TOLERANCE).all():
         raise _broken(
-            bundle.folder, f"golden row {row}: the model answers {given[row].tolist()}, not {expected[row].tolist()}"
+            bundle.folder,
+            f"golden row {row}: the model answers {given[row].tolist()}, not {expected[row].tolist()}",
         )
 
 
 def _broken(folder: Path, what: str) -> UserError:
-    return UserError(f"{folder}: {what}", "make release, or `ml rollback` to serve the version before")
+    return UserError(
+        f"{folder}: {what}", "make release, or `ml rollback` to serve the version before"
+    )
 
 
 def _first_line(error: Exception) -> str:

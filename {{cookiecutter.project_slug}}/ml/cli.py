@@ -1,7 +1,7 @@
 """The `ml` command: every step of the loop that is not a pipeline stage. Thin on purpose.
 
-Each command imports what it needs when it runs (`ml --help` loads none of the heavy libraries) and leaves
-the work to its room. A `UserError` is printed without a traceback; exit status 2.
+Each command imports what it needs when it runs (`ml --help` loads none of the heavy libraries) and
+leaves the work to its room. A `UserError` is printed without a traceback; exit status 2.
 """
 
 from __future__ import annotations
@@ -17,24 +17,42 @@ from rich.markup import escape
 
 from ml.errors import UserError
 
-app = typer.Typer(help=__doc__.splitlines()[0], no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help=__doc__.splitlines()[0], no_args_is_help=True, pretty_exceptions_enable=False
+)
 
 
 @app.command()
 def adopt(
-    data: Annotated[str, typer.Argument(help="A CSV or Parquet file, a folder of them, an address, or `demo`.")],
+    data: Annotated[
+        str, typer.Argument(help="A CSV or Parquet file, a folder of them, an address, or `demo`.")
+    ],
     target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
-    time: Annotated[str | None, typer.Option(help="The column that orders the rows in time.")] = None,
-    id: Annotated[str | None, typer.Option(help="The column that identifies a row; kept, never a feature.")] = None,
+    time: Annotated[
+        str | None, typer.Option(help="The column that orders the rows in time.")
+    ] = None,
+    id: Annotated[
+        str | None, typer.Option(help="The column that identifies a row; kept, never a feature.")
+    ] = None,
     drop: Annotated[str, typer.Option(help="Columns to leave out, separated by commas.")] = "",
     task: Annotated[
         str | None, typer.Option(help="binary | multiclass | regression; default: from the target.")
     ] = None,
-    names: Annotated[str, typer.Option(help="Column names, separated by commas, of a file without a header.")] = "",
-    contract: Annotated[str | None, typer.Option(help="keep | replace an edited contract.yaml.")] = None,
-    encoding: Annotated[str | None, typer.Option(help="Of the text files; default: from their bytes.")] = None,
-    max_bytes: Annotated[int | None, typer.Option(min=1, help="How large the table may be, unpacked.")] = None,
-    append: Annotated[bool, typer.Option(help="Add DATA to what is there, if it keeps the contract.")] = False,
+    names: Annotated[
+        str, typer.Option(help="Column names, separated by commas, of a file without a header.")
+    ] = "",
+    contract: Annotated[
+        str | None, typer.Option(help="keep | replace an edited contract.yaml.")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="Of the text files; default: from their bytes.")
+    ] = None,
+    max_bytes: Annotated[
+        int | None, typer.Option(min=1, help="How large the table may be, unpacked.")
+    ] = None,
+    append: Annotated[
+        bool, typer.Option(help="Add DATA to what is there, if it keeps the contract.")
+    ] = False,
 ) -> None:
     """Infer contract.yaml from a table and put the table under data/raw and DVC."""
     from ml.adopt.append import append as add
@@ -64,7 +82,9 @@ def _listed(names: str) -> list[str]:
 
 @app.command()
 def release(
-    replace: Annotated[bool, typer.Option(help="Promote without a comparison: the target has changed.")] = False,
+    replace: Annotated[
+        bool, typer.Option(help="Promote without a comparison: the target has changed.")
+    ] = False,
 ) -> None:
     """Log the run, register the version, pass the gate and make it the champion (after `dvc repro`).
 
@@ -94,8 +114,12 @@ def pull() -> None:
 
 @app.command()
 def serve(
-    port: Annotated[int | None, typer.Option(help="Default: serve.port of params.yaml; 0 picks a free one.")] = None,
-    host: Annotated[str, typer.Option(help="Beyond loopback it needs API keys, see docs/security.md.")] = "127.0.0.1",
+    port: Annotated[
+        int | None, typer.Option(help="Default: serve.port of params.yaml; 0 picks a free one.")
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Beyond loopback it needs API keys, see docs/security.md.")
+    ] = "127.0.0.1",
     workers: Annotated[int, typer.Option(help="Processes.")] = 1,
 ) -> None:
     """Answer predictions over HTTP from serving/champion."""
@@ -116,7 +140,9 @@ def challenge(
 
 @app.command()
 def compare(
-    days: Annotated[float | None, typer.Option(help="How far back; default: the whole journal.")] = None,
+    days: Annotated[
+        float | None, typer.Option(help="How far back; default: the whole journal.")
+    ] = None,
 ) -> None:
     """Weigh the challenger against the champion on the answers whose outcome is known."""
     from ml.release.ab_test import compare as run
@@ -152,7 +178,9 @@ def export(
 
 @journal.command()
 def prune(
-    days: Annotated[float | None, typer.Option(help="Default: journal.keep_days of params.yaml.")] = None,
+    days: Annotated[
+        float | None, typer.Option(help="Default: journal.keep_days of params.yaml.")
+    ] = None,
 ) -> None:
     """Remove answers older than so many days, and their labels."""
     from ml.journal.export import prune as run
@@ -172,10 +200,16 @@ def label(
 
 @app.command()
 def monitor(
-    days: Annotated[float | None, typer.Option(help="How far back; default: monitor.window_days.")] = None,
+    days: Annotated[
+        float | None, typer.Option(help="How far back; default: monitor.window_days.")
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Again and again, until Ctrl-C.")] = False,
-    every: Annotated[float, typer.Option(help="With --watch: hours from one window to the next.")] = 24.0,
-    port: Annotated[int, typer.Option(help="With --watch: /metrics for Prometheus, on loopback.")] = 9109,
+    every: Annotated[
+        float, typer.Option(help="With --watch: hours from one window to the next.")
+    ] = 24.0,
+    port: Annotated[
+        int, typer.Option(help="With --watch: /metrics for Prometheus, on loopback.")
+    ] = 9109,
 ) -> None:
     """Judge the journal's latest window: report, verdict.json and exit status (0 ok, 3 not ok, 4 too few rows)."""
     if watch:
@@ -202,7 +236,10 @@ def main() -> None:
         app()
     except UserError as error:
         console = Console(stderr=True, soft_wrap=True)
-        console.print(f"[bold red]error:[/] {escape(error.what)}\n[bold]next:[/] {escape(error.then)}", highlight=False)
+        console.print(
+            f"[bold red]error:[/] {escape(error.what)}\n[bold]next:[/] {escape(error.then)}",
+            highlight=False,
+        )
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -1,8 +1,8 @@
 """What a row is: columns, kinds, ranges, levels, target, time and id. The one truth of the project.
 
-`ml adopt` writes `contract.yaml` once; people read and correct it; git versions it. Validation, the API's
-types, the encoder and the monitor all follow it. This module is imported by the server, so it knows
-neither pandas nor scikit-learn.
+`ml adopt` writes `contract.yaml` once; people read and correct it; git versions it. Validation, the
+API's types, the encoder and the monitor all follow it. This module is imported by the server, so it
+knows neither pandas nor scikit-learn.
 
 Reads and writes: contract.yaml (YAML 1.2, so that No stays a word), contract.json inside a bundle.
 """
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 CONTRACT = Path("contract.yaml")
 FLOAT32_MAX = 3.4e38  # the encoder's numbers are float32: what exceeds this cannot be told apart
-MAX_TEXT_LENGTH = 10_000  # characters of one text: some pages; longer ones are documents, not a table's cells
-MAX_LEVEL_LENGTH = 200  # characters of one category level: every level is stored in the contract and in reports
+# characters of one text: some pages; longer ones are documents, not a table's cells
+MAX_TEXT_LENGTH = 10_000
+# characters of one category level: every level is stored in the contract and in reports
+MAX_LEVEL_LENGTH = 200
 
 Task = Literal["binary", "multiclass", "regression"]
 DatePart = Literal["days", "year", "month", "day", "weekday", "hour", "minute"]
@@ -45,7 +47,8 @@ class NumberFormat(_Frozen):
 class _Column(_Frozen):
     name: str
     missing: bool = False  # may a row leave it empty?
-    missing_texts: tuple[str, ...] = ()  # what means missing in this column of a file, besides `source: missing`
+    # what means missing in this column of a file, besides `source: missing`
+    missing_texts: tuple[str, ...] = ()
 
 
 class Numeric(_Column):
@@ -103,7 +106,9 @@ class Text(_Column):
     buckets: int = Field(default=0, ge=0, le=4096)
 
 
-Column = Annotated[Numeric | Integer | Boolean | Categorical | Datetime | Text, Field(discriminator="kind")]
+Column = Annotated[
+    Numeric | Integer | Boolean | Categorical | Datetime | Text, Field(discriminator="kind")
+]
 
 
 class Target(_Frozen):
@@ -113,13 +118,18 @@ class Target(_Frozen):
     task: Task
     classes: tuple[str, ...] = ()  # empty for a regression
     aliases: dict[str, str] = {}  # other spellings in the file → the class they mean
-    set_aside: tuple[str, ...] = ()  # classes of too few rows to learn from: their rows are left out and counted
+    # classes of too few rows to learn from: their rows are left out and counted
+    set_aside: tuple[str, ...] = ()
     format: NumberFormat = NumberFormat()  # regression only: how the number is written
     missing_texts: tuple[str, ...] = ()  # what means missing here, besides `source: missing`
 
     @model_validator(mode="after")
     def _classes_fit_task(self) -> Target:
-        expected = {"binary": "two classes", "multiclass": "three classes or more", "regression": "no classes"}
+        expected = {
+            "binary": "two classes",
+            "multiclass": "three classes or more",
+            "regression": "no classes",
+        }
         n = len(self.classes)
         fits = {"binary": n == 2, "multiclass": n >= 3, "regression": n == 0}[self.task]
         if not fits or len(set(self.classes)) != n:
@@ -134,8 +144,10 @@ class Source(_Frozen):
 
     separator: str = ","
     encoding: str = "utf-8"
-    names: tuple[str, ...] = ()  # of the columns of a file whose first line is data; empty: that line names them
-    missing: tuple[str, ...] = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?")  # in every column
+    # of the columns of a file whose first line is data; empty: that line names them
+    names: tuple[str, ...] = ()
+    # in every column
+    missing: tuple[str, ...] = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?")
 
 
 class Dropped(_Frozen):
@@ -198,7 +210,9 @@ def load_contract(path: Path = CONTRACT) -> Contract:
         UserError: the file is missing, is not YAML, or says something a contract cannot say.
     """
     if not path.is_file():
-        raise UserError(f"{path}: there is no contract yet", "make adopt DATA=your.csv TARGET=column")
+        raise UserError(
+            f"{path}: there is no contract yet", "make adopt DATA=your.csv TARGET=column"
+        )
     return _checked(_read_json(path) if path.suffix == ".json" else read_yaml(path), path)
 
 
@@ -233,7 +247,9 @@ def _checked(values: Any, path: Path) -> Contract:
     try:
         return Contract.model_validate(values)
     except ValidationError as error:
-        raise UserError(f"{path}: {_first_problem(error, values)}", f"mend {path}, or `git checkout {path}`") from None
+        raise UserError(
+            f"{path}: {_first_problem(error, values)}", f"mend {path}, or `git checkout {path}`"
+        ) from None
 
 
 def _first_problem(error: ValidationError, values: Any) -> str:
@@ -257,4 +273,6 @@ def _given(value: object) -> str:
 
 def contract_json(contract: Contract) -> str:
     """The contract as canonical JSON: equal contracts give equal bytes."""
-    return json.dumps(contract.model_dump(mode="json"), ensure_ascii=False, sort_keys=True, indent=1)
+    return json.dumps(
+        contract.model_dump(mode="json"), ensure_ascii=False, sort_keys=True, indent=1
+    )

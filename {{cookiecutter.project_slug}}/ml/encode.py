@@ -20,7 +20,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.contract import Boolean, Categorical, Column, Contract, DatePart, Datetime, Integer, Numeric, Text
+from ml.contract import (
+    Boolean,
+    Categorical,
+    Column,
+    Contract,
+    DatePart,
+    Datetime,
+    Integer,
+    Numeric,
+    Text,
+)
 
 Matrix = NDArray[np.float32]
 Values = Sequence[Any] | NDArray[Any]
@@ -63,8 +73,8 @@ class Encoder:
     """Encodes rows of one contract. Built once, used for every row; holds no state but the contract's.
 
     Args:
-        contract: what a row is. Values are expected to be valid for it (see `ml.pipeline.validate` and
-            `ml.request_schema`); a level it does not list becomes -1.
+        contract: what a row is. Values are expected to be valid for it (see `ml.pipeline.validate`
+            and `ml.request_schema`); a level it does not list becomes -1.
     """
 
     def __init__(self, contract: Contract) -> None:
@@ -75,7 +85,9 @@ class Encoder:
     def rows(self, rows: Sequence[Mapping[str, Any]]) -> Matrix:
         """Encode JSON-like rows (numbers, booleans, texts, ISO 8601 moments; None or absent: missing) → (n, k)."""
         if len(rows) <= FEW_ROWS:
-            return np.array([self._one(row) for row in rows], dtype=np.float32).reshape(len(rows), len(self.features))
+            return np.array([self._one(row) for row in rows], dtype=np.float32).reshape(
+                len(rows), len(self.features)
+            )
         matrix = np.empty((len(rows), len(self.features)), dtype=np.float32)
         at = 0
         for column, (name, encode, _) in zip(self._columns, self._row, strict=True):
@@ -84,7 +96,9 @@ class Encoder:
             except KeyError:  # absent from some rows
                 values = [row.get(name) for row in rows]
             if isinstance(column, Datetime | Text):  # as requests carry them, not as tables do
-                block = np.array([encode(value) for value in values], dtype=np.float32).reshape(len(rows), -1)
+                block = np.array([encode(value) for value in values], dtype=np.float32).reshape(
+                    len(rows), -1
+                )
             else:
                 block = _block(column, values)
             matrix[:, at : at + block.shape[1]] = block
@@ -135,11 +149,15 @@ def _block(column: Column, values: Values) -> NDArray[Any]:
         case Categorical():
             codes = {level: i for i, level in enumerate(column.levels)}
             listed = values.tolist() if isinstance(values, np.ndarray) else values
-            return np.fromiter(map(codes.get, listed, repeat(UNSEEN)), np.float32, len(values))[:, None]
+            return np.fromiter(map(codes.get, listed, repeat(UNSEEN)), np.float32, len(values))[
+                :, None
+            ]
         case Datetime(parts=parts):
             return _date_block(np.asarray(values, dtype="datetime64[us]"), parts)
         case Text(buckets=buckets):
-            return np.array([_hashed(v, buckets) for v in values], dtype=np.float32).reshape(len(values), buckets)
+            return np.array([_hashed(v, buckets) for v in values], dtype=np.float32).reshape(
+                len(values), buckets
+            )
         case Numeric() | Integer() | Boolean():
             return np.asarray(values, np.float64)[:, None]  # None becomes NaN
 
@@ -147,7 +165,8 @@ def _block(column: Column, values: Values) -> NDArray[Any]:
 def parse_moment(value: str) -> datetime:
     """An ISO 8601 text as a naive moment in UTC, the form in which the whole project keeps time.
 
-    Requests are validated with it and the journal's readers use it too: what one accepts, the other can read.
+    Requests are validated with it and the journal's readers use it too: what one accepts, the other
+    can read.
 
     Raises:
         ValueError: not an ISO 8601 text, or its offset leads beyond the calendar.
@@ -174,7 +193,9 @@ def _moment_part(moment: datetime, part: DatePart) -> float:
     return float(moment.weekday() if part == "weekday" else getattr(moment, part))
 
 
-def _date_block(moments: NDArray[np.datetime64], parts: tuple[DatePart, ...]) -> NDArray[np.float64]:
+def _date_block(
+    moments: NDArray[np.datetime64], parts: tuple[DatePart, ...]
+) -> NDArray[np.float64]:
     columns = [np.where(np.isnat(moments), NAN, _date_part(moments, part)) for part in parts]
     return np.stack(columns, axis=1) if columns else np.empty((len(moments), 0))
 
@@ -185,7 +206,9 @@ def _date_part(moments: NDArray[np.datetime64], part: DatePart) -> NDArray[np.in
     if part in _UNITS:
         unit, within = _UNITS[part]
         return (
-            _whole(moments, unit) - _whole(moments.astype(f"datetime64[{within}]"), unit) + (part in ("month", "day"))
+            _whole(moments, unit)
+            - _whole(moments.astype(f"datetime64[{within}]"), unit)
+            + (part in ("month", "day"))
         )
     return _whole(moments, "D") if part == "days" else _whole(moments, "Y") + 1970
 

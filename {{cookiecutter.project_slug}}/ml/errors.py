@@ -69,8 +69,10 @@ class UserError(Exception):
     Both texts are printable, whatever they repeat of a file or a request.
 
     Args:
-        what: file, key or column, and value, e.g. `contract.yaml: column "age": 3 of 90 values are not numbers`.
-        then: the command (or edit) that mends it, e.g. `make adopt DATA=customers.csv TARGET=churned`.
+        what: file, key or column, and value, e.g. `contract.yaml: column "age": 3 of 90 values are
+            not numbers`.
+        then: the command (or edit) that mends it, e.g. `make adopt DATA=customers.csv
+            TARGET=churned`.
     """
 
     def __init__(self, what: str, then: str) -> None:
@@ -93,7 +95,11 @@ class RefusedError(Exception):
     """
 
     def __init__(
-        self, status: int, details: Sequence[Detail], headers: Mapping[str, str] | None = None, count: int = 0
+        self,
+        status: int,
+        details: Sequence[Detail],
+        headers: Mapping[str, str] | None = None,
+        count: int = 0,
     ) -> None:
         super().__init__(details[0]["msg"])
         self.status = status
@@ -104,11 +110,15 @@ class RefusedError(Exception):
 def first_details(details: Sequence[Detail], count: int = 0) -> list[Detail]:
     """The first 20 details and one that counts the rest, so that a client does not choose the answer's size."""
     rest = max(count, len(details)) - len(details[:MAX_DETAILS])
-    counted = [{"type": "more", "loc": ["body"], "msg": f"and {rest} more mistakes"}] if rest else []
+    counted = (
+        [{"type": "more", "loc": ["body"], "msg": f"and {rest} more mistakes"}] if rest else []
+    )
     return [*details[:MAX_DETAILS], *counted]
 
 
-def refusal(status: int, kind: str, msg: str, loc: tuple[str | int, ...] = ("body",), **headers: str) -> RefusedError:
+def refusal(
+    status: int, kind: str, msg: str, loc: tuple[str | int, ...] = ("body",), **headers: str
+) -> RefusedError:
     """A `RefusedError` with one detail; header names are given with underscores."""
     return RefusedError(
         status,

@@ -1,7 +1,7 @@
 """What "good" means for each task: metrics over answers, the one the gate compares, its bootstrap interval.
 
-An answer is a matrix: (n, classes) probabilities for a classification, (n, 1) values for a regression: what the
-scikit-learn pipeline, the ONNX bundle and the journal all give.
+An answer is a matrix: (n, classes) probabilities for a classification, (n, 1) values for a
+regression: what the scikit-learn pipeline, the ONNX bundle and the journal all give.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def gate_metric(wanted: str, contract: Contract) -> str:
     if metric not in TASK_METRICS[task]:
         fitting = ", ".join(TASK_METRICS[task])
         raise UserError(
-            f"params.yaml: evaluate.metric: {metric} is not defined for a {task} target", f"take one of {fitting}"
+            f"params.yaml: evaluate.metric: {metric} is not defined for a {task} target",
+            f"take one of {fitting}",
         )
     return metric
 
@@ -64,7 +65,8 @@ def _balanced_accuracy(y: NDArray[Any], answer: NDArray[Any]) -> float:
 
 
 def _log_loss(y: NDArray[Any], answer: NDArray[Any]) -> float:
-    summed = answer / answer.sum(axis=1, keepdims=True)  # float32 answers miss 1 by more than scikit-learn allows
+    # float32 answers miss 1 by more than scikit-learn allows
+    summed = answer / answer.sum(axis=1, keepdims=True)
     return float(metrics.log_loss(y, summed, labels=list(range(answer.shape[1]))))
 
 
@@ -73,12 +75,18 @@ def _roc_auc(y: NDArray[Any], answer: NDArray[Any]) -> float:
     codes = [1] if answer.shape[1] == 2 else range(answer.shape[1])
     present = [code for code in codes if 0 < (y == code).sum() < len(y)]
     return (
-        float(np.mean([metrics.roc_auc_score(y == code, answer[:, code]) for code in present])) if present else np.nan
+        float(np.mean([metrics.roc_auc_score(y == code, answer[:, code]) for code in present]))
+        if present
+        else np.nan
     )
 
 
 def _average_precision(y: NDArray[Any], answer: NDArray[Any]) -> float:
-    return float(metrics.average_precision_score(y, answer[:, 1])) if len(np.unique(y)) == 2 else np.nan
+    return (
+        float(metrics.average_precision_score(y, answer[:, 1]))
+        if len(np.unique(y)) == 2
+        else np.nan
+    )
 
 
 _METRICS: dict[str, Callable[[NDArray[Any], NDArray[Any]], float]] = {
@@ -93,7 +101,14 @@ _METRICS: dict[str, Callable[[NDArray[Any], NDArray[Any]], float]] = {
     "rmse": lambda y, answer: metrics.root_mean_squared_error(y, answer[:, 0]),
 }
 TASK_METRICS = {
-    "binary": ("roc_auc", "average_precision", "balanced_accuracy", "accuracy", "log_loss", "brier"),
+    "binary": (
+        "roc_auc",
+        "average_precision",
+        "balanced_accuracy",
+        "accuracy",
+        "log_loss",
+        "brier",
+    ),
     "multiclass": ("roc_auc", "balanced_accuracy", "accuracy", "log_loss"),
     "regression": ("r2", "mae", "rmse"),
 }

@@ -1,6 +1,7 @@
 """The model: a scikit-learn Pipeline over the encoder's float32 matrix. Yours to change.
 
-`make_model` is the one place where an estimator is chosen. Whatever it returns must convert to ONNX and
+`make_model` is the one place where an estimator is chosen. Whatever it returns must convert to ONNX
+and
 answer alike there: `ml.pipeline.export` refuses it otherwise.
 """
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from ml.contract import Contract
     from ml.params import Train
 
-ONE_HOT_LEVELS = 40  # more levels than this are target-encoded: one column instead of one for each level
+# more levels than this are target-encoded: one column instead of one for each level
+ONE_HOT_LEVELS = 40
 
 # What a stored model may hold beside plain values and scikit-learn's public estimators, by exact
 # name. Loading creates what the file names, so add the types of a new estimator one by one, after
@@ -34,8 +36,10 @@ STORED_TYPES = (
 def make_model(contract: Contract, params: Train) -> Pipeline:
     """An unfitted Pipeline whose last step is the estimator that `params.model` names.
 
-    Its input is the (n, k) float32 matrix of `ml.encode.Encoder`, its target class codes (0…) or floats.
-    Trees get numbers unscaled: a scaler would round in float32 before the split, and ONNX rounds elsewhere.
+    Its input is the (n, k) float32 matrix of `ml.encode.Encoder`, its target class codes (0…) or
+    floats.
+    Trees get numbers unscaled: a scaler would round in float32 before the split, and ONNX rounds
+        elsewhere.
     """
     from sklearn.pipeline import Pipeline
 
@@ -43,19 +47,36 @@ def make_model(contract: Contract, params: Train) -> Pipeline:
     match params.model:
         case "boosting":
             return Pipeline(
-                [("columns", _columns(contract, "passthrough")), ("estimator", _boosting(classify, params))]
+                [
+                    ("columns", _columns(contract, "passthrough")),
+                    ("estimator", _boosting(classify, params)),
+                ]
             )
         case "forest":
-            return Pipeline([("columns", _columns(contract, _imputed())), ("estimator", _forest(classify, params))])
+            return Pipeline(
+                [
+                    ("columns", _columns(contract, _imputed())),
+                    ("estimator", _forest(classify, params)),
+                ]
+            )
         case "linear":
-            return Pipeline([("columns", _columns(contract, _scaled())), ("estimator", _linear(classify, params))])
+            return Pipeline(
+                [
+                    ("columns", _columns(contract, _scaled())),
+                    ("estimator", _linear(classify, params)),
+                ]
+            )
 
 
 def make_baseline(contract: Contract) -> Any:
     """The naive answer that any model must beat: class shares of the training rows, or their mean."""
     from sklearn.dummy import DummyClassifier, DummyRegressor
 
-    return DummyClassifier(strategy="prior") if contract.is_classification else DummyRegressor(strategy="mean")
+    return (
+        DummyClassifier(strategy="prior")
+        if contract.is_classification
+        else DummyRegressor(strategy="mean")
+    )
 
 
 def search_space(contract: Contract, params: Train) -> dict[str, Any]:
@@ -89,7 +110,8 @@ def _columns(contract: Contract, numbers: Any) -> Any:
     blocks = [("numbers", numbers, numeric), ("levels", one_hot, few)]
     if many:
         folds = KFold(5, shuffle=True, random_state=0)
-        kind = "continuous" if contract.target.task == "regression" else contract.target.task  # counts are no classes
+        # counts are no classes
+        kind = "continuous" if contract.target.task == "regression" else contract.target.task
         blocks.append(("many_levels", TargetEncoder(target_type=kind, cv=folds), many))
     return ColumnTransformer([block for block in blocks if block[2]])
 
@@ -127,5 +149,7 @@ def _linear(classify: bool, params: Train) -> Any:
     from sklearn.linear_model import LogisticRegression, Ridge
 
     if classify:
-        return LogisticRegression(C=1 / params.linear.penalty, max_iter=2000, class_weight=params.class_weight)
+        return LogisticRegression(
+            C=1 / params.linear.penalty, max_iter=2000, class_weight=params.class_weight
+        )
     return Ridge(alpha=params.linear.penalty)

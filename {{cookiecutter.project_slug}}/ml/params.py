@@ -135,18 +135,22 @@ def load_params(path: Path = PARAMS) -> Params:
     """Read and check params.yaml.
 
     Raises:
-        UserError: missing file, invalid YAML, an unknown or missing key, a value out of bounds; it names the key.
+        UserError: missing file, invalid YAML, an unknown or missing key, a value out of bounds; it
+            names the key.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file here ({Path.cwd()})", "cd to the project's folder")
     try:
         return Params.model_validate(read_yaml(path))
     except ValidationError as error:
-        raise UserError(f"{path}: {_problem(error)}", f"mend {path}, or `git diff {path}`") from None
+        raise UserError(
+            f"{path}: {_problem(error)}", f"mend {path}, or `git diff {path}`"
+        ) from None
 
 
 def _problem(error: ValidationError) -> str:
-    problems = error.errors(include_url=False)  # an unknown key often explains a missing one: it is told first
+    # an unknown key often explains a missing one: it is told first
+    problems = error.errors(include_url=False)
     first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] != "extra_forbidden":
@@ -160,7 +164,11 @@ def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = Params
     for part in loc[:-1]:
         found = next((f for n, f in model.model_fields.items() if part in (n, f.alias)), None)
-        if found is None or not isinstance(found.annotation, type) or not issubclass(found.annotation, BaseModel):
+        if (
+            found is None
+            or not isinstance(found.annotation, type)
+            or not issubclass(found.annotation, BaseModel)
+        ):
             return []
         model = found.annotation
     return [field.alias or name for name, field in model.model_fields.items()]

@@ -1,7 +1,8 @@
 """What a request may hold: JSON → rows that are valid for the contract, or a list of what is wrong with them.
 
-The types are made from the contract at start: any column name, strict (no "1" for a number, no true for 1), nothing
-unknown, nothing that float32 cannot hold. pydantic-core parses and checks values in one pass; keys are checked here.
+The types are made from the contract at start: any column name, strict (no "1" for a number, no true
+for 1), nothing unknown, nothing that float32 cannot hold. pydantic-core parses and checks values in
+one pass; keys are checked here.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from pydantic import (
     with_config,
 )
 from pydantic_core import ErrorDetails, from_json
-from typing_extensions import TypedDict  # typing's own is not accepted by pydantic before Python 3.12
+
+# typing's own is not accepted by pydantic before Python 3.12
+from typing_extensions import TypedDict
 
 from ml.contract import (
     FLOAT32_MAX,
@@ -43,7 +46,8 @@ from ml.errors import MAX_DETAILS, Detail, RefusedError, display_value, listing,
 
 Row = dict[str, Any]
 
-NO_NUL = r"^[^\x00]*$"  # PostgreSQL keeps no text with one, and would refuse all that is committed with it
+# PostgreSQL keeps no text with one, and would refuse all that is committed with it
+NO_NUL = r"^[^\x00]*$"
 MAX_ID_LENGTH = 512  # characters of a row's id
 _MAX_ID = 2**63 - 1  # of an id that is a number: what a database's BIGINT holds
 _HINTED = 3  # unknown names that are compared with those of the contract, which takes time ...
@@ -53,7 +57,8 @@ _LONGEST_HINTED = 200  # ... that grows with their length
 class ObjectSchema:
     """JSON objects with known keys: a body holds one of them, or an array.
 
-    pydantic checks values only. For each unknown or missing key it would make an error that holds a copy of the
+    pydantic checks values only. For each unknown or missing key it would make an error that holds a
+    copy of the
     object: an object with 150,000 unknown keys took seconds.
 
     Args:
@@ -65,7 +70,9 @@ class ObjectSchema:
     item, items, item_is = "object", "objects", "with known keys"
     key, unknown = "key", "is not known"
 
-    def __init__(self, fields: Mapping[str, Any], optional: Collection[str | None], limit: int) -> None:
+    def __init__(
+        self, fields: Mapping[str, Any], optional: Collection[str | None], limit: int
+    ) -> None:
         self._limit = limit
         self._listed = list(fields)
         self._names = frozenset(fields)
@@ -78,7 +85,8 @@ class ObjectSchema:
         """One JSON object or an array of them → (objects, whether it was one object).
 
         Raises:
-            RefusedError: not JSON, too many objects, or not valid; details of the first wrong object.
+            RefusedError: not JSON, too many objects, or not valid; details of the first wrong
+                object.
         """
         single = not body.lstrip(b" \t\r\n").startswith(b"[")
         try:
@@ -124,7 +132,9 @@ class ObjectSchema:
         details += self._key_details(missing, unknown, ["body"] if single else ["body", wrong])
         return RefusedError(422, details, count=count)
 
-    def _key_details(self, missing: Sequence[str], unknown: Sequence[str], loc: list[str | int]) -> list[Detail]:
+    def _key_details(
+        self, missing: Sequence[str], unknown: Sequence[str], loc: list[str | int]
+    ) -> list[Detail]:
         details: list[Detail] = []
         for name in missing[:MAX_DETAILS]:
             msg = f'{self.key} "{name}" is missing: it holds {self._allowed(name)}'
@@ -145,7 +155,9 @@ class ObjectSchema:
         elif name is None:
             msg = f"expected one {self.item} (an object {self.item_is}) or an array of {self.items}"
         else:
-            msg = f'{self.key} "{name}": {display_value(error["input"])} is not {self._allowed(name)}'
+            msg = (
+                f'{self.key} "{name}": {display_value(error["input"])} is not {self._allowed(name)}'
+            )
         return {"type": kind, "loc": ["body", *loc], "msg": msg}
 
     def _allowed(self, name: str) -> str:
@@ -156,19 +168,22 @@ class ObjectSchema:
         return f'; did you mean "{near[0]}"?' if near else f"; there are: {listing(self._listed)}"
 
 
-class Rows(ObjectSchema):
+class RequestSchema(ObjectSchema):
     """The rows of one contract's requests.
 
     Args:
         contract: what a row is.
         max_rows: rows in one request at most.
-        max_days_ahead: how far ahead of the clock the contract's time column may lie; None: any distance.
+        max_days_ahead: how far ahead of the clock the contract's time column may lie; None: any
+            distance.
     """
 
     item, items, item_is = "row", "rows", "with a value for each column"
     key, unknown = "column", "is not in the contract"
 
-    def __init__(self, contract: Contract, max_rows: int, max_days_ahead: float | None = None) -> None:
+    def __init__(
+        self, contract: Contract, max_rows: int, max_days_ahead: float | None = None
+    ) -> None:
         self._contract = contract
         self._max_days_ahead = max_days_ahead
         self._latest = ""  # moments up to this one need no look at the clock
@@ -178,8 +193,8 @@ class Rows(ObjectSchema):
     def parse(self, body: bytes) -> tuple[list[Row], bool]:
         """One JSON object or an array of them → (rows, whether it was one object).
 
-        Moments are texts in one form, naive UTC as `datetime.isoformat` writes it: each reader of the journal can
-        read it, and it sorts by time.
+        Moments are texts in one form, naive UTC as `datetime.isoformat` writes it: each reader of
+        the journal can read it, and it sorts by time.
 
         Raises:
             RefusedError: not JSON, too many rows, or not valid for the contract.
@@ -208,7 +223,9 @@ class Rows(ObjectSchema):
             self._latest = latest_moment(datetime.now(UTC), days)
             if row[time] > self._latest:
                 said = f'column "{time}": {row[time]} lies too far ahead of the clock (serve.max_days_ahead: {days:g})'
-                raise refusal(422, "in_the_future", said, ("body", time) if single else ("body", i, time))
+                raise refusal(
+                    422, "in_the_future", said, ("body", time) if single else ("body", i, time)
+                )
 
     def _allowed(self, name: str) -> str:
         column = self._contract.get(name)
@@ -248,7 +265,9 @@ def _field_types(contract: Contract) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for column in contract.columns:
         value = _value_type(column)
-        fields[column.name] = value | None if column.missing or column.name == contract.time else value
+        fields[column.name] = (
+            value | None if column.missing or column.name == contract.time else value
+        )
     if contract.id is not None:
         text = Annotated[str, Field(max_length=MAX_ID_LENGTH, pattern=NO_NUL)]
         number = Annotated[int, Field(ge=-_MAX_ID, le=_MAX_ID)]
@@ -268,7 +287,11 @@ def _value_type(column: Column) -> Any:
         case Categorical(levels=levels, unseen="refuse"):
             return Literal[levels]
         case Datetime():
-            return Annotated[str, AfterValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
+            return Annotated[
+                str,
+                AfterValidator(_moment),
+                WithJsonSchema({"type": "string", "format": "date-time"}),
+            ]
         case Categorical() | Text():
             return Annotated[str, Field(max_length=_max_length(column))]
 
@@ -282,7 +305,8 @@ def _max_length(column: Categorical | Text) -> int:
 
 def _moment(value: str) -> str:
     moment = parse_moment(value)
-    # every third character of 2026-01-31T12:00:00: most clients write that form, and `isoformat` takes long
+    # every third character of 2026-01-31T12:00:00: most clients write that form, and `isoformat`
+    # takes long
     return value if len(value) == 19 and value[4::3] == "--T::" else moment.isoformat()
 
 

@@ -1,8 +1,9 @@
 """Offline batches: a typed Parquet table in, the same answers as over HTTP out, streamed.
 
-Reads: serving/champion (ML_BUNDLE), a Parquet file with the contract's columns. Writes: a Parquet file with the input's
-columns, `prediction`, `probability:<class>` of each class, and `model_version` (with a `_` behind the name of one that
-the input has already). Run: `ml score in.parquet out.parquet`.
+Reads: serving/champion (ML_BUNDLE), a Parquet file with the contract's columns. Writes: a Parquet
+file with the input's columns, `prediction`, `probability:<class>` of each class, and
+`model_version` (with a `_` behind the name of one that the input has already). Run: `ml score
+in.parquet out.parquet`.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ def score(source: Path, target: Path) -> int:
     try:
         table = pq.ParquetFile(source)
     except pa.ArrowInvalid as error:
-        raise UserError(f"{source}: not a Parquet file: {error}", "ml score in.parquet out.parquet") from None
+        raise UserError(
+            f"{source}: not a Parquet file: {error}", "ml score in.parquet out.parquet"
+        ) from None
     _check_columns(table.schema_arrow.names, bundle.contract, source)
     unfinished = target.with_name(target.name + ".part")
     try:
@@ -64,7 +67,9 @@ def _stream(table: Any, bundle: Bundle, target: Path, source: Path) -> int:
     from rich.progress import MofNCompleteColumn, Progress
 
     done, writer = 0, None
-    with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=Console(stderr=True)) as progress:
+    with Progress(
+        *Progress.get_default_columns(), MofNCompleteColumn(), console=Console(stderr=True)
+    ) as progress:
         task = progress.add_task("scoring", total=table.metadata.num_rows)
         for piece in table.iter_batches(ROWS):
             answered = answer(piece, bundle, f"{source}: rows from {done:,}")
@@ -92,7 +97,9 @@ def answer(piece: pa.RecordBatch, bundle: Bundle, where: str = "rows") -> pa.Tab
         _check(frame[column.name], column, where)
     answers = bundle.answer(encode_frame(frame, Encoder(contract)))
     if not np.isfinite(answers).all():
-        raise UserError(f"{where}: the model's answer is no finite number", "ml rollback, then ml score again")
+        raise UserError(
+            f"{where}: the model's answer is no finite number", "ml rollback, then ml score again"
+        )
     table = pa.Table.from_batches([piece])
     columns = {**_columns(answers, contract), "model_version": [bundle.version] * piece.num_rows}
     for name, values in columns.items():
@@ -104,7 +111,9 @@ def _columns(answers: Any, contract: Contract) -> dict[str, Any]:
     if not contract.is_classification:
         return {"prediction": answers[:, 0]}
     classes = np.array(contract.target.classes, dtype=object)
-    shares = {f"probability:{name}": answers[:, i] for i, name in enumerate(contract.target.classes)}
+    shares = {
+        f"probability:{name}": answers[:, i] for i, name in enumerate(contract.target.classes)
+    }
     return {"prediction": classes[answers.argmax(axis=1)], **shares}
 
 
@@ -131,10 +140,16 @@ def _check(values: pd.Series, column: Column, where: str) -> None:
         case Categorical(levels=levels, unseen="refuse"):
             unseen = present[~present.isin(levels)]
             if len(unseen):
-                raise _refused(where, column, f'"{printable(unseen.iloc[0])}" is not one of its {len(levels)} levels')
+                raise _refused(
+                    where,
+                    column,
+                    f'"{printable(unseen.iloc[0])}" is not one of its {len(levels)} levels',
+                )
         case _:
             return
 
 
 def _refused(where: str, column: Column, what: str) -> UserError:
-    return UserError(f'{where}: column "{column.name}": {what}', "mend the file, or contract.yaml and make flow")
+    return UserError(
+        f'{where}: column "{column.name}": {what}', "mend the file, or contract.yaml and make flow"
+    )

@@ -24,7 +24,8 @@ from ml.dataset.typed import read_typed
 from ml.journal import group_commit
 from ml.params import Params, load_params
 
-for engine in ("MLFLOW_TRACKING_URI", "JOURNAL_URL"):  # a person's own servers are not for tests to write to
+# a person's own servers are not for tests to write to
+for engine in ("MLFLOW_TRACKING_URI", "JOURNAL_URL"):
     os.environ.pop(engine, None)
 
 HERE = Path(__file__).parents[1]
@@ -65,7 +66,11 @@ def read_frame(path: Path, contract: Contract) -> pd.DataFrame:
 @pytest.fixture
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """The group commit on a machine that is quick enough, however busy this one is: order and counts are left."""
-    for name, seconds in {"QUICK_SECONDS": 60.0, "GATHER_SECONDS": 1.0, "RECENT_SECONDS": 60.0}.items():
+    for name, seconds in {
+        "QUICK_SECONDS": 60.0,
+        "GATHER_SECONDS": 1.0,
+        "RECENT_SECONDS": 60.0,
+    }.items():
         monkeypatch.setattr(group_commit, name, seconds)
 
 
@@ -80,8 +85,16 @@ def contract() -> Contract:
             Numeric(name="charge", kind="numeric", missing=True, min=0, max=200),
             Integer(name="calls", kind="integer", min=0, max=9),
             Boolean(name="paperless", kind="boolean", missing=True),
-            Categorical(name="plan", kind="categorical", levels=("basic", "plus", "pro"), missing=True),
-            Categorical(name="city", kind="categorical", levels=("Oslo", "Łódź"), unseen="pool", missing=True),
+            Categorical(
+                name="plan", kind="categorical", levels=("basic", "plus", "pro"), missing=True
+            ),
+            Categorical(
+                name="city",
+                kind="categorical",
+                levels=("Oslo", "Łódź"),
+                unseen="pool",
+                missing=True,
+            ),
             Datetime(name="seen", kind="datetime", parts=("month", "weekday")),
         ),
     )
@@ -146,7 +159,9 @@ def retrained_project(released_project: Path) -> Path:
 @pytest.fixture(scope="session")
 def worsened_project(released_project: Path) -> Path:
     """`released_project` with a model of one split, not yet released."""
-    return _trained_with(released_project, "stump", train__boosting__max_iter=1, train__boosting__max_leaf_nodes=2)
+    return _trained_with(
+        released_project, "stump", train__boosting__max_iter=1, train__boosting__max_leaf_nodes=2
+    )
 
 
 def _trained_with(released: Path, name: str, **changes: object) -> Path:
@@ -177,7 +192,9 @@ def copy_project(project: Path) -> None:
         source = HERE / part
         if source.is_dir():
             shutil.copytree(
-                source, project / part, ignore=shutil.ignore_patterns("__pycache__", "cache", "tmp", "*.db")
+                source,
+                project / part,
+                ignore=shutil.ignore_patterns("__pycache__", "cache", "tmp", "*.db"),
             )
         else:
             shutil.copyfile(source, project / part)
@@ -189,7 +206,17 @@ def copy_project(project: Path) -> None:
 def commit(project: Path, message: str) -> None:
     """Commit everything."""
     command(project, "git", "add", "-A")
-    command(project, "git", "-c", "user.name=test", "-c", "user.email=test@example.invalid", "commit", "-qm", message)
+    command(
+        project,
+        "git",
+        "-c",
+        "user.name=test",
+        "-c",
+        "user.email=test@example.invalid",
+        "commit",
+        "-qm",
+        message,
+    )
 
 
 def write_customers(path: Path, n: int, seed: int = 0) -> None:
@@ -197,18 +224,26 @@ def write_customers(path: Path, n: int, seed: int = 0) -> None:
     rng = np.random.default_rng(seed)
     charge, calls = rng.uniform(0, 200, n).round(2), rng.integers(0, 10, n)
     risk = 1 / (1 + np.exp(-(charge - 100) / 30 - (calls - 5) / 3))
-    plan, left = rng.choice(["basic", "plus", "pro"], n), np.where(rng.random(n) < risk, "yes", "no")
-    ids = [f"c{seed}-{i}" for i in range(n)]
-    pd.DataFrame({"customer": ids, "charge": charge, "calls": calls, "plan": plan, "left": left}).to_csv(
-        path, index=False
+    plan, left = (
+        rng.choice(["basic", "plus", "pro"], n),
+        np.where(rng.random(n) < risk, "yes", "no"),
     )
+    ids = [f"c{seed}-{i}" for i in range(n)]
+    pd.DataFrame(
+        {"customer": ids, "charge": charge, "calls": calls, "plan": plan, "left": left}
+    ).to_csv(path, index=False)
 
 
 def command(project: Path, *words: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
     """Run a command in a project with this interpreter's tools first on the path."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        words, cwd=project, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+        words,
+        cwd=project,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert not ok or done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
     return done

@@ -52,7 +52,9 @@ def test_json_round_trip_is_the_identity(tmp_path: Path, contract: Contract) -> 
         ("kind: integer", "kind: integer, min: 2026-99-99", ["not valid YAML", "month"]),
     ],
 )
-def test_a_mistake_names_file_and_place(tmp_path: Path, old: str, new: str, told: list[str]) -> None:
+def test_a_mistake_names_file_and_place(
+    tmp_path: Path, old: str, new: str, told: list[str]
+) -> None:
     path = write(tmp_path, TEXT.replace(old, new))
     with pytest.raises(UserError) as error:
         load_contract(path)

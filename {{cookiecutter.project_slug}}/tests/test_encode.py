@@ -18,7 +18,9 @@ PARTS = ("days", "year", "month", "day", "weekday", "hour", "minute")
 TARGET = Target(name="y", task="regression")
 
 
-def test_rows_and_columns_agree(contract: Contract, make_frame: Callable[..., pd.DataFrame]) -> None:
+def test_rows_and_columns_agree(
+    contract: Contract, make_frame: Callable[..., pd.DataFrame]
+) -> None:
     frame, encoder = make_frame(300), Encoder(contract)
     by_columns = encode_frame(frame, encoder)
     by_rows = encoder.rows(rows_of_frame(frame, contract))
@@ -28,7 +30,9 @@ def test_rows_and_columns_agree(contract: Contract, make_frame: Callable[..., pd
     np.testing.assert_array_equal(by_columns, np.concatenate(alone))
 
 
-def test_rows_and_frames_are_inverse(contract: Contract, make_frame: Callable[..., pd.DataFrame]) -> None:
+def test_rows_and_frames_are_inverse(
+    contract: Contract, make_frame: Callable[..., pd.DataFrame]
+) -> None:
     rows = rows_of_frame(make_frame(100), contract)
     assert rows_of_frame(frame_of_rows(rows, contract), contract) == rows
 
@@ -48,7 +52,9 @@ def test_parts_of_a_moment_are_those_of_the_calendar(moment: datetime) -> None:
         moment.minute,
     ]
     assert encoder.rows([{"t": moment.isoformat()}])[0].tolist() == expected
-    assert encoder.columns({"t": np.array([moment], dtype="datetime64[us]")})[0].tolist() == expected
+    assert (
+        encoder.columns({"t": np.array([moment], dtype="datetime64[us]")})[0].tolist() == expected
+    )
 
 
 def test_missing_and_unseen() -> None:
@@ -58,19 +64,33 @@ def test_missing_and_unseen() -> None:
         Datetime(name="c", kind="datetime", missing=True, parts=("month", "day")),
     )
     encoder = Encoder(Contract(target=TARGET, columns=columns))
-    matrix = encoder.rows([{}, {"a": 1.5, "b": "y", "c": "2024-02-29T10:00:00+02:00"}, {"b": "never"}])
+    matrix = encoder.rows(
+        [{}, {"a": 1.5, "b": "y", "c": "2024-02-29T10:00:00+02:00"}, {"b": "never"}]
+    )
     np.testing.assert_array_equal(
-        matrix, np.array([[np.nan, -1, np.nan, np.nan], [1.5, 1, 2, 29], [np.nan, -1, np.nan, np.nan]], np.float32)
+        matrix,
+        np.array(
+            [[np.nan, -1, np.nan, np.nan], [1.5, 1, 2, 29], [np.nan, -1, np.nan, np.nan]],
+            np.float32,
+        ),
     )
     np.testing.assert_array_equal(encoder.rows([{"b": "never"}] * 20)[19], matrix[2])
-    nothing: dict[str, Values] = {"a": [None], "b": [None], "c": np.array(["NaT"], dtype="datetime64[us]")}
+    nothing: dict[str, Values] = {
+        "a": [None],
+        "b": [None],
+        "c": np.array(["NaT"], dtype="datetime64[us]"),
+    }
     np.testing.assert_array_equal(encoder.columns(nothing)[0], matrix[0])
 
 
 def test_words_are_counted_in_their_buckets() -> None:
-    contract = Contract(target=TARGET, columns=(Text(name="note", kind="text", missing=True, buckets=8),))
+    contract = Contract(
+        target=TARGET, columns=(Text(name="note", kind="text", missing=True, buckets=8),)
+    )
     encoder = Encoder(contract)
-    one, same, none = encoder.rows([{"note": "late late payment"}, {"note": "Payment, late. LATE!"}, {"note": None}])
+    one, same, none = encoder.rows(
+        [{"note": "late late payment"}, {"note": "Payment, late. LATE!"}, {"note": None}]
+    )
     assert one.sum() == 3
     np.testing.assert_array_equal(one, same)
     assert not none.any()

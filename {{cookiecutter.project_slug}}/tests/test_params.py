@@ -34,7 +34,9 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> str:
         ("seed: 7", "seed: 2026-99-99", ["not valid YAML", "month"]),
     ],
 )
-def test_a_mistake_names_its_key(sound: str, tmp_path: Path, old: str, new: str, told: list[str]) -> None:
+def test_a_mistake_names_its_key(
+    sound: str, tmp_path: Path, old: str, new: str, told: list[str]
+) -> None:
     path = tmp_path / "params.yaml"
     assert old in sound
     path.write_text(sound.replace(old, new, 1), encoding="utf-8")

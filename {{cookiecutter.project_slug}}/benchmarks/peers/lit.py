@@ -30,5 +30,9 @@ class Api(litserve.LitAPI):  # type: ignore[misc]
 if __name__ == "__main__":
     server = litserve.LitServer(Api(), accelerator="cpu", workers_per_device=2)
     server.run(
-        port=int(sys.argv[1]), host="127.0.0.1", num_api_servers=1, generate_client_file=False, log_level="warning"
+        port=int(sys.argv[1]),
+        host="127.0.0.1",
+        num_api_servers=1,
+        generate_client_file=False,
+        log_level="warning",
     )

@@ -1,6 +1,7 @@
 """One more part for data/raw, if it keeps the contract; else it goes to data/quarantine and nothing trains on it.
 
-Reads: contract.yaml, params.yaml (validate), the file or folder. Writes: data/raw/NNNN-<name>, or data/quarantine/.
+Reads: contract.yaml, params.yaml (validate), the file or folder. Writes: data/raw/NNNN-<name>, or
+data/quarantine/.
 Run: `python -m ml adopt --append more.csv` (or `make adopt DATA=more.csv APPEND=1`).
 """
 
@@ -30,7 +31,8 @@ def append(data: str, encoding: str | None = None, max_bytes: int | None = None)
         max_bytes: how large the parts may be, unpacked; None: the limits of `ml.adopt.source.size`.
 
     Raises:
-        UserError: a part broke the contract (it is in quarantine by then; parts before it were added).
+        UserError: a part broke the contract (it is in quarantine by then; parts before it were
+            added).
     """
     contract, console = load_contract(), Console()
     codec = codec_name(encoding) if encoding else ""
@@ -58,7 +60,8 @@ def check(path: Path, contract: Contract, encoding: str = "") -> int:
         encoding: as a person named it; empty: from its bytes.
 
     Raises:
-        UserError: it is written otherwise, lacks a column, holds a value that is none of its column's.
+        UserError: it is written otherwise, lacks a column, holds a value that is none of its
+            column's.
     """
     from ml.dataset.checks import findings, refuse
     from ml.dataset.frame import typed

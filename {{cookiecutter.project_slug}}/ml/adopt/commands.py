@@ -1,7 +1,9 @@
 """A person's table → contract.yaml, data/raw and DVC. `demo` makes the demo's data and adopts it the same way.
 
-Reads: a CSV or Parquet file, a folder of them, an address. Writes: contract.yaml, data/raw/0001-<name>, data/raw.dvc.
-Run: `make adopt DATA=customers.csv TARGET=churned` (or `python -m ml adopt customers.csv --target churned`).
+Reads: a CSV or Parquet file, a folder of them, an address. Writes: contract.yaml,
+data/raw/0001-<name>, data/raw.dvc.
+Run: `make adopt DATA=customers.csv TARGET=churned` (or `python -m ml adopt customers.csv --target
+churned`).
 """
 
 from __future__ import annotations
@@ -66,21 +68,29 @@ def adopt(
             _adopt([path], Request(demo_data.TARGET, demo_data.TIME, demo_data.ID), contract)
         return
     if target is None:
-        raise UserError("adopt needs to know which column to predict", f"make adopt DATA={data} TARGET=column")
+        raise UserError(
+            "adopt needs to know which column to predict", f"make adopt DATA={data} TARGET=column"
+        )
     _check_choice("task", task, get_args(Task))
     _check_choice("contract", contract, get_args(Choice))
     codec = codec_name(encoding) if encoding else ""
     listed = tuple(names or ())
-    request = Request(target, time, id, tuple(drop), cast("Task | None", task), listed, codec, max_bytes)
+    request = Request(
+        target, time, id, tuple(drop), cast("Task | None", task), listed, codec, max_bytes
+    )
     try:
         _adopt(local_parts(data), request, contract)
     except OSError as error:
-        raise UserError(f"{data}: {error}", "mend that (space? permission?), then repeat the command") from None
+        raise UserError(
+            f"{data}: {error}", "mend that (space? permission?), then repeat the command"
+        ) from None
 
 
 def _check_choice(option: str, given: str | None, choices: tuple[str, ...]) -> None:
     if given is not None and given not in choices:
-        raise UserError(f'{option} "{given}" is none of {", ".join(choices)}', f"{option.upper()}={choices[0]}")
+        raise UserError(
+            f'{option} "{given}" is none of {", ".join(choices)}', f"{option.upper()}={choices[0]}"
+        )
 
 
 def _adopt(paths: list[Path], request: Request, choice: str | None) -> None:
@@ -101,7 +111,9 @@ def _adopt(paths: list[Path], request: Request, choice: str | None) -> None:
     console.print("[bold]next:[/] make flow")
 
 
-def place(paths: list[Path], adopted: Adopted, choice: str | None, console: Console, encoding: str = "") -> str:
+def place(
+    paths: list[Path], adopted: Adopted, choice: str | None, console: Console, encoding: str = ""
+) -> str:
     """Put data and contract in place; what was done with the contract, in words.
 
     Args:
@@ -131,8 +143,11 @@ def place(paths: list[Path], adopted: Adopted, choice: str | None, console: Cons
     keep = edited and choice != "replace"
     if keep:
         _check_kept(paths, encoding)
-    if leaving:  # before the data: after a kill in between, a rerun still finds the demo and goes on
-        console.print(f"\nremoved with the demo data: {', '.join(map(str, remove_demo())) or 'nothing else'}")
+    # before the data: after a kill in between, a rerun still finds the demo and goes on
+    if leaving:
+        console.print(
+            f"\nremoved with the demo data: {', '.join(map(str, remove_demo())) or 'nothing else'}"
+        )
     store(paths)
     if keep:
         return "your edits stay as they are"

@@ -6,7 +6,6 @@ Writes: contract.yaml, atomically. What equals a default is left out.
 from __future__ import annotations
 
 import io
-import os
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
@@ -17,11 +16,11 @@ from ml.errors import SENTENCE, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from ml.contract import Contract
 
-BOOLEANS = frozenset({"yes", "no", "y", "n", "on", "off"})  # to YAML 1.1, which other tools may speak
+# to YAML 1.1, which other tools may speak
+BOOLEANS = frozenset({"yes", "no", "y", "n", "on", "off"})
 EXACT = 2**53
 HEAD = """\
 What a row is: written by `make adopt`, yours to correct. `make flow` follows it, and so do the API, the
@@ -29,7 +28,9 @@ model's encoder and the monitor. A comment marks a doubt; the kinds and their ke
 """
 
 
-def contract_yaml(contract: Contract, doubts: dict[str, list[str]], remarks: Sequence[str] = ()) -> str:
+def contract_yaml(
+    contract: Contract, doubts: dict[str, list[str]], remarks: Sequence[str] = ()
+) -> str:
     """The contract as YAML text.
 
     Args:
@@ -47,7 +48,8 @@ def contract_yaml(contract: Contract, doubts: dict[str, list[str]], remarks: Seq
         _inline(node)
     stream = io.StringIO()
     yaml = YAML()
-    odd = "\\" in str(contract.model_dump())  # a character that YAML escapes: ruamel folds such texts wrongly
+    # a character that YAML escapes: ruamel folds such texts wrongly
+    odd = "\\" in str(contract.model_dump())
     yaml.width = 1 << 20 if odd else 110
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.dump(document, stream)
@@ -64,7 +66,11 @@ def _commented(value: Any) -> Any:
         return CommentedSeq([_commented(v) for v in value])
     if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
         return int(value)
-    return SingleQuotedScalarString(value) if isinstance(value, str) and value.lower() in BOOLEANS else value
+    return (
+        SingleQuotedScalarString(value)
+        if isinstance(value, str) and value.lower() in BOOLEANS
+        else value
+    )
 
 
 def _inline(node: Any) -> None:
@@ -88,13 +94,3 @@ def _remark(document: CommentedMap, name: str, remarks: list[str]) -> None:
             if item["name"] == name:
                 document[key].yaml_set_comment_before_after_key(i, before=text, indent=2)
                 return
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that a reader (or a kill) sees the old text or the new one, never half of it."""
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -1,8 +1,9 @@
 """The demo's data: twelve months of customers of an invented subscription service, and whether they left.
 
-A row is a customer seen on one day; `churned` tells whether they left within the 30 days after it. The same
-function makes later windows that carry a data fault, a covariate shift or a concept change, so that a replay
-of the loop has something to find. Seeded and vectorised: equal arguments give equal rows.
+A row is a customer seen on one day; `churned` tells whether they left within the 30 days after it.
+The same function makes later windows that carry a data fault, a covariate shift or a concept
+change, so that a replay of the loop has something to find. Seeded and vectorised: equal arguments
+give equal rows.
 """
 
 from __future__ import annotations
@@ -46,12 +47,13 @@ def simulate(
         months: length of the window, in months of 30.4375 days.
         first_month: start of the window, months after 2025-01-01.
         seed: of the random numbers; a window's rows depend on nothing else.
-        fault: a data fault, as a broken export makes it: `cents` writes monthly_fee in cents, `lost` leaves
-            days_since_login empty in most rows.
-        shift: 0 none … 1 strong: younger customers, more of them by app, on the basic plan (a covariate
+        fault: a data fault, as a broken export makes it: `cents` writes monthly_fee in cents,
+            `lost` leaves days_since_login empty in most rows.
+        shift: 0 none … 1 strong: younger customers, more of them by app, on the basic plan (a
+            covariate
             shift: who is seen changes, why they leave does not).
-        concept: 0 none … 1 strong: long contracts stop holding customers, and app users leave (the same
-            customers now leave for other reasons).
+        concept: 0 none … 1 strong: long contracts stop holding customers, and app users leave (the
+            same customers now leave for other reasons).
 
     Returns:
         One row per customer: id, moment, features with some values missing, target yes or no.
@@ -67,17 +69,23 @@ def simulate(
     return frame
 
 
-def _customers(rng: Generator, rows: int, months: float, first_month: float, shift: float) -> pd.DataFrame:
+def _customers(
+    rng: Generator, rows: int, months: float, first_month: float, shift: float
+) -> pd.DataFrame:
     import pandas as pd
 
-    seconds = np.sort(rng.uniform(first_month, first_month + months, rows)) * DAYS_PER_MONTH * 86_400
+    seconds = (
+        np.sort(rng.uniform(first_month, first_month + months, rows)) * DAYS_PER_MONTH * 86_400
+    )
     plan = rng.choice(PLANS, rows, p=_tilted((0.45, 0.38, 0.17), 0, shift))
     tenure = np.floor(rng.gamma(1.6, 16 - 8 * shift, rows)).astype(int)
     fee = pd.Series(plan).map({"basic": 12.0, "standard": 24.0, "premium": 42.0}).to_numpy()
     return pd.DataFrame(
         {
             ID: _identifiers(rng, rows, first_month),
-            TIME: pd.to_datetime((START + seconds.astype("timedelta64[s]")).astype("datetime64[us]")),
+            TIME: pd.to_datetime(
+                (START + seconds.astype("timedelta64[s]")).astype("datetime64[us]")
+            ),
             "age": np.clip(rng.normal(46 - 12 * shift, 14, rows), 18, 90).round(),
             "region": rng.choice(REGIONS, rows, p=(0.34, 0.27, 0.2, 0.15, 0.04)),
             "channel": rng.choice(CHANNELS, rows, p=_tilted((0.4, 0.3, 0.2, 0.1), 1, shift)),
@@ -87,7 +95,9 @@ def _customers(rng: Generator, rows: int, months: float, first_month: float, shi
             "annual_contract": rng.random(rows) < 0.38,
             "tenure_months": tenure,
             "monthly_fee": np.round(fee * rng.lognormal(0, 0.12, rows), 2),
-            "discount_pct": np.where(rng.random(rows) < 0.3, rng.choice((5.0, 10.0, 15.0, 25.0), rows), 0.0),
+            "discount_pct": np.where(
+                rng.random(rows) < 0.3, rng.choice((5.0, 10.0, 15.0, 25.0), rows), 0.0
+            ),
             "hours_watched": np.round(rng.gamma(2.0, 9.0, rows), 1),
             "days_since_login": np.floor(rng.exponential(7, rows)).astype(int).clip(0, 120),
             "support_calls": rng.poisson(0.8, rows),

@@ -1,7 +1,8 @@
 """A project that stands on the demo data, as every new one does until `make adopt` brings a person's own table.
 
-`make setup` puts the demo data back into data/raw where data/raw.dvc names exactly them (git keeps the hash, and a
-new project has no remote to pull from). The first adopt of another table removes everything that was made of them.
+`make setup` puts the demo data back into data/raw where data/raw.dvc names exactly them (git keeps
+the hash, and a new project has no remote to pull from). The first adopt of another table removes
+everything that was made of them.
 Writes: data/raw/0001-demo_data.csv. Run: `make setup` (or `python -m ml.adopt.demo_project`).
 """
 
@@ -65,8 +66,8 @@ def leaves_demo(paths: list[Path]) -> bool:
 def remove_demo() -> list[Path]:
     """Remove what was made of the demo data, but data/raw and contract.yaml; the paths that were there.
 
-    Releases, registry and journal go only where all releases come from the demo data: on no account may a model
-    of a person's own data be lost.
+    Releases, registry and journal go only where all releases come from the demo data: on no account
+    may a model of a person's own data be lost.
 
     Raises:
         UserError: a service has the journal open; its answers would go to a file that nobody finds.
@@ -74,7 +75,11 @@ def remove_demo() -> list[Path]:
     made = [Path("dvc.lock"), Path("reports/monitoring"), *_pipeline_outputs()]
     if _only_demo_releases():
         _refuse_open_journal()
-        made += [SERVING, *(Path(f"{REGISTRY}{suffix}") for suffix in ("", "-wal", "-shm")), Path("mlartifacts")]
+        made += [
+            SERVING,
+            *(Path(f"{REGISTRY}{suffix}") for suffix in ("", "-wal", "-shm")),
+            Path("mlartifacts"),
+        ]
     removed = [path for path in made if path.exists()]
     for path in removed:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -96,15 +101,23 @@ def _demo_version(table: Path) -> str:
 
 def _listed(table: Path) -> dict[str, str]:
     """The demo data's line in DVC's listing of data/raw."""
-    return {"md5": hashlib.md5(table.read_bytes(), usedforsecurity=False).hexdigest(), "relpath": PART}
+    return {
+        "md5": hashlib.md5(table.read_bytes(), usedforsecurity=False).hexdigest(),
+        "relpath": PART,
+    }
 
 
 def _only_demo_releases() -> bool:
     """Whether there are releases, and each was trained on a data/raw that begins with the demo data."""
-    lineages = [json.loads(path.read_text(encoding="utf-8")) for path in SERVING.glob("releases/*/lineage.json")]
+    lineages = [
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in SERVING.glob("releases/*/lineage.json")
+    ]
     with demo_table() as table:
         alone, line = _demo_version(table), json.dumps(_listed(table))
-    return bool(lineages) and all(of["data"] == alone or line in _listing(of["data"]) for of in lineages)
+    return bool(lineages) and all(
+        of["data"] == alone or line in _listing(of["data"]) for of in lineages
+    )
 
 
 def _listing(version: str) -> str:
@@ -130,7 +143,12 @@ def _refuse_open_journal() -> None:
 
 def _pipeline_outputs() -> list[Path]:
     stages = _yaml(Path("dvc.yaml"))["stages"].values() if Path("dvc.yaml").is_file() else []
-    named = [out for stage in stages for key in ("outs", "metrics", "plots") for out in stage.get(key, [])]
+    named = [
+        out
+        for stage in stages
+        for key in ("outs", "metrics", "plots")
+        for out in stage.get(key, [])
+    ]
     return [Path(out if isinstance(out, str) else next(iter(out))) for out in named]
 
 
@@ -143,7 +161,9 @@ def _yaml(path: Path) -> dict[str, Any]:
 def main() -> None:
     """Restore, and say what to type next."""
     if restore():
-        print(f"{RAW}: the demo data, invented customers who stay or leave, until your own table replaces them")
+        print(
+            f"{RAW}: the demo data, invented customers who stay or leave, until your own table replaces them"
+        )
     if not RECORD.is_file():
         print("next: make adopt DATA=your.csv TARGET=column    (or DATA=demo)")
     elif not RAW.exists():

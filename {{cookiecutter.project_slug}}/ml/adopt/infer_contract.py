@@ -55,14 +55,18 @@ class Adopted:
     def doubts(self) -> dict[str, list[str]]:
         """Column → remarks for contract.yaml."""
         made = {f.name: list(f.doubts) for f in self.found if f.doubts and f.column}
-        return made | ({self.target.target.name: list(self.target.doubts)} if self.target.doubts else {})
+        return made | (
+            {self.target.target.name: list(self.target.doubts)} if self.target.doubts else {}
+        )
 
 
 def _plainly(names: Sequence[str], **_how: Any) -> Iterable[str]:
     return names
 
 
-def understand(path: str, texts: pyarrow.Table, source: Source, request: Request, track: Track = _plainly) -> Adopted:
+def understand(
+    path: str, texts: pyarrow.Table, source: Source, request: Request, track: Track = _plainly
+) -> Adopted:
     """The contract of a table of texts.
 
     Args:
@@ -73,7 +77,8 @@ def understand(path: str, texts: pyarrow.Table, source: Source, request: Request
         track: shows progress over the columns.
 
     Raises:
-        UserError: a name that is not there, too few rows, a target that cannot be learned, no column left.
+        UserError: a name that is not there, too few rows, a target that cannot be learned, no
+            column left.
     """
     _check_names(path, texts.column_names, request)
     _check_rows(path, texts.num_rows)
@@ -81,7 +86,9 @@ def understand(path: str, texts: pyarrow.Table, source: Source, request: Request
     target = infer_target(path, request.target, read_target, request.task)
     _check_rows(path, texts.num_rows - target.missing)
     found, codes = [], [read_target.codes]
-    for name in track([n for n in texts.column_names if n != request.target], description="columns"):
+    for name in track(
+        [n for n in texts.column_names if n != request.target], description="columns"
+    ):
         column, read = _column(name, texts, request)
         found.append(column)
         codes += [read.codes] if read and column.column else []
@@ -94,7 +101,10 @@ def understand(path: str, texts: pyarrow.Table, source: Source, request: Request
 
 def _check_rows(path: str, rows: int) -> None:
     if rows < MIN_ROWS:
-        raise UserError(f"{path}: {rows} rows with a target are too few to hold some out", f"give at least {MIN_ROWS}")
+        raise UserError(
+            f"{path}: {rows} rows with a target are too few to hold some out",
+            f"give at least {MIN_ROWS}",
+        )
 
 
 def _column(name: str, texts: pyarrow.Table, request: Request) -> tuple[Found, Texts | None]:
@@ -111,9 +121,15 @@ def _column(name: str, texts: pyarrow.Table, request: Request) -> tuple[Found, T
 def _contract(
     path: str, source: Source, request: Request, target: FoundTarget, found: list[Found], rows: int
 ) -> Contract:
-    columns = tuple(f.column.model_copy(update={"missing_texts": missing_texts(f.blanks)}) for f in found if f.column)
+    columns = tuple(
+        f.column.model_copy(update={"missing_texts": missing_texts(f.blanks)})
+        for f in found
+        if f.column
+    )
     if not any(features_of(column) for column in columns):
-        raise UserError(f"{path}: no column is left to predict from", "give a table with more columns")
+        raise UserError(
+            f"{path}: no column is left to predict from", "give a table with more columns"
+        )
     identifier = request.id or _clear_id(found, rows)
     dropped = [f for f in found if f.column is None and f.name != identifier]
     return Contract(
@@ -139,7 +155,9 @@ def _suspicions(
     warnings = leakage.alone(halves)
     for f in found:
         if f.is_id and f.column is None:
-            warnings |= leakage.ordering(halves, f.name, _as_numbers(sample[f.name].filter(part.kept)))
+            warnings |= leakage.ordering(
+                halves, f.name, _as_numbers(sample[f.name].filter(part.kept))
+            )
     together = leakage.together(halves, contract, set(warnings))
     return warnings, [together] if together else []
 
@@ -156,7 +174,8 @@ def _time(path: str, request: Request, found: list[Found]) -> str | None:
     column = next(f for f in found if f.name == request.time)
     if not isinstance(column.column, Datetime):
         raise UserError(
-            f'{path}: time "{request.time}" does not hold moments', "write them as 2026-01-31 or leave TIME out"
+            f'{path}: time "{request.time}" does not hold moments',
+            "write them as 2026-01-31 or leave TIME out",
         )
     return request.time
 
@@ -172,12 +191,18 @@ def _clear_id(found: list[Found], rows: int) -> str | None:
 def _check_names(path: str, columns: list[str], request: Request) -> None:
     roles = [("TARGET", request.target), ("TIME", request.time), ("ID", request.id)]
     given = [
-        (option, name) for option, name in [*roles, *(("DROP", name) for name in request.drop)] if name is not None
+        (option, name)
+        for option, name in [*roles, *(("DROP", name) for name in request.drop)]
+        if name is not None
     ]
     for option, name in given:
         if name not in columns:
             near = ", ".join(difflib.get_close_matches(name, columns, 3, 0.4) or columns[:8])
-            raise UserError(f'{path}: {option} "{name}" is not among its columns', f"{option}= one of {near}")
+            raise UserError(
+                f'{path}: {option} "{name}" is not among its columns', f"{option}= one of {near}"
+            )
         both = [other for other, same in given if same == name]
         if len(set(both)) > 1:
-            raise UserError(f'{path}: column "{name}" is given as {" and ".join(both)}', "give it one role")
+            raise UserError(
+                f'{path}: column "{name}" is given as {" and ".join(both)}', "give it one role"
+            )

@@ -1,7 +1,7 @@
 """Does a column, or a small set of them, give the target away? Warnings, each with the option that drops it.
 
-Looks at up to `SAMPLE` rows: small trees and least squares are fitted on half of them and judged on the other half.
-What comes out too good is not always a leak, so nothing is dropped here.
+Looks at up to `SAMPLE` rows: small trees and least squares are fitted on half of them and judged on
+the other half. What comes out too good is not always a leak, so nothing is dropped here.
 """
 
 from __future__ import annotations
@@ -48,8 +48,12 @@ class Halves:
         from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
         made = DecisionTreeClassifier if self.classify else DecisionTreeRegressor
-        tree = made(max_leaf_nodes=leaves, min_samples_leaf=5, random_state=0).fit(x[self.first], self.y[self.first])
-        answer = tree.predict_proba(x[~self.first]) if self.classify else tree.predict(x[~self.first])
+        tree = made(max_leaf_nodes=leaves, min_samples_leaf=5, random_state=0).fit(
+            x[self.first], self.y[self.first]
+        )
+        answer = (
+            tree.predict_proba(x[~self.first]) if self.classify else tree.predict(x[~self.first])
+        )
         return self._quality(answer, getattr(tree, "classes_", None)), tree.feature_importances_
 
     def _quality(self, answer: NDArray[Any], classes: NDArray[Any] | None) -> float:
@@ -58,12 +62,18 @@ class Halves:
         held = self.y[~self.first]
         if classes is None:
             return float(r2_score(held, answer))
-        sides = [(held == c, answer[:, i]) for i, c in enumerate(classes) if 0 < (held == c).sum() < len(held)]
+        sides = [
+            (held == c, answer[:, i])
+            for i, c in enumerate(classes)
+            if 0 < (held == c).sum() < len(held)
+        ]
         return min((float(roc_auc_score(side, share)) for side, share in sides), default=0.0)
 
 
 def _without_text(contract: Contract) -> tuple[Any, ...]:
-    return tuple(c.model_copy(update={"buckets": 0}) if isinstance(c, Text) else c for c in contract.columns)
+    return tuple(
+        c.model_copy(update={"buckets": 0}) if isinstance(c, Text) else c for c in contract.columns
+    )
 
 
 def alone(halves: Halves) -> dict[str, str]:
@@ -144,20 +154,34 @@ def duplicates(codes: list[NDArray[np.int32]], contract: Contract) -> str | None
     rows = len(codes[0])
     mixed = np.zeros(rows, dtype=np.uint64)
     for column in codes:
-        mixed = (mixed ^ (column.astype(np.int64).view(np.uint64) + np.uint64(1))) * np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (column.astype(np.int64).view(np.uint64) + np.uint64(1))) * np.uint64(
+            0x9E3779B97F4A7C15
+        )
         mixed ^= mixed >> np.uint64(29)
     again = rows - len(np.unique(mixed))
     if again == 0:
         return None
     apart = contract.time is not None or contract.id is not None
-    side = "on both sides of the split: a score too good" if apart else "always on one side of the split"
+    side = (
+        "on both sides of the split: a score too good"
+        if apart
+        else "always on one side of the split"
+    )
     return f"{again} rows equal another in every column; equal rows fall {side}"
 
 
 def ignored_time(contract: Contract) -> str | None:
     """A remark where moments could order the rows and nobody said so."""
-    moments = [c.name for c in contract.columns if isinstance(c, Datetime) and set(c.parts) & {"days", "month"}]
-    likely = [name for name in moments if not words(name) & {"birth", "birthday", "birthdate", "born", "dob"}]
+    moments = [
+        c.name
+        for c in contract.columns
+        if isinstance(c, Datetime) and set(c.parts) & {"days", "month"}
+    ]
+    likely = [
+        name
+        for name in moments
+        if not words(name) & {"birth", "birthday", "birthdate", "born", "dob"}
+    ]
     if contract.time is not None or not likely:
         return None
     return f'the split ignores time; if "{likely[0]}" orders the rows: TIME="{likely[0]}"'

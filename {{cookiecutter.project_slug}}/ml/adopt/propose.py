@@ -1,6 +1,7 @@
 """May adopt replace contract.yaml? Only while it is as adopt wrote it: a person's corrections are never overwritten.
 
-Reads and writes: contract.yaml (its last line holds the hash of the lines above), contract.proposed.yaml.
+Reads and writes: contract.yaml (its last line holds the hash of the lines above),
+contract.proposed.yaml.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, Literal
 
 from rich.markup import escape
 
-from ml.adopt.contract_file import write_atomically
+from ml.atomic import write_text
 from ml.contract import CONTRACT, Contract, load_contract
 from ml.errors import SENTENCE, printable
 
@@ -39,22 +40,33 @@ def _hash(text: str) -> str:
 
 def write(text: str) -> None:
     """Write contract.yaml and forget the proposal."""
-    write_atomically(CONTRACT, sealed(text))
+    write_text(CONTRACT, sealed(text))
     PROPOSED.unlink(missing_ok=True)
 
 
 def propose(text: str) -> None:
     """Write contract.proposed.yaml, sealed as contract.yaml would be."""
-    write_atomically(PROPOSED, sealed(text))
+    write_text(PROPOSED, sealed(text))
 
 
 def differences(new: Contract) -> list[str]:
     """What `new` would change in contract.yaml, a line each, marked for rich; empty: nothing."""
     old = load_contract(CONTRACT)
-    lines = [_change(key, getattr(old, key), getattr(new, key)) for key in ("target", "time", "id", "source")]
+    lines = [
+        _change(key, getattr(old, key), getattr(new, key))
+        for key in ("target", "time", "id", "source")
+    ]
     before, after = {c.name: c for c in old.columns}, {c.name: c for c in new.columns}
-    lines += [f"[red]- {escape(printable(name))}[/] ({before[name].kind})" for name in before if name not in after]
-    lines += [f"[green]+ {escape(printable(name))}[/] ({after[name].kind})" for name in after if name not in before]
+    lines += [
+        f"[red]- {escape(printable(name))}[/] ({before[name].kind})"
+        for name in before
+        if name not in after
+    ]
+    lines += [
+        f"[green]+ {escape(printable(name))}[/] ({after[name].kind})"
+        for name in after
+        if name not in before
+    ]
     lines += [_change(name, before[name], after[name]) for name in before if name in after]
     return [line for line in lines if line]
 
@@ -75,7 +87,11 @@ def _changed(old: Any, new: Any) -> Iterator[str]:
             continue
         if isinstance(a, tuple) and isinstance(b, tuple):
             gone, come = [v for v in a if v not in b], [v for v in b if v not in a]
-            yield f"{key}{_listed(' +', come)}{_listed(' -', gone)}" if gone or come else f"{key}: another order"
+            yield (
+                f"{key}{_listed(' +', come)}{_listed(' -', gone)}"
+                if gone or come
+                else f"{key}: another order"
+            )
         else:
             yield f"{key} {a} → {b}"
 

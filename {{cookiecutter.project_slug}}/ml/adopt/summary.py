@@ -32,19 +32,38 @@ def table(adopted: Adopted) -> Table:
 def _target(adopted: Adopted) -> tuple[Text, ...]:
     found = adopted.target
     return _row(
-        found.target.name, found.target.task, found.missing, found.facts, ("the target", *found.doubts), adopted
+        found.target.name,
+        found.target.task,
+        found.missing,
+        found.facts,
+        ("the target", *found.doubts),
+        adopted,
     )
 
 
 def _cells(found: Found, adopted: Adopted) -> tuple[Text, ...]:
-    kind = found.column.kind if found.column else "id" if found.name == adopted.contract.id else "dropped"
+    kind = (
+        found.column.kind
+        if found.column
+        else "id"
+        if found.name == adopted.contract.id
+        else "dropped"
+    )
     doubts = found.doubts if found.column else (found.reason, *found.doubts)
     return _row(found.name, kind, found.missing, found.facts, doubts, adopted)
 
 
-def _row(name: str, kind: str, missing: int, facts: str, doubts: tuple[str, ...], adopted: Adopted) -> tuple[Text, ...]:
+def _row(
+    name: str, kind: str, missing: int, facts: str, doubts: tuple[str, ...], adopted: Adopted
+) -> tuple[Text, ...]:
     said = Text(printable("; ".join(doubts), SENTENCE), style="yellow")
-    return Text(printable(name)), Text(kind), Text(_share(missing, adopted.rows)), Text(printable(facts)), said
+    return (
+        Text(printable(name)),
+        Text(kind),
+        Text(_share(missing, adopted.rows)),
+        Text(printable(facts)),
+        said,
+    )
 
 
 def _share(missing: int, rows: int) -> str:

@@ -31,7 +31,9 @@ def schema(contract: Contract, params: Validate) -> pa.DataFrameSchema:
     """The contract as a pandera schema over a typed frame (see `ml.dataset.frame`)."""
     import pandera.pandas as pa
 
-    columns = {c.name: pa.Column(checks=_checks(c, params), nullable=c.missing) for c in contract.columns}
+    columns = {
+        c.name: pa.Column(checks=_checks(c, params), nullable=c.missing) for c in contract.columns
+    }
     target = pa.Column(checks=_target_checks(contract), nullable=False)
     return pa.DataFrameSchema({**columns, contract.target.name: target})
 
@@ -88,7 +90,9 @@ def _target_checks(contract: Contract) -> list[pa.Check]:
     import pandera.pandas as pa
 
     if contract.is_classification:
-        return [pa.Check.isin(contract.target.classes, error="is not one of the contract's classes")]
+        return [
+            pa.Check.isin(contract.target.classes, error="is not one of the contract's classes")
+        ]
     return _number_checks()
 
 
@@ -107,12 +111,16 @@ def failing_rows(frame: pd.DataFrame, contract: Contract, params: Validate) -> d
     if cases is None:
         return {}
     reasons: dict[int, str] = {}
-    for column, check, value, row in cases[["column", "check", "failure_case", "index"]].itertuples(index=False):
+    for column, check, value, row in cases[["column", "check", "failure_case", "index"]].itertuples(
+        index=False
+    ):
         reasons.setdefault(int(row), f'column "{column}": {str(value)[:60]} {_problem(check)}')
     return reasons
 
 
-def _failure_cases(frame: pd.DataFrame, contract: Contract, params: Validate) -> pd.DataFrame | None:
+def _failure_cases(
+    frame: pd.DataFrame, contract: Contract, params: Validate
+) -> pd.DataFrame | None:
     import pandera.errors
 
     with warnings.catch_warnings():  # pandera's own use of pandas is not ours to mend
@@ -130,12 +138,24 @@ def _grouped(cases: pd.DataFrame) -> list[dict[str, Any]]:
     for (column, check), rows in cases.groupby(["column", "check"], sort=False, dropna=False):
         first = rows.sort_values("index").iloc[0]
         if check == "column_in_dataframe":
-            found.append({"column": first["failure_case"], "problem": "is not in the table", "rows": len(rows)})
+            found.append(
+                {
+                    "column": first["failure_case"],
+                    "problem": "is not in the table",
+                    "rows": len(rows),
+                }
+            )
             continue
         problem = _problem(check)
         value = None if check == "not_nullable" else printable(str(first["failure_case"]))
         found.append(
-            {"column": column, "problem": problem, "rows": len(rows), "first": value, "row": int(first["index"])}
+            {
+                "column": column,
+                "problem": problem,
+                "rows": len(rows),
+                "first": value,
+                "row": int(first["index"]),
+            }
         )
     return found
 
@@ -149,7 +169,11 @@ def refuse(found: list[dict[str, Any]], rows: int, table: str, report: str = "")
     if not found:
         return
     first, more = found[0], f" ({len(found) - 1} more in {report})" if len(found) > 1 else ""
-    where = f", first: '{first['first']}' in row {first['row']}" if first.get("first") is not None else ""
+    where = (
+        f", first: '{first['first']}' in row {first['row']}"
+        if first.get("first") is not None
+        else ""
+    )
     raise UserError(
         f'{table}: column "{first["column"]}": {first["rows"]} of {rows} values: {first["problem"]}{where}{more}',
         f'correct the data, or what contract.yaml says of "{first["column"]}", then `make flow`',

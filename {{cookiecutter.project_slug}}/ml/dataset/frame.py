@@ -1,7 +1,8 @@
 """Typed tables: the pandas form of rows that follow the contract, used by the pipeline and the monitor.
 
-dtypes: numbers and integers float64 (NaN: missing), booleans object (True, False, None), levels and texts
-object (str or None), moments datetime64[us] (NaT), the target str (classes) or float64, the id str.
+dtypes: numbers and integers float64 (NaN: missing), booleans object (True, False, None), levels and
+texts object (str or None), moments datetime64[us] (NaT), the target str (classes) or float64, the
+id str.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ def read_table(path: Path, contract: Contract) -> pd.DataFrame:
 
 def frame_of_rows(rows: Sequence[Mapping[str, Any]], contract: Contract) -> pd.DataFrame:
     """JSON-like rows (a request's or the journal's) as a typed frame; an absent column is missing."""
-    return typed(pd.DataFrame({name: [row.get(name) for row in rows] for name in contract.names}), contract)
+    return typed(
+        pd.DataFrame({name: [row.get(name) for row in rows] for name in contract.names}), contract
+    )
 
 
 def typed(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
@@ -41,7 +44,9 @@ def typed(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
             made[column.name] = _typed_column(made[column.name], column)
     if contract.target.name in made:
         target = made[contract.target.name]
-        made[contract.target.name] = _objects(target) if contract.is_classification else target.astype("float64")
+        made[contract.target.name] = (
+            _objects(target) if contract.is_classification else target.astype("float64")
+        )
     return pd.DataFrame(made, index=frame.index)
 
 
@@ -84,7 +89,9 @@ def target_codes(frame: pd.DataFrame, contract: Contract) -> NDArray[Any]:
 def rows_of_frame(frame: pd.DataFrame, contract: Contract) -> list[dict[str, Any]]:
     """Typed frame → JSON-like rows, as a request carries them: the inverse of `frame_of_rows`."""
     columns = {c.name: _json_values(frame[c.name], c) for c in contract.columns}
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    return [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
 
 
 def _json_values(values: pd.Series, column: Any) -> list[Any]:

@@ -1,7 +1,7 @@
 """Columns of text → typed values, as a contract's column says they are written. Vectorised over distinct texts.
 
-A text that stands in `Source.missing` or in the column's own `missing_texts` is missing, unless the column
-lists it among its levels.
+A text that stands in `Source.missing` or in the column's own `missing_texts` is missing, unless the
+column lists it among its levels.
 """
 
 from __future__ import annotations
@@ -14,7 +14,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.contract import FLOAT32_MAX, Boolean, Categorical, Column, Datetime, Integer, NumberFormat, Numeric, Text
+from ml.contract import (
+    FLOAT32_MAX,
+    Boolean,
+    Categorical,
+    Column,
+    Datetime,
+    Integer,
+    NumberFormat,
+    Numeric,
+    Text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -51,7 +61,9 @@ class Parsed:
 def texts_of(column: pa.ChunkedArray) -> Texts:
     """Distinct texts of a column; a typed one (from Parquet) is written out first, whole numbers without `.0`."""
     written = as_text(column)
-    encoded = pc.dictionary_encode(pa.chunked_array([written]) if isinstance(written, pa.Array) else written)
+    encoded = pc.dictionary_encode(
+        pa.chunked_array([written]) if isinstance(written, pa.Array) else written
+    )
     joined = encoded.unify_dictionaries().combine_chunks()
     joined = joined.chunk(0) if isinstance(joined, pa.ChunkedArray) else joined
     codes = joined.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
@@ -187,13 +199,25 @@ def _plain(texts: pa.Array, fmt: NumberFormat) -> pa.Array:
 
 def grouped(mark: str) -> str:
     """Regular expression of numbers with a thousands separator: 1,234.5 and 12,34,567 (lakh), not 0,123 and 1,23."""
-    either = f"[{_SPACES}]" if mark in _SPACES else f"[{_APOSTROPHES}]" if mark in _APOSTROPHES else re.escape(mark)
+    either = (
+        f"[{_SPACES}]"
+        if mark in _SPACES
+        else f"[{_APOSTROPHES}]"
+        if mark in _APOSTROPHES
+        else re.escape(mark)
+    )
     return rf"^[+-]?[1-9]\d{{0,2}}({either}\d{{2,3}})*{either}\d{{3}}([.,]\d*)?$"
 
 
 def _ungrouped(texts: pa.Array, fmt: NumberFormat) -> pa.Array:
     """Thousands separators taken out where they stand between thousands; elsewhere they make the text unreadable."""
-    of = _SPACES if fmt.thousands in _SPACES else _APOSTROPHES if fmt.thousands in _APOSTROPHES else fmt.thousands
+    of = (
+        _SPACES
+        if fmt.thousands in _SPACES
+        else _APOSTROPHES
+        if fmt.thousands in _APOSTROPHES
+        else fmt.thousands
+    )
     marks = f"[{re.escape(of)}]"
     without = pc.replace_substring_regex(texts, marks, "")
     loose = pc.if_else(pc.match_substring_regex(texts, marks), pa.scalar("unreadable"), texts)
@@ -209,7 +233,9 @@ def without_sentinels(values: pa.Array, fmt: NumberFormat) -> pa.Array:
     """Null for numbers that mean missing."""
     if not fmt.sentinels:
         return values
-    return pc.if_else(pc.is_in(values, value_set=pa.array(fmt.sentinels, pa.float64())), None, values)
+    return pc.if_else(
+        pc.is_in(values, value_set=pa.array(fmt.sentinels, pa.float64())), None, values
+    )
 
 
 def booleans(texts: pa.Array, spec: Boolean) -> pa.Array:

@@ -1,7 +1,8 @@
 """A file of rows → a table of texts, one column per header name. Nothing is guessed here: `Source` says how.
 
-Reads: .csv, .csv.gz (any separator and encoding that `Source` names) and .parquet. Used by `ml.adopt` to infer
-the contract and by `ml.pipeline.ingest` to follow it, so that both see the same texts.
+Reads: .csv, .csv.gz (any separator and encoding that `Source` names) and .parquet. Used by
+`ml.adopt` to infer the contract and by `ml.pipeline.ingest` to follow it, so that both see the same
+texts.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 import pyarrow as pa
@@ -22,14 +24,15 @@ from ml.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from ml.contract import Source
 
 BLOCK_BYTES = 16 << 20  # one block of the CSV reader; a row longer than this is not a table's
-csv.field_size_limit(BLOCK_BYTES)  # the csv module's own limit of 128 KiB would be hit by long texts
+# the csv module's own limit of 128 KiB would be hit by long texts
+csv.field_size_limit(BLOCK_BYTES)
 UNREADABLE = (pa.ArrowException, UnicodeError, OSError, EOFError, zlib.error, csv.Error)
-Watch = Callable[[BinaryIO, int, str], BinaryIO]  # an open file, its bytes, its name → the same file, watched
+# an open file, its bytes, its name → the same file, watched
+Watch = Callable[[BinaryIO, int, str], BinaryIO]
 MAX_RAGGED = 10_000  # rows of a wrong length after which reading stops: this is not a table
 RAW = Path("data/raw")
 
@@ -75,7 +78,9 @@ def read_texts(path: Path, source: Source, watch: Watch | None = None) -> pa.Tab
     Raises:
         UserError: not readable as this separator and encoding, no rows, rows of different lengths.
     """
-    table = _read_parquet(path) if is_parquet(path) else _read_csv(path, source, watch or _unwatched)
+    table = (
+        _read_parquet(path) if is_parquet(path) else _read_csv(path, source, watch or _unwatched)
+    )
     if table.num_rows == 0:
         raise UserError(f"{path}: it holds no rows", "give a file with rows under its header")
     return table
@@ -134,7 +139,9 @@ def first_record(path: Path, source: Source) -> list[str]:
     try:
         with open_bytes(path) as file:
             text = io.TextIOWrapper(file, encoding=_codec(source.encoding), newline="")
-            return next((cells for cells in csv.reader(text, delimiter=source.separator) if cells), [])
+            return next(
+                (cells for cells in csv.reader(text, delimiter=source.separator) if cells), []
+            )
     except UNREADABLE as error:
         raise _unreadable(path, source, error) from None
 
@@ -142,8 +149,8 @@ def first_record(path: Path, source: Source) -> list[str]:
 def refuse_open_quote(path: Path, source: Source) -> None:
     """Refuse a file in which a quote that is never closed makes one value of the lines below it.
 
-    A value of several lines is sound only if a separator or the end of the line follows its closing quote:
-    otherwise that quote was meant to open a later value.
+    A value of several lines is sound only if a separator or the end of the line follows its closing
+    quote: otherwise that quote was meant to open a later value.
 
     Raises:
         UserError: it names the line on which the record with the open quote starts.
@@ -193,11 +200,15 @@ def _options(source: Source, width: int, ragged: list[pacsv.InvalidRow]) -> dict
         ragged.append(row)
         return "skip" if len(ragged) < MAX_RAGGED else "error"
 
-    positions = [str(i) for i in range(width)]  # the header is read as a row, for its names may be anything
+    # the header is read as a row, for its names may be anything
+    positions = [str(i) for i in range(width)]
     return {
         # threads would lose the number of a ragged row
         "read_options": pacsv.ReadOptions(
-            column_names=positions, encoding=source.encoding, use_threads=False, block_size=BLOCK_BYTES
+            column_names=positions,
+            encoding=source.encoding,
+            use_threads=False,
+            block_size=BLOCK_BYTES,
         ),
         "parse_options": pacsv.ParseOptions(
             delimiter=source.separator, newlines_in_values=True, invalid_row_handler=note
@@ -246,7 +257,13 @@ def raw_parts(folder: Path = RAW) -> list[Path]:
     Raises:
         UserError: there is no part.
     """
-    found = sorted(p for p in folder.iterdir() if p.is_file() and p.name[0] != ".") if folder.is_dir() else []
+    found = (
+        sorted(p for p in folder.iterdir() if p.is_file() and p.name[0] != ".")
+        if folder.is_dir()
+        else []
+    )
     if not found:
-        raise UserError(f"{folder}: it holds no data", "dvc pull, or make adopt DATA=your.csv TARGET=column")
+        raise UserError(
+            f"{folder}: it holds no data", "dvc pull, or make adopt DATA=your.csv TARGET=column"
+        )
     return found

@@ -21,7 +21,8 @@ from ml.dataset.reader import Watch, is_parquet, line_of_record, read_texts
 from ml.errors import UserError, listing
 
 Read = Callable[[pa.ChunkedArray, Column], Parsed]  # one column of a part
-JOURNALED = "prediction_id"  # what a part written by `ml retrain` carries besides the contract's columns
+# what a part written by `ml retrain` carries besides the contract's columns
+JOURNALED = "prediction_id"
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,17 @@ def read_typed(path: Path, contract: Contract, watch: Watch | None = None) -> Pa
     return type_texts(path, texts, contract, served=served)
 
 
-def type_texts(path: Path | str, texts: pa.Table, contract: Contract, *, served: bool = False) -> Part:
+def type_texts(
+    path: Path | str, texts: pa.Table, contract: Contract, *, served: bool = False
+) -> Part:
     """The columns of a table of texts as the contract's types.
 
     Args:
         path: where the table comes from.
         texts: its columns.
         contract: what they are.
-        served: the values are those of requests (see `ml.loop.retrain`), not written as the contract's source says.
+        served: the values are those of requests (see `ml.loop.retrain`), not written as the
+            contract's source says.
 
     Raises:
         UserError: a value that is not of its column's kind.
@@ -68,9 +72,18 @@ def type_texts(path: Path | str, texts: pa.Table, contract: Contract, *, served:
         columns[contract.id] = texts_values(texts[contract.id])
     table = pa.table(columns)
     target = table[contract.target.name]
-    rare = pc.fill_null(pc.is_in(target, value_set=pa.array(contract.target.set_aside, target.type)), False)
+    rare = pc.fill_null(
+        pc.is_in(target, value_set=pa.array(contract.target.set_aside, target.type)), False
+    )
     kept = pc.and_(target.is_valid(), pc.invert(rare))
-    return Part(path.name, table.filter(kept), kept, table.num_rows, target.null_count, pc.sum(rare).as_py() or 0)
+    return Part(
+        path.name,
+        table.filter(kept),
+        kept,
+        table.num_rows,
+        target.null_count,
+        pc.sum(rare).as_py() or 0,
+    )
 
 
 def texts_values(column: pa.ChunkedArray) -> pa.Array:
@@ -85,12 +98,22 @@ def check_columns(path: Path, names: list[str], contract: Contract) -> None:
     here = set(names)
     for name in [*contract.names, contract.target.name]:
         if name not in here:
-            raise UserError(f'{path}: column "{name}" of contract.yaml is not in it{_near(name, names)}', _choose(path))
-    known = {*contract.names, contract.target.name, contract.id, *(d.name for d in contract.dropped)}
+            raise UserError(
+                f'{path}: column "{name}" of contract.yaml is not in it{_near(name, names)}',
+                _choose(path),
+            )
+    known = {
+        *contract.names,
+        contract.target.name,
+        contract.id,
+        *(d.name for d in contract.dropped),
+    }
     known.add(contract.added(JOURNALED))
     new = [name for name in names if name not in known]
     if new:
-        raise UserError(f"{path}: contract.yaml does not know its column {listing(new)}", _choose(path))
+        raise UserError(
+            f"{path}: contract.yaml does not know its column {listing(new)}", _choose(path)
+        )
 
 
 def _near(name: str, names: list[str]) -> str:
@@ -113,7 +136,9 @@ def _read_target(path: Path, texts: pa.Table, contract: Contract, read: Read) ->
     target = contract.target
     if contract.is_classification:
         listed = (*target.classes, *target.set_aside, *target.aliases)
-        spec: Categorical | Numeric = Categorical(kind="categorical", name=target.name, levels=listed)
+        spec: Categorical | Numeric = Categorical(
+            kind="categorical", name=target.name, levels=listed
+        )
     else:
         spec = Numeric(kind="numeric", name=target.name, format=target.format)
     spec = spec.model_copy(update={"missing_texts": target.missing_texts})
@@ -121,14 +146,22 @@ def _read_target(path: Path, texts: pa.Table, contract: Contract, read: Read) ->
     if isinstance(spec, Categorical):
         parsed = _classes(parsed, spec, contract.target)
     if len(parsed.bad):
-        raise _unreadable(path, target.name, "class" if contract.is_classification else "numeric", parsed, contract)
+        raise _unreadable(
+            path,
+            target.name,
+            "class" if contract.is_classification else "numeric",
+            parsed,
+            contract,
+        )
     return parsed.values
 
 
 def _classes(parsed: Parsed, spec: Categorical, target: Target) -> Parsed:
     """Other spellings replaced by the class they mean; a text that is none is bad."""
     known = pc.is_in(parsed.values, value_set=pa.array(spec.levels, pa.string()))
-    bad = np.flatnonzero(pc.and_(parsed.values.is_valid(), pc.invert(known)).to_numpy(zero_copy_only=False))
+    bad = np.flatnonzero(
+        pc.and_(parsed.values.is_valid(), pc.invert(known)).to_numpy(zero_copy_only=False)
+    )
     values = parsed.values
     for other, meant in target.aliases.items():
         values = pc.if_else(pc.equal(values, other), meant, values)
@@ -140,8 +173,13 @@ def _unreadable(path: Path, name: str, kind: str, parsed: Parsed, contract: Cont
     if is_parquet(path):
         where = f"row {row + 1}"
     else:
-        where = f"line {line_of_record(path, contract.source, row + 1 + (not contract.source.names))}"
-    wanted = {"class": f"among the classes {', '.join(contract.target.classes[:8])}", "numeric": "numbers"}
+        where = (
+            f"line {line_of_record(path, contract.source, row + 1 + (not contract.source.names))}"
+        )
+    wanted = {
+        "class": f"among the classes {', '.join(contract.target.classes[:8])}",
+        "numeric": "numbers",
+    }
     wanted |= {"integer": "whole numbers", "boolean": "yes or no", "datetime": "moments"}
     return UserError(
         f'{path}: column "{name}": {len(parsed.bad)} of {len(parsed.values)} values are not {wanted.get(kind, kind)}'

@@ -73,14 +73,15 @@ def free_bytes_of(engine: sa.Engine) -> int | None:
 def log_of(connection: sqlite3.Connection) -> int | None:
     """The log of sqlite, opened to be synced by us; this connection's commits no longer wait for the disk themselves.
 
-    With synchronous=NORMAL sqlite syncs the log before it copies it into the database and when it starts it over,
-    never at a commit. None: a database in memory.
+    With synchronous=NORMAL sqlite syncs the log before it copies it into the database and when it
+    starts it over, never at a commit. None: a database in memory.
     """
     _, _, path = connection.execute("PRAGMA database_list").fetchone()
     if not path:
         return None
     connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # the log is there from the first look on
+    # the log is there from the first look on
+    connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     return os.open(f"{path}-wal", os.O_RDWR | os.O_CLOEXEC)
 
 

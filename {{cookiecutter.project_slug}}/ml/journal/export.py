@@ -1,7 +1,9 @@
 """What leaves the journal: an export to Parquet for analysis, and old rows, which are removed.
 
-Reads: the journal (JOURNAL_URL), params.yaml. Writes: a Parquet file; prune deletes from the journal.
-Run: `ml journal export out.parquet`, `ml journal prune` (journal.keep_days) or `ml journal prune --days 400`.
+Reads: the journal (JOURNAL_URL), params.yaml. Writes: a Parquet file; prune deletes from the
+journal.
+Run: `ml journal export out.parquet`, `ml journal prune` (journal.keep_days) or `ml journal prune
+--days 400`.
 """
 
 from __future__ import annotations
@@ -21,13 +23,15 @@ from ml.params import load_params
 
 ROWS = 20_000  # of one piece of an export
 REMOVED_AT_ONCE = 500  # the server waits for its turn while they go
-PAUSE_SECONDS = 0.01  # between two of these, at least: the server tries for its turn every few milliseconds
+# between two of these, at least: the server tries for its turn every few milliseconds
+PAUSE_SECONDS = 0.01
 
 
 def export(target: Path, days: float | None = None) -> int:
     """Write the journal's answers (every role, each with its latest label) of the last `days` to Parquet.
 
-    Columns: prediction_id, at (UTC), version, role, row_id, features, prediction, probabilities, outcome (JSON texts)
+    Columns: prediction_id, at (UTC), version, role, row_id, features, prediction, probabilities,
+        outcome (JSON texts)
     and labelled_at.
 
     Returns:
@@ -48,7 +52,9 @@ def export(target: Path, days: float | None = None) -> int:
             done += len(piece)
     if not done:
         unfinished.unlink()
-        raise UserError("journal: there are no answers in that time", "ml serve, then POST /predict")
+        raise UserError(
+            "journal: there are no answers in that time", "ml serve, then POST /predict"
+        )
     unfinished.replace(target)
     print(f"{target}: {done:,} answers")
     return done
@@ -85,13 +91,17 @@ def prune(days: float | None = None) -> int:
     if days is None:
         days = keep_days()
         if not days:
-            raise UserError("params.yaml: journal.keep_days: 0 keeps all answers", "ml journal prune --days 400")
+            raise UserError(
+                "params.yaml: journal.keep_days: 0 keeps all answers", "ml journal prune --days 400"
+            )
     with closing(Journal()) as journal:
         try:
             removed = sum(_pieces(journal, time.time() - days * 86400))
         except JournalError as error:
             raise UserError(f"{error}", f"ml journal prune --days {days:g}") from None
-        print(f"journal: {removed:,} answers older than {days:g} days removed, {journal.count():,} left")
+        print(
+            f"journal: {removed:,} answers older than {days:g} days removed, {journal.count():,} left"
+        )
     return removed
 
 

@@ -1,12 +1,13 @@
 """Group commit: many requests wait for one sync to disk.
 
-What came together is committed together, and where a moment ago more came together, their callers get a moment to
-come again: clients that wait for their answers would otherwise split into ever smaller groups. A single caller never
-waits.
+What came together is committed together, and where a moment ago more came together, their callers
+get a moment to
+come again: clients that wait for their answers would otherwise split into ever smaller groups. A
+single caller never waits.
 
-A small group on a quick disk is committed right there, in the loop: handing it to a thread and back costs more than
-the sync. A large group, a slow disk or a database server gets a thread, so that nobody else waits; what comes
-meanwhile gathers and goes together.
+A small group on a quick disk is committed right there, in the loop: handing it to a thread and back
+costs more than the sync. A large group, a slow disk or a database server gets a thread, so that
+nobody else waits; what comes meanwhile gathers and goes together.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
-from ml.journal.records import Entry
+from ml.journal.records import Record
 from ml.journal.store import Journal, JournalError
 
 QUICK_SECONDS = 0.002  # a commit that took longer sends the next one to the thread
@@ -29,11 +30,11 @@ RECENT_SECONDS = 0.02  # and only while requests come at all
 log = logging.getLogger(__name__)
 
 Waiter = asyncio.Future[None]
-Append = Callable[[Sequence[Entry]], bool | None]
+Append = Callable[[Sequence[Record]], bool | None]
 Observe = Callable[[int, float], None]  # rows of a commit, its seconds
 
 
-class Writer:
+class GroupCommitWriter:
     """Awaitable, durable writes to the journal from one event loop.
 
     Args:
@@ -47,7 +48,7 @@ class Writer:
         self._max_waiting = max_waiting
         self._observe = observe
         self._loop = asyncio.get_running_loop()
-        self._entries: list[Entry] = []
+        self._entries: list[Record] = []
         self._rows = 0  # of these entries
         self._waiters: list[Waiter] = []
         self._busy = False
@@ -56,11 +57,11 @@ class Writer:
         self._timer: asyncio.TimerHandle | None = None
         self._quick = journal.is_file
         self._failing = False  # at the last commit
-        self._work: SimpleQueue[tuple[list[Entry], int, list[Waiter]] | None] = SimpleQueue()
+        self._work: SimpleQueue[tuple[list[Record], int, list[Waiter]] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
-    async def write(self, entries: Sequence[Entry]) -> None:
+    async def write(self, entries: Sequence[Record]) -> None:
         """Return when the entries are on disk.
 
         Raises:
@@ -68,25 +69,26 @@ class Writer:
         """
         waiter = self._loop.create_future()
         self.put(entries, waiter)
-        self._loop.call_soon(self.gather)  # at the end of this turn of the loop: what came together goes together
+        # at the end of this turn of the loop: what came together goes together
+        self._loop.call_soon(self.gather)
         await waiter
 
     def alone(self) -> bool:
         """Whether the last one who came was alone, and nobody waits: the next one need not be gathered."""
         return self._expected == 1 and self._quick and not self._busy and not self._waiters
 
-    def not_alone(self) -> None:
+    def expect_more(self) -> None:
         """Somebody came together with one who was committed alone: next time they are gathered."""
         self._expected = max(2, self._expected)
 
-    def write_now(self, entries: Sequence[Entry]) -> bool:
+    def commit_now(self, entries: Sequence[Record]) -> bool:
         """Write before returning; False, and nothing is done, where another process has locked the journal.
 
         Raises:
             JournalError: the entries are not on disk, and will not be.
         """
         rows = sum(entry.rows for entry in entries)
-        done = self._commit(entries, self._journal.append_soon)
+        done = self._commit(entries, self._journal.try_append)
         if done is None:
             return False
         self._committed(rows, *done)
@@ -94,7 +96,7 @@ class Writer:
             raise done[1]
         return True
 
-    def put(self, entries: Sequence[Entry], waiter: Waiter) -> None:
+    def put(self, entries: Sequence[Record], waiter: Waiter) -> None:
         """Leave entries for the next group; `waiter` is told when they are on disk, or why they will not be.
 
         Raises:
@@ -124,13 +126,15 @@ class Writer:
         self._entries, self._rows, self._waiters = [], 0, []
         self._expected = len(waiters)
         if self._quick and rows <= QUICK_ROWS:
-            done = self._commit(entries, self._journal.append_soon)
+            done = self._commit(entries, self._journal.try_append)
             if done is not None:
                 self._done(waiters, rows, *done)
                 return
         self._work.put((entries, rows, waiters))
 
-    def _commit(self, entries: Sequence[Entry], append: Append) -> tuple[float, JournalError | None] | None:
+    def _commit(
+        self, entries: Sequence[Record], append: Append
+    ) -> tuple[float, JournalError | None] | None:
         began = time.perf_counter()
         try:
             if append(entries) is False:
@@ -146,7 +150,9 @@ class Writer:
             assert done is not None  # noqa: S101  # `append` waits its turn
             self._loop.call_soon_threadsafe(self._done, waiters, rows, *done)
 
-    def _done(self, waiters: list[Waiter], rows: int, seconds: float, error: JournalError | None) -> None:
+    def _done(
+        self, waiters: list[Waiter], rows: int, seconds: float, error: JournalError | None
+    ) -> None:
         for waiter in waiters:
             if waiter.done():  # its request was cancelled
                 continue
@@ -163,9 +169,12 @@ class Writer:
         self._last = self._loop.time()
         if error is None:
             self._loop.call_soon(self._observe, rows, seconds)  # answers go out first
-        if (error is not None) != self._failing:  # a line when it begins and one when it ends, not one a request
+        # a line when it begins and one when it ends, not one a request
+        if (error is not None) != self._failing:
             self._failing = error is not None
-            log.warning("the journal is written again" if error is None else f"nothing is answered: {error}")
+            log.warning(
+                "the journal is written again" if error is None else f"nothing is answered: {error}"
+            )
 
     def close(self) -> None:
         """Wait for the last commit and end the thread."""

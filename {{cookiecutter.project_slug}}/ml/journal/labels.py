@@ -1,6 +1,7 @@
 """Outcomes, recorded by prediction id: from a file (`ml label outcomes.csv`) or over `POST /labels`.
 
-Reads: CSV with the columns prediction_id and outcome, or JSON lines with these keys. Writes: the journal's labels.
+Reads: CSV with the columns prediction_id and outcome, or JSON lines with these keys. Writes: the
+journal's labels.
 Late, repeated and corrected labels are fine: the latest holds. Unknown ids are counted and kept.
 """
 
@@ -45,7 +46,8 @@ class LabelSchema(ObjectSchema):
 def outcome_of(value: Any, target: Target) -> Any:
     """The outcome as the journal keeps it: a class of the contract, or a finite number.
 
-    A class may be spelled in each way that the contract lists. One that was set aside for its few rows is true
+    A class may be spelled in each way that the contract lists. One that was set aside for its few
+    rows is true
     nevertheless: it is kept, as something the model cannot answer.
 
     Raises:
@@ -56,14 +58,20 @@ def outcome_of(value: Any, target: Target) -> Any:
         if name in target.classes or name in target.set_aside:
             return name
         raise ValueError(f"{display_value(value)} is not one of {listing(target.classes)}")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= FLOAT32_MAX:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not abs(value) <= FLOAT32_MAX
+    ):
         raise ValueError(f"{display_value(value)} is not a finite number")
     return float(value)
 
 
 def _class_name(value: Any, target: Target) -> str:
     if isinstance(value, bool):  # class "True" may be sent as true
-        spelled = [c for c in (*target.classes, *target.aliases) if c.casefold() == json.dumps(value)]
+        spelled = [
+            c for c in (*target.classes, *target.aliases) if c.casefold() == json.dumps(value)
+        ]
         return target.aliases.get(spelled[0], spelled[0]) if spelled else json.dumps(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # class "1" as 1.0, which a column with gaps makes of it
@@ -75,7 +83,8 @@ def label_file(path: Path) -> None:
     """Record the outcomes of a file, all or none.
 
     Raises:
-        UserError: the file is missing, of another form, or holds an outcome that the contract does not know.
+        UserError: the file is missing, of another form, or holds an outcome that the contract does
+            not know.
     """
     contract = load_contract()
     labels = list(_checked(_read(path), contract, path))
@@ -84,17 +93,25 @@ def label_file(path: Path) -> None:
             recorded, unknown = journal.add_labels(labels)
     except JournalError as error:
         raise UserError(f"{path}: not recorded: {error}", f"ml label {path}") from None
-    print(f"{path}: {recorded} labels recorded" + (f", {unknown} of them of unknown predictions" if unknown else ""))
+    print(
+        f"{path}: {recorded} labels recorded"
+        + (f", {unknown} of them of unknown predictions" if unknown else "")
+    )
     print("next: ml monitor")
 
 
-def _checked(rows: Iterable[tuple[int, dict[str, Any]]], contract: Contract, path: Path) -> Iterator[Label]:
+def _checked(
+    rows: Iterable[tuple[int, dict[str, Any]]], contract: Contract, path: Path
+) -> Iterator[Label]:
     for line, row in rows:
         absent = [key for key in KEYS if row.get(key) in (None, "")]
         if absent:
             raise _bad(path, line, f"{absent[0]} is missing")
         try:
-            yield str(row["prediction_id"]), outcome_of(_of_text(row["outcome"], contract, path), contract.target)
+            yield (
+                str(row["prediction_id"]),
+                outcome_of(_of_text(row["outcome"], contract, path), contract.target),
+            )
         except ValueError as error:
             raise _bad(path, line, f"outcome {error}") from None
 
@@ -111,7 +128,10 @@ def _of_text(value: Any, contract: Contract, path: Path) -> Any:
 def _read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     readers = {".csv": _read_csv, ".jsonl": _read_lines, ".ndjson": _read_lines}
     if path.suffix not in readers:
-        raise UserError(f"{path}: labels are read from .csv and .jsonl files", f"ml label {path.with_suffix('.csv')}")
+        raise UserError(
+            f"{path}: labels are read from .csv and .jsonl files",
+            f"ml label {path.with_suffix('.csv')}",
+        )
     if not path.is_file():
         raise UserError(f"{path}: no such file", "ml label outcomes.csv")
     yield from readers[path.suffix](path)
@@ -122,7 +142,11 @@ def _read_csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         reader = csv.DictReader(file)
         missing = [key for key in KEYS if key not in (reader.fieldnames or [])]
         if missing:
-            raise _bad(path, 1, f"there is no column {missing[0]}; there are: {listing(reader.fieldnames or [])}")
+            raise _bad(
+                path,
+                1,
+                f"there is no column {missing[0]}; there are: {listing(reader.fieldnames or [])}",
+            )
         for row in reader:
             yield reader.line_num, row
 
@@ -142,4 +166,7 @@ def _read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _bad(path: Path, line: int, what: str) -> UserError:
-    return UserError(f"{path}: line {line}: {what}", f"mend {path} and repeat `ml label {path}`; nothing was recorded")
+    return UserError(
+        f"{path}: line {line}: {what}",
+        f"mend {path} and repeat `ml label {path}`; nothing was recorded",
+    )

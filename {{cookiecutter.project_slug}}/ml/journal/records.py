@@ -1,7 +1,9 @@
 """One row of the journal's `predictions`: what a model answered to one request, be it one row or a thousand.
 
-A single row's values are stored as they are. Of a request with several rows `row_id`, `features`, `prediction` and
-`probabilities` are JSON arrays with an item for each, and the ids count: `<prediction_id>-0`, `<prediction_id>-1`, …
+A single row's values are stored as they are. Of a request with several rows `row_id`, `features`,
+`prediction` and
+`probabilities` are JSON arrays with an item for each, and the ids count: `<prediction_id>-0`,
+`<prediction_id>-1`, …
 """
 
 from __future__ import annotations
@@ -18,10 +20,11 @@ SHADOW_SUFFIX = ".shadow"  # a shadow's prediction id is its champion's and this
 _ID = 32  # characters of a prediction id that the service makes; a shadow's has more
 _COUNTED = re.compile(rf"([0-9a-f]{{{_ID}}})-(\d{{1,9}})(.*)", re.DOTALL)
 
-Outcomes = Mapping[str, tuple[str, float]]  # prediction id → (JSON text or number, unix seconds of its arrival)
+# prediction id → (JSON text or number, unix seconds of its arrival)
+Outcomes = Mapping[str, tuple[str, float]]
 
 
-class Entry(NamedTuple):
+class Record(NamedTuple):
     """One row of `predictions` as it is stored (JSON as text)."""
 
     prediction_id: str
@@ -59,9 +62,11 @@ def ids_of(entry_id: str, rows: int) -> list[str]:
     return [f"{base}-{i}{rest}" for i in range(rows)]
 
 
-def first_ids(entries: Iterable[Entry], at_most: int = 20) -> list[str]:
+def first_ids(entries: Iterable[Record], at_most: int = 20) -> list[str]:
     """Prediction ids for a line of a log."""
-    return list(islice(chain.from_iterable(ids_of(e.prediction_id, e.rows) for e in entries), at_most))
+    return list(
+        islice(chain.from_iterable(ids_of(e.prediction_id, e.rows) for e in entries), at_most)
+    )
 
 
 def place_of(prediction_id: str) -> tuple[str, int]:
@@ -71,7 +76,7 @@ def place_of(prediction_id: str) -> tuple[str, int]:
 
 
 def predictions_of(entry: Any, outcomes: Outcomes) -> Iterator[Prediction]:
-    """An entry's answers (an `Entry`, or a database row with its names), each with its outcome if there is one."""
+    """An entry's answers (an `Record`, or a database row with its names), each with its outcome if there is one."""
     n = entry.rows
     columns = zip(
         ids_of(entry.prediction_id, n),

@@ -67,10 +67,11 @@ class Labels:
 class Chunk:
     """Some rows of the window in order of time.
 
-    `table` holds the contract's columns, moments as timestamps; `at` (n,) unix seconds; `answer` (n, classes)
-    probabilities or (n, 1) values; `prediction` and `outcome` (n,) class codes or values, NaN where an outcome has
-    not come (or is no class of the contract); `lag` (n,) seconds from the answer to the outcome. `mistyped` counts
-    values per column that are not of the contract's kind, or cannot be read; they are missing in `table`.
+    `table` holds the contract's columns, moments as timestamps; `at` (n,) unix seconds; `answer`
+    (n, classes) probabilities or (n, 1) values; `prediction` and `outcome` (n,) class codes or
+    values, NaN where an outcome has not come (or is no class of the contract); `lag` (n,) seconds
+    from the answer to the outcome. `mistyped` counts values per column that are not of the
+    contract's kind, or cannot be read; they are missing in `table`.
     """
 
     table: pa.Table
@@ -92,8 +93,17 @@ SHADOW = "shadow"  # answers that nobody got: the same requests a second time
 def _entries(span: Span, features: bool = True) -> sql.Select[Any]:
     made = PREDICTIONS.c
     read = made.features if features else sql.literal(None).label("features")
-    columns = (made.prediction_id, made.at, made.version, read, made.prediction, made.probabilities, made.rows)
-    return sql.select(*columns).where(*_inside(span)).order_by(made.prediction_id)  # ids begin with their time
+    columns = (
+        made.prediction_id,
+        made.at,
+        made.version,
+        read,
+        made.prediction,
+        made.probabilities,
+        made.rows,
+    )
+    # ids begin with their time
+    return sql.select(*columns).where(*_inside(span)).order_by(made.prediction_id)
 
 
 def _inside(span: Span) -> tuple[sql.ColumnElement[bool], ...]:
@@ -103,22 +113,33 @@ def _inside(span: Span) -> tuple[sql.ColumnElement[bool], ...]:
 
 def label_counts(engine: sql.Engine, span: Span) -> Labels:
     """Outcomes of the span's predictions, and those received in the span for ids that nobody predicted."""
-    counts = (sql.func.count().label("sent"), sql.func.count(LABELS.c.outcome.distinct()).label("kinds"))
+    counts = (
+        sql.func.count().label("sent"),
+        sql.func.count(LABELS.c.outcome.distinct()).label("kinds"),
+    )
     mine = sql.select(*counts).join(PREDICTIONS, PREDICTIONS.c.prediction_id == LABELS.c.entry_id)
     each = mine.where(*_inside(span)).group_by(LABELS.c.prediction_id).subquery()
-    total = sql.select(sql.func.count(), sql.func.sum(each.c.sent), sql.func.sum(each.c.kinds)).select_from(each)
+    total = sql.select(
+        sql.func.count(), sql.func.sum(each.c.sent), sql.func.sum(each.c.kinds)
+    ).select_from(each)
     known = sql.exists().where(PREDICTIONS.c.prediction_id == LABELS.c.entry_id)
     received = (LABELS.c.at >= span.start, LABELS.c.at < span.end)
     with engine.connect() as connection:
         matched, sent, kinds = (int(n or 0) for n in connection.execute(total).one())
-        unknown = connection.scalar(sql.select(sql.func.count()).select_from(LABELS).where(*received, ~known))
+        unknown = connection.scalar(
+            sql.select(sql.func.count()).select_from(LABELS).where(*received, ~known)
+        )
     return Labels(matched, sent - kinds, kinds - matched, int(unknown or 0))
 
 
 def latest_rows(engine: sql.Engine, rows: int, until: float) -> float:
     """The moment from which on the journal holds so many rows (or all there are) before `until`."""
     made = PREDICTIONS.c
-    newest = sql.select(made.at, made.rows).where(*_inside(Span(0.0, until))).order_by(made.prediction_id.desc())
+    newest = (
+        sql.select(made.at, made.rows)
+        .where(*_inside(Span(0.0, until)))
+        .order_by(made.prediction_id.desc())
+    )
     with engine.connect() as connection:
         piece = next(pieces(connection.execute(newest.limit(rows)), rows), [])
         return min((at for at, _ in piece), default=until)
@@ -220,10 +241,16 @@ def _arrow_type(column: Any) -> pa.DataType:
 
 
 def _probability_schema(contract: Contract) -> pa.Schema | None:
-    return pa.schema([(name, pa.float64()) for name in contract.target.classes]) if contract.target.classes else None
+    return (
+        pa.schema([(name, pa.float64()) for name in contract.target.classes])
+        if contract.target.classes
+        else None
+    )
 
 
-def _features(texts: tuple[str, ...], rows: tuple[int, ...], schema: pa.Schema) -> tuple[pa.Table, Counter[str]]:
+def _features(
+    texts: tuple[str, ...], rows: tuple[int, ...], schema: pa.Schema
+) -> tuple[pa.Table, Counter[str]]:
     """The entries' rows as a table of this schema; values that do not fit it are null in it, and counted."""
     written = pa.schema([(f.name, pa.string() if f.type == MOMENT else f.type) for f in schema])
     table, mistyped = _read_objects(texts, rows, written)
@@ -238,7 +265,8 @@ def _features(texts: tuple[str, ...], rows: tuple[int, ...], schema: pa.Schema) 
 def _moments(texts: pa.ChunkedArray) -> tuple[pa.ChunkedArray | pa.Array, int]:
     """Texts as timestamps, null for those that cannot be read, and how many these are."""
     try:
-        return pc.cast(texts, MOMENT), 0  # quick, and reads the form in which the service writes moments
+        # quick, and reads the form in which the service writes moments
+        return pc.cast(texts, MOMENT), 0
     except pa.ArrowInvalid:
         read = pa.array([_moment(text) for text in texts.to_pylist()], MOMENT)
         return read, read.null_count - texts.null_count
@@ -251,7 +279,9 @@ def _moment(text: str | None) -> datetime | None:
         return None
 
 
-def _read_objects(texts: tuple[str, ...], rows: tuple[int, ...], schema: pa.Schema) -> tuple[pa.Table, Counter[str]]:
+def _read_objects(
+    texts: tuple[str, ...], rows: tuple[int, ...], schema: pa.Schema
+) -> tuple[pa.Table, Counter[str]]:
     try:
         table = _read(texts, schema)
         if len(table) == sum(rows) and _is_finite(table):
@@ -269,12 +299,15 @@ def _is_finite(table: pa.Table) -> bool:
 def _read(texts: tuple[str, ...], schema: pa.Schema) -> pa.Table:
     """JSON objects, and arrays of them, as one table."""
     options = pa.json.ParseOptions(
-        explicit_schema=pa.schema([("rows", pa.list_(pa.struct(list(schema))))]), unexpected_field_behavior="ignore"
+        explicit_schema=pa.schema([("rows", pa.list_(pa.struct(list(schema))))]),
+        unexpected_field_behavior="ignore",
     )
     data = f'{{"rows":{_array(texts)}}}'.encode()
     # its blocks end between lines, and this is one line
     table = pa.json.read_json(
-        io.BytesIO(data), parse_options=options, read_options=pa.json.ReadOptions(block_size=len(data) + 1)
+        io.BytesIO(data),
+        parse_options=options,
+        read_options=pa.json.ReadOptions(block_size=len(data) + 1),
     )
     parts = [part.flatten() for part in table.column("rows").chunks]
     if len(table) != 1 or any(part.null_count for part in parts):
@@ -320,18 +353,28 @@ def _read_one_by_one(rows: list[Any], schema: pa.Schema) -> tuple[pa.Table, Coun
         values = [row.get(field.name) if isinstance(row, dict) else _NO_ROW for row in rows]
         fits = [v is None or _fits(v, field.type) for v in values]
         mistyped[field.name] += fits.count(False)
-        columns[field.name] = pa.array([v if ok else None for v, ok in zip(values, fits, strict=True)], field.type)
+        columns[field.name] = pa.array(
+            [v if ok else None for v, ok in zip(values, fits, strict=True)], field.type
+        )
     return pa.table(columns, schema=schema), mistyped
 
 
 def _fits(value: Any, kind: pa.DataType) -> bool:
     if kind == pa.float64():
         return _is_number(value)
-    return isinstance(value, bool) if kind == pa.bool_() else isinstance(value, str) and _is_unicode(value)
+    return (
+        isinstance(value, bool)
+        if kind == pa.bool_()
+        else isinstance(value, str) and _is_unicode(value)
+    )
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) <= sys.float_info.max
+    )
 
 
 def _is_unicode(text: str) -> bool:
@@ -343,9 +386,13 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _answer(texts: tuple[str | None, ...], rows: tuple[int, ...], schema: pa.Schema) -> NDArray[np.float64]:
+def _answer(
+    texts: tuple[str | None, ...], rows: tuple[int, ...], schema: pa.Schema
+) -> NDArray[np.float64]:
     absent = (",".join(["{}"] * n) for n in rows)
-    filled = tuple(f"[{one}]" if text is None else text for text, one in zip(texts, absent, strict=True))
+    filled = tuple(
+        f"[{one}]" if text is None else text for text, one in zip(texts, absent, strict=True)
+    )
     table, _ = _read_objects(filled, rows, schema)
     return np.stack([column.to_numpy() for column in table.columns], axis=1)
 
@@ -360,7 +407,9 @@ def _outcomes(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Of each row its outcome (n,), and the seconds from its answer to it (n,); NaN where none has come."""
     outcome, lag = np.full(len(at), np.nan), np.full(len(at), np.nan)
-    found = list(map(labels.get, chain.from_iterable(map(ids_of, entry_ids, rows)))) if labels else []
+    found = (
+        list(map(labels.get, chain.from_iterable(map(ids_of, entry_ids, rows)))) if labels else []
+    )
     places = [i for i, label in enumerate(found) if label is not None]
     if places:
         came = [label for label in found if label is not None]
@@ -373,6 +422,9 @@ def _outcomes(
 def _codes(values: list[Any], codes: dict[str, int], contract: Contract) -> NDArray[np.float64]:
     """Class codes or numbers; NaN for what is neither."""
     if contract.is_classification:
-        return np.array([codes.get(v, np.nan) if isinstance(v, str) else np.nan for v in values], dtype=np.float64)
+        return np.array(
+            [codes.get(v, np.nan) if isinstance(v, str) else np.nan for v in values],
+            dtype=np.float64,
+        )
     numbers = [v if _is_number(v) else np.nan for v in values]
     return np.array(numbers, dtype=np.float64)

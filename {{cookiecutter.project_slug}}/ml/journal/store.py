@@ -1,9 +1,9 @@
 """The journal: every answer that was given and every outcome that became known, in two append-only tables.
 
-Reads and writes: the database that JOURNAL_URL names (default sqlite:///serving/journal.db; PostgreSQL:
-postgresql+psycopg://user@host/db). Nothing is ever updated: of several labels of one prediction the latest holds.
-A request is one row (`ml.journal.records`). Retraining and comparing read the answers through `predictions` and
-`labelled`, monitoring in bulk (`ml.journal.scan`).
+Reads and writes: the database that JOURNAL_URL names (default sqlite:///serving/journal.db;
+PostgreSQL: postgresql+psycopg://user@host/db). Nothing is ever updated: of several labels of one
+prediction the latest holds. A request is one row (`ml.journal.records`). Retraining and comparing
+read the answers through `predictions` and `labelled`, monitoring in bulk (`ml.journal.scan`).
 """
 
 from __future__ import annotations
@@ -30,20 +30,22 @@ from ml.journal.database import (
     sync,
     without_password,
 )
-from ml.journal.records import Entry, Outcomes, Prediction, place_of, predictions_of
-from ml.journal.turn import SOON_SECONDS, Turn, lock_file
+from ml.journal.records import Outcomes, Prediction, Record, place_of, predictions_of
+from ml.journal.turn import SOON_SECONDS, WriteLock, lock_file
 
 DEFAULT_URL = "sqlite:///serving/journal.db"
 PATIENCE_SECONDS = 30.0  # how long a write waits for other processes
 _RETRY_SECONDS = 0.1  # how long it waits where the write before it has failed
 _PIECE = 1000  # answers that are read at a time
-_LOG_BYTES = 5_000_000  # sqlite starts the log over at 1,000 pages of 4 kB; the rest is room for a large request
+# sqlite starts the log over at 1,000 pages of 4 kB; the rest is room for a large request
+_LOG_BYTES = 5_000_000
 
 _META = sa.MetaData()
 PREDICTIONS = sa.Table(
     "predictions",
     _META,
-    sa.Column("prediction_id", sa.Text, primary_key=True),  # begins with its time: appended, never inserted between
+    # begins with its time: appended, never inserted between
+    sa.Column("prediction_id", sa.Text, primary_key=True),
     sa.Column("at", sa.Double, nullable=False),  # unix seconds
     sa.Column("version", sa.Text, nullable=False),
     sa.Column("role", sa.Text, nullable=False),
@@ -51,14 +53,16 @@ PREDICTIONS = sa.Table(
     sa.Column("features", sa.Text, nullable=False),  # JSON object
     sa.Column("prediction", sa.Text, nullable=False),  # JSON text or number
     sa.Column("probabilities", sa.Text),  # JSON object, classification only
-    sa.Column("rows", sa.Integer, nullable=False),  # more than one: the four columns above hold JSON arrays
+    # more than one: the four columns above hold JSON arrays
+    sa.Column("rows", sa.Integer, nullable=False),
 )
 LABELS = sa.Table(
     "labels",
     _META,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
     sa.Column("prediction_id", sa.Text, nullable=False),
-    sa.Column("entry_id", sa.Text, nullable=False, index=True),  # predictions.prediction_id of the row that holds it
+    # predictions.prediction_id of the row that holds it
+    sa.Column("entry_id", sa.Text, nullable=False, index=True),
     sa.Column("outcome", sa.Text, nullable=False),  # JSON text or number
     sa.Column("at", sa.Double, nullable=False),  # unix seconds
 )
@@ -97,7 +101,7 @@ class Journal:
         self._patience = patience
         try:
             parsed = sa.make_url(self.url)
-            self._turn = Turn(lock_file(parsed))
+            self._turn = WriteLock(lock_file(parsed))
             self.engine = engine_of(parsed, patience)
             columns = self._columns()
         except (SQLAlchemyError, ImportError, OSError) as error:
@@ -120,17 +124,18 @@ class Journal:
     def _columns(self) -> set[str]:
         """The columns of `predictions`; tables that are missing are created."""
         if not set(_META.tables) <= set(sa.inspect(self.engine).get_table_names()):
-            with self._turn.within(self._patience):  # reading needs no turn: it works beside a writer
+            # reading needs no turn: it works beside a writer
+            with self._turn.within(self._patience):
                 _META.create_all(self.engine)
         return {column["name"] for column in sa.inspect(self.engine).get_columns(PREDICTIONS.name)}
 
-    def append(self, entries: Sequence[Entry]) -> None:
+    def append(self, entries: Sequence[Record]) -> None:
         """Make entries durable, all or none; a `JournalError` says that none is, a later call may succeed."""
         seconds = self._wait_seconds()
         if not self._append(entries, seconds):
             raise self._failed(TimeoutError(f"locked by another process, waited {seconds:g} s"))
 
-    def append_soon(self, entries: Sequence[Entry]) -> bool:
+    def try_append(self, entries: Sequence[Record]) -> bool:
         """`append`, unless another process has locked the journal: then False, and nothing is done.
 
         It waits a millisecond at most, so that it may be called in the event loop.
@@ -139,7 +144,7 @@ class Journal:
             return False
         return self._append(entries, SOON_SECONDS)
 
-    def _append(self, entries: Sequence[Entry], seconds: float) -> bool:
+    def _append(self, entries: Sequence[Record], seconds: float) -> bool:
         """Append and sync; False: another process has locked the journal for so long."""
         until = time.monotonic() + seconds
         if not self._turn.take(seconds):
@@ -175,7 +180,7 @@ class Journal:
         except OSError as error:
             raise self._failed(error) from error
 
-    def _insert_all(self, entries: Sequence[Entry], busy_milliseconds: int) -> None:
+    def _insert_all(self, entries: Sequence[Record], busy_milliseconds: int) -> None:
         connection = self._open(busy_milliseconds)
         if self.is_file and len(entries) == 1:
             connection.execute(self._insert, entries[0])  # a statement alone is a transaction
@@ -189,7 +194,8 @@ class Journal:
     def _open(self, busy_milliseconds: int) -> Any:
         """The driver's own connection: on this path SQLAlchemy's layers would cost as much as sqlite itself.
 
-        `busy_milliseconds`: how long sqlite waits where another process writes without taking its turn.
+        `busy_milliseconds`: how long sqlite waits where another process writes without taking its
+            turn.
         """
         if self._connection is None:
             self._connection = self.engine.raw_connection()
@@ -211,19 +217,25 @@ class Journal:
         if log is not None:
             os.close(log)
 
-    def make_room(self) -> None:
+    def preallocate_wal(self) -> None:
         """Let sqlite's log take its usual size now: a sync that also grows a file costs ten times more."""
         if not self.is_file:
             return
         # where the disk has no such room or another process writes, nothing is lost but speed
-        with suppress(sqlite3.OperationalError, SQLAlchemyError, TimeoutError), self._turn.within(_RETRY_SECONDS):
+        with (
+            suppress(sqlite3.OperationalError, SQLAlchemyError, TimeoutError),
+            self._turn.within(_RETRY_SECONDS),
+        ):
             connection = self._open(0)
-            connection.execute("DROP TABLE IF EXISTS room")  # of a process that was killed in between
+            # of a process that was killed in between
+            connection.execute("DROP TABLE IF EXISTS room")
             connection.execute("CREATE TABLE room AS SELECT zeroblob(?) AS bytes", (_LOG_BYTES,))
             connection.execute("DROP TABLE room")
             connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
 
-    def add_labels(self, labels: Iterable[tuple[str, Any]], at: float | None = None) -> tuple[int, int]:
+    def add_labels(
+        self, labels: Iterable[tuple[str, Any]], at: float | None = None
+    ) -> tuple[int, int]:
         """Record outcomes by prediction id. Labels of unknown ids are kept: the prediction may be elsewhere.
 
         Returns:
@@ -234,7 +246,12 @@ class Journal:
             return 0, 0
         places = [place_of(prediction_id) for prediction_id, _ in listed]
         rows = [
-            {"prediction_id": p, "entry_id": entry, "outcome": json.dumps(o, ensure_ascii=False), "at": now}
+            {
+                "prediction_id": p,
+                "entry_id": entry,
+                "outcome": json.dumps(o, ensure_ascii=False),
+                "at": now,
+            }
             for (p, o), (entry, _) in zip(listed, places, strict=True)
         ]
         with self._writing():
@@ -266,13 +283,18 @@ class Journal:
 
         `role` None: of every role (champion, canary, shadow).
         """
-        query = sa.select(PREDICTIONS).where(PREDICTIONS.c.at >= since).order_by(PREDICTIONS.c.prediction_id)
+        query = (
+            sa.select(PREDICTIONS)
+            .where(PREDICTIONS.c.at >= since)
+            .order_by(PREDICTIONS.c.prediction_id)
+        )
         if until != float("inf"):
             query = query.where(PREDICTIONS.c.at < until)
         if role is not None:
             query = query.where(PREDICTIONS.c.role == role)
         last = ""
-        while True:  # a transaction for each piece: a long one would keep sqlite's log from starting over
+        # a transaction for each piece: a long one would keep sqlite's log from starting over
+        while True:
             with self.engine.connect() as connection:
                 piece = query.where(PREDICTIONS.c.prediction_id > last).limit(_PIECE)
                 with connection.execute(piece, execution_options={"yield_per": 100}) as found:
@@ -296,7 +318,11 @@ class Journal:
             at_most: answers, or as many more as their last request has.
         """
         made = PREDICTIONS.c
-        old = sa.select(made.prediction_id, made.rows).where(made.at < before).order_by(made.prediction_id)
+        old = (
+            sa.select(made.prediction_id, made.rows)
+            .where(made.at < before)
+            .order_by(made.prediction_id)
+        )
         with self._writing():
             with self.engine.connect() as connection:
                 found = next(pieces(connection.execute(old.limit(at_most)), at_most), [])
@@ -313,7 +339,7 @@ class Journal:
         Raises:
             JournalError: the journal cannot be written.
         """
-        row = Entry(f"probe-{os.getpid()}", time.time(), "", "probe", None, "", "", None)
+        row = Record(f"probe-{os.getpid()}", time.time(), "", "probe", None, "", "", None)
         probed = PREDICTIONS.c.prediction_id == row.prediction_id
         with self._writing(), self._turn_and_transaction() as connection:
             connection.execute(sa.insert(PREDICTIONS), row._asdict())
@@ -355,8 +381,11 @@ def pieces(entries: Iterable[Any], rows: int) -> Iterator[list[Any]]:
 def latest_outcomes(connection: sa.Connection, first: str, last: str) -> Outcomes:
     """The latest label of each prediction of the entries from `first` to `last`."""
     label = LABELS.c
-    query = sa.select(label.prediction_id, label.outcome, label.at).where(label.entry_id.between(first, last))
-    cursor: Any = connection.execute(query.order_by(label.id)).cursor  # its tuples take half the time of SQLAlchemy's
+    query = sa.select(label.prediction_id, label.outcome, label.at).where(
+        label.entry_id.between(first, last)
+    )
+    # its tuples take half the time of SQLAlchemy's
+    cursor: Any = connection.execute(query.order_by(label.id)).cursor
     return {prediction_id: (outcome, at) for prediction_id, outcome, at in cursor.fetchall()}
 
 
@@ -366,5 +395,8 @@ def _known(connection: sa.Connection, ids: list[str]) -> dict[str, int]:
     for start in range(0, len(ids), 500):  # sqlite bounds the variables of a statement
         some = ids[start : start + 500]
         query = sa.select(PREDICTIONS.c.prediction_id, PREDICTIONS.c.rows)
-        known.update((row[0], row[1]) for row in connection.execute(query.where(PREDICTIONS.c.prediction_id.in_(some))))
+        known.update(
+            (row[0], row[1])
+            for row in connection.execute(query.where(PREDICTIONS.c.prediction_id.in_(some)))
+        )
     return known

@@ -13,13 +13,15 @@ from pathlib import Path
 import sqlalchemy as sa
 
 SOON_SECONDS = 0.001  # a few commits of another worker; who waits in the event loop waits no longer
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.0002, 0.005  # between two tries; another worker's commit takes about the first
+# between two tries; another worker's commit takes about the first
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.0002, 0.005
 
 
-class Turn:
+class WriteLock:
     """The exclusive right to write to one sqlite file.
 
-    Tried again and again instead of queued for in the kernel: a process that never lets go would be waited for
+    Tried again and again instead of queued for in the kernel: a process that never lets go would be
+        waited for
     without end.
     """
 

@@ -1,8 +1,8 @@
 """Labelled predictions → a part of data/raw that the pipeline can read.
 
-A row that breaks the contract is left out and named, so that one bad request stops neither `ml retrain` nor
-`make flow`. Values are kept as they were served: `ml.pipeline.ingest` trims no text of such a part and takes none
-for missing.
+A row that breaks the contract is left out and named, so that one bad request stops neither `ml
+retrain` nor `make flow`. Values are kept as they were served: `ml.pipeline.ingest` trims no text of
+such a part and takes none for missing.
 
 Writes: data/raw/NNNN-journal.parquet.
 """
@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ml.adopt.append import check
+from ml.atomic import staged
 from ml.contract import Contract
 from ml.dataset.checks import failing_rows
 from ml.dataset.reader import RAW
 from ml.dataset.typed import JOURNALED
 from ml.errors import SENTENCE, RefusedError, display_value, printable
 from ml.journal.labels import outcome_of
-from ml.request_schema import Rows, latest_moment
+from ml.request_schema import RequestSchema, latest_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -53,7 +54,7 @@ def labelled_part(
         contract: what a row is.
         params: `validate` and `serve.max_days_ahead` bound what a row may hold.
     """
-    rows = Rows(contract, max_rows=1)
+    rows = RequestSchema(contract, max_rows=1)
     kept, left_out = [], []
     for prediction in labelled:
         try:
@@ -70,7 +71,7 @@ def labelled_part(
 
 
 def _checked_row(
-    prediction: Prediction, rows: Rows, contract: Contract, max_days_ahead: float | None
+    prediction: Prediction, rows: RequestSchema, contract: Contract, max_days_ahead: float | None
 ) -> dict[str, Any]:
     """The contract's columns of a prediction, valid for it: the contract may have changed since the answer."""
     given = prediction.features
@@ -81,11 +82,15 @@ def _checked_row(
     if moment is not None and max_days_ahead is not None:
         answered = datetime.fromtimestamp(prediction.at, UTC)
         if moment > latest_moment(answered, max_days_ahead):
-            raise RefusedError(422, [{"msg": f'column "{contract.time}": {moment} lies too far after the answer'}])
+            raise RefusedError(
+                422, [{"msg": f'column "{contract.time}": {moment} lies too far after the answer'}]
+            )
     return row
 
 
-def _table(kept: Sequence[tuple[Prediction, dict[str, Any], Any]], contract: Contract) -> pd.DataFrame:
+def _table(
+    kept: Sequence[tuple[Prediction, dict[str, Any], Any]], contract: Contract
+) -> pd.DataFrame:
     from ml.dataset.frame import frame_of_rows, typed
 
     frame = frame_of_rows([row for _, row, _ in kept], contract)
@@ -129,11 +134,7 @@ def write_part(part: pd.DataFrame, contract: Contract) -> Path:
     """
     numbers = [int(path.name[:4]) for path in RAW.glob("[0-9][0-9][0-9][0-9]-*")]
     path = RAW / f"{max(numbers, default=0) + 1:04d}-{JOURNAL_PART}"
-    draft = path.with_name(f".{path.name}.draft")
-    part.to_parquet(draft, index=False)
-    try:
+    with staged(path) as draft:
+        part.to_parquet(draft, index=False)
         check(draft, contract)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
     return path

@@ -1,8 +1,9 @@
 """`ml retrain`: the labelled rows that the journal has gathered become a new part of the raw data.
 
-Reads: the journal, contract.yaml, data/raw/. Writes: data/raw/NNNN-journal.parquet and data/raw.dvc (a new DVC
-version), then everything that `dvc repro` and `ml release` write. Rows that an earlier part holds are not taken
-again, so that a rerun after a kill adds nothing twice; rows that break the contract are left out and named.
+Reads: the journal, contract.yaml, data/raw/. Writes: data/raw/NNNN-journal.parquet and data/raw.dvc
+(a new DVC version), then everything that `dvc repro` and `ml release` write. Rows that an earlier
+part holds are not taken again, so that a rerun after a kill adds nothing twice; rows that break the
+contract are left out and named.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ def retrain() -> Decision:
     """Add the new labelled rows, run the pipeline, release; the gate's decision.
 
     Raises:
-        UserError: the journal holds no labelled row that is not in the raw data yet and keeps the contract.
+        UserError: the journal holds no labelled row that is not in the raw data yet and keeps the
+            contract.
     """
     contract = load_contract()
     sweep()  # what a killed call left behind
@@ -85,7 +87,8 @@ def _nothing_new(labelled: int, quarantined: int, left_out: Sequence[LeftOut]) -
             f"delete the window's entry in {QUARANTINE} if its data were right after all, then `make retrain`",
         )
     return UserError(
-        f"journal: no labelled row that is not in data/raw already ({labelled} labelled)", "make label FILE=labels.csv"
+        f"journal: no labelled row that is not in data/raw already ({labelled} labelled)",
+        "make label FILE=labels.csv",
     )
 
 
@@ -100,10 +103,15 @@ def _unfinished() -> bool:
     """Whether an earlier call was stopped between its new part and its release."""
     if not any(RAW.glob(f"*-{JOURNAL_PART}")):
         return False
-    return subprocess.run([sys.executable, "-m", "dvc", "status", "-q"], check=False).returncode != 0
+    return (
+        subprocess.run([sys.executable, "-m", "dvc", "status", "-q"], check=False).returncode != 0
+    )
 
 
 def _run(*words: str) -> None:
     done = subprocess.run([sys.executable, "-m", *words], check=False)
     if done.returncode != 0:
-        raise UserError(f"`{' '.join(words)}` stopped with status {done.returncode}", "mend what it says above, repeat")
+        raise UserError(
+            f"`{' '.join(words)}` stopped with status {done.returncode}",
+            "mend what it says above, repeat",
+        )

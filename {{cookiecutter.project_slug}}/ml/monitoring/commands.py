@@ -2,7 +2,8 @@
 
 After each window it removes the answers that are older than journal.keep_days of params.yaml.
 
-Serves: http://127.0.0.1:<port>/metrics (loopback only). A failed run is counted and tried again next time.
+Serves: http://127.0.0.1:<port>/metrics (loopback only). A failed run is counted and tried again
+next time.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ class Latest:
     def __init__(self) -> None:
         self._counters = CollectorRegistry()
         self.runs = Counter("ml_monitor_runs", "Windows judged", registry=self._counters)
-        self.failures = Counter("ml_monitor_failures", "Windows that could not be judged", registry=self._counters)
+        self.failures = Counter(
+            "ml_monitor_failures", "Windows that could not be judged", registry=self._counters
+        )
         self.verdict: CollectorRegistry | None = None
 
     def collect(self) -> Iterator[Metric]:
@@ -46,14 +49,20 @@ def run(days: float | None, every: float, port: int) -> NoReturn:
     """Judge now and every so many hours, until Ctrl-C.
 
     Raises:
-        UserError: the port is taken, the hours are not above zero, or journal.keep_days is less than the window.
+        UserError: the port is taken, the hours are not above zero, or journal.keep_days is less
+            than the window.
     """
     keep_days()
     if every <= 0:
-        raise UserError(f"--every {every:g}: hours between two windows are above zero", "ml monitor --watch --every 24")
+        raise UserError(
+            f"--every {every:g}: hours between two windows are above zero",
+            "ml monitor --watch --every 24",
+        )
     latest, console = Latest(), Console(stderr=True)
     _serve(latest, port)
-    console.print(f"metrics on http://127.0.0.1:{port}/metrics; a window every {every:g} hours; Ctrl-C ends it")
+    console.print(
+        f"metrics on http://127.0.0.1:{port}/metrics; a window every {every:g} hours; Ctrl-C ends it"
+    )
     while True:
         started = time.monotonic()
         try:
@@ -82,4 +91,6 @@ def _serve(latest: Latest, port: int) -> None:
     try:
         start_http_server(port, addr="127.0.0.1", registry=registry)
     except OSError as error:
-        raise UserError(f"--port {port}: {error.strerror}", "ml monitor --watch --port 9110") from None
+        raise UserError(
+            f"--port {port}: {error.strerror}", "ml monitor --watch --port 9110"
+        ) from None

@@ -18,7 +18,9 @@ OVERLAP = 0.1  # of a window's length that the one before it may reach into it
 
 def verdicts(reports: Path) -> list[dict[str, Any]]:
     """All stored verdicts, oldest window first."""
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in reports.glob("*--*/verdict.json")]
+    found = [
+        json.loads(path.read_text(encoding="utf-8")) for path in reports.glob("*--*/verdict.json")
+    ]
     return sorted(found, key=lambda shown: (shown["end"], shown["start"]))
 
 
@@ -27,10 +29,3 @@ def before(reports: Path, span: Span) -> dict[str, Any] | None:
     limit = span.start + OVERLAP * (span.end - span.start)
     earlier = [shown for shown in verdicts(reports) if shown["end"] <= limit]
     return earlier[-1] if earlier else None
-
-
-def write_json(path: Path, values: Any) -> None:
-    """Write JSON so that a reader sees the old file or the new one, never half of it."""
-    made = path.with_suffix(".tmp")
-    made.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    made.replace(path)

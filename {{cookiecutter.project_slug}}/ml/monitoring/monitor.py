@@ -4,7 +4,8 @@ Reads: the journal (JOURNAL_URL), serving/champion/, params.yaml (monitor).
 Writes: reports/monitoring/<window>/ (verdict.json, report.html, report.json, performance.html),
 reports/monitoring/index.html and metrics.prom; serving/quarantine.json when a window is broken.
 Run: `ml monitor` (`--days 7`), exit status 0 ok, 3 a verdict that wants action, 4 too few rows;
-`ml monitor --watch` (`ml.monitoring.commands`) judges again and again and serves the numbers on loopback.
+`ml monitor --watch` (`ml.monitoring.commands`) judges again and again and serves the numbers on
+loopback.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sql
 from rich.console import Console
 
+from ml.atomic import write_json
 from ml.errors import UserError
 from ml.journal.scan import DAY, Span, latest_rows
 from ml.journal.store import Journal, journal_url
@@ -59,7 +61,9 @@ def once(days: float | None) -> dict[str, Any]:
         span = latest_span(engine, days, settings)
     shown = judge(engine, champion, span, settings, console)
     folder = REPORTS / span.name
-    Console().print(table(shown), f"{folder}/report.html", f"{REPORTS}/index.html", sep="\n", soft_wrap=True)
+    Console().print(
+        table(shown), f"{folder}/report.html", f"{REPORTS}/index.html", sep="\n", soft_wrap=True
+    )
     alerts.send(shown, REPORTS / "alerts.json")
     return shown
 
@@ -104,14 +108,22 @@ def judge(
             late = late_cohorts(engine, champion, settings, reports, span)
             shown["late"], findings = late.shown, [*findings, *late.findings]
     verdict = decide(findings)
-    shown = {"verdict": verdict.verdict, "action": verdict.action, "tier": None, "evidence": verdict.evidence, **shown}
+    shown = {
+        "verdict": verdict.verdict,
+        "action": verdict.action,
+        "tier": None,
+        "evidence": verdict.evidence,
+        **shown,
+    }
     shown["tier"] = tier(verdict, history.before(reports, span))
     shown["findings"] = [finding.as_json() for finding in verdict.findings]
     with console.status("Writing Evidently's report"):
         psi = {name: numbers["psi"] for name, numbers in shown["columns"].items()}
-        shown["not_in_report"] = write_report(folder, window, champion, findings, psi) if len(window) else []
+        shown["not_in_report"] = (
+            write_report(folder, window, champion, findings, psi) if len(window) else []
+        )
         for name in ("report.html", "performance.html"):
-            html.crown(folder / name, shown)
+            html.prepend_header(folder / name, shown)
     _write(shown, folder, reports, verdict.verdict, span)
     return shown
 
@@ -119,12 +131,14 @@ def judge(
 def _write(shown: dict[str, Any], folder: Path, reports: Path, word: Word, span: Span) -> None:
     if word == "broken":
         quarantine.add(span, shown["evidence"])
-    history.write_json(folder / "verdict.json", shown)
+    write_json(folder / "verdict.json", shown)
     prometheus.write(shown, reports / "metrics.prom")
     index.write(reports)
 
 
-def examined(window: Window, champion: Champion, settings: Monitor) -> tuple[dict[str, Any], list[Finding]]:
+def examined(
+    window: Window, champion: Champion, settings: Monitor
+) -> tuple[dict[str, Any], list[Finding]]:
     """Every check in order: volume, quality, drift, performance. What is too small or broken is tested no further."""
     shown = _about(window, champion)
     volume = _volume(window, settings)
@@ -136,7 +150,8 @@ def examined(window: Window, champion: Champion, settings: Monitor) -> tuple[dic
         return shown, bad
     moved = shifts(window, champion, settings.min_rows)
     shown["columns"] = {
-        name: {"psi": round(float(made.psi), 4), "p": float(made.p.min())} for name, made in moved.items()
+        name: {"psi": round(float(made.psi), 4), "p": float(made.p.min())}
+        for name, made in moved.items()
     }
     guess = estimate(window, champion)
     if guess is not None:
@@ -148,7 +163,16 @@ def _volume(window: Window, settings: Monitor) -> list[Finding]:
     if len(window) >= settings.min_rows:
         return []
     if len(window) == 0:
-        return [Finding("volume", "no_rows", None, "no rows at all: is the service up?", 0, settings.min_rows)]
+        return [
+            Finding(
+                "volume",
+                "no_rows",
+                None,
+                "no rows at all: is the service up?",
+                0,
+                settings.min_rows,
+            )
+        ]
     words = f"{len(window)} rows in the window, {settings.min_rows} are needed"
     return [Finding("volume", "few_rows", None, words, len(window), settings.min_rows)]
 

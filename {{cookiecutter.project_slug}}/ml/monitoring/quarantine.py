@@ -1,7 +1,7 @@
 """Stretches of time whose rows are not to be trained on, because their data was broken.
 
-Reads and writes: serving/quarantine.json, a list of {"start", "end", "window", "evidence"} (unix seconds). A person who
-knows better deletes the entry. `ml retrain` leaves such rows out.
+Reads and writes: serving/quarantine.json, a list of {"start", "end", "window", "evidence"} (unix
+seconds). A person who knows better deletes the entry. `ml retrain` leaves such rows out.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ml.monitoring.history import write_json
+from ml.atomic import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,9 @@ QUARANTINE = Path("serving/quarantine.json")
 
 def spans(path: Path = QUARANTINE) -> list[dict[str, Any]]:
     """The entries, in the order in which they were made."""
-    entries: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    entries: list[dict[str, Any]] = (
+        json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    )
     return entries
 
 
@@ -38,4 +40,10 @@ def add(span: Span, evidence: list[str], path: Path = QUARANTINE) -> None:
     if any(entry["window"] == span.name for entry in entries):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, [*entries, {"start": span.start, "end": span.end, "window": span.name, "evidence": evidence}])
+    write_json(
+        path,
+        [
+            *entries,
+            {"start": span.start, "end": span.end, "window": span.name, "evidence": evidence},
+        ],
+    )

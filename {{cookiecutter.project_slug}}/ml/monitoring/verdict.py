@@ -62,7 +62,11 @@ class Verdict:
     @property
     def evidence(self) -> list[str]:
         """The findings that want action, in words, printable."""
-        return [printable(finding.words, SENTENCE) for finding in self.findings if finding.severity == "ticket"]
+        return [
+            printable(finding.words, SENTENCE)
+            for finding in self.findings
+            if finding.severity == "ticket"
+        ]
 
 
 def decide(findings: Sequence[Finding]) -> Verdict:

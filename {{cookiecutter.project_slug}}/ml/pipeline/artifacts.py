@@ -1,7 +1,7 @@
 """What the stages hand to each other: where each artifact lies, and how a fitted estimator is stored.
 
-Estimators are .skops files, because loading a pickle runs whatever it holds: skops stores what an estimator
-is made of, and loads only types that are known by name.
+Estimators are .skops files, because loading a pickle runs whatever it holds: skops stores what an
+estimator is made of, and loads only types that are known by name.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ MODELS = Path("models")
 TRIALS = Path("reports/trials.json")
 METRICS = Path("metrics")
 EVALUATION = Path("reports/evaluate")
-REFERENCE = Path("data/reference.parquet")  # the held-out rows with their predictions, for the monitor
+# the held-out rows with their predictions, for the monitor
+REFERENCE = Path("data/reference.parquet")
 BUNDLE = Path("bundle")
 PARITY = Path("reports/parity.json")
 

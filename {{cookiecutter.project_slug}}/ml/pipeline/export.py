@@ -1,8 +1,8 @@
 """The fitted pipeline as a bundle that serves without scikit-learn, and the gate that both answer alike.
 
 Reads: contract.yaml, params.yaml (export, train), models/model.skops, data/test.parquet,
-metrics/*.json, reports/evaluate/*.json. Writes: bundle/ (model.onnx, contract.json, model.json, golden.json) and
-reports/parity.json. Nothing is exported that differs.
+metrics/*.json, reports/evaluate/*.json. Writes: bundle/ (model.onnx, contract.json, model.json,
+golden.json) and reports/parity.json. Nothing is exported that differs.
 Run: `python -m ml.pipeline.export` (dvc stage `export`).
 """
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ml.atomic import write_json
 from ml.contract import Contract, contract_json, load_contract
 from ml.dataset.frame import encode_frame, read_table
 from ml.encode import Encoder, Feature
@@ -58,7 +59,10 @@ def edge_rows(x: Matrix, features: Sequence[Feature]) -> Matrix:
         each[np.arange(len(features)), np.arange(len(features))] = value
         made += [every, each]
     if numbers:
-        low, high = np.nanmin(x[:, numbers], axis=0, initial=0), np.nanmax(x[:, numbers], axis=0, initial=0)
+        low, high = (
+            np.nanmin(x[:, numbers], axis=0, initial=0),
+            np.nanmax(x[:, numbers], axis=0, initial=0),
+        )
         for bound in (low, high):
             row = base.copy()
             row[:, numbers] = bound
@@ -66,30 +70,50 @@ def edge_rows(x: Matrix, features: Sequence[Feature]) -> Matrix:
     return np.concatenate(made).astype(np.float32)
 
 
-def difference(expected: NDArray[Any], found: NDArray[Any], contract: Contract) -> NDArray[np.float64]:
+def difference(
+    expected: NDArray[Any], found: NDArray[Any], contract: Contract
+) -> NDArray[np.float64]:
     """How far two answer matrices are apart, row by row, shape (n,).
 
-    Probabilities: absolute. Values: in units of the answers' standard deviation or of the value itself, whichever is
+    Probabilities: absolute. Values: in units of the answers' standard deviation or of the value
+        itself, whichever is
     larger, because a sum of float32 leaves is as exact as its largest terms, not as its total.
     """
-    scale = 1.0 if contract.is_classification else np.maximum(np.abs(expected), expected.std() or 1.0)
-    gap: NDArray[np.float64] = np.nan_to_num((np.abs(expected - found) / scale).max(axis=1), nan=np.inf)
+    scale = (
+        1.0 if contract.is_classification else np.maximum(np.abs(expected), expected.std() or 1.0)
+    )
+    gap: NDArray[np.float64] = np.nan_to_num(
+        (np.abs(expected - found) / scale).max(axis=1), nan=np.inf
+    )
     return gap
 
 
-def parity(expected: NDArray[Any], found: NDArray[Any], contract: Contract, tolerance: float) -> dict[str, Any]:
+def parity(
+    expected: NDArray[Any], found: NDArray[Any], contract: Contract, tolerance: float
+) -> dict[str, Any]:
     """Largest difference, and labels flipped although the best two classes are further apart than the tolerance."""
     gap = float(difference(expected, found, contract).max())
-    report = {"rows": len(expected), "largest_difference": gap, "tolerance": tolerance, "labels_flipped": 0}
+    report = {
+        "rows": len(expected),
+        "largest_difference": gap,
+        "tolerance": tolerance,
+        "labels_flipped": 0,
+    }
     if contract.is_classification:
         top = np.sort(expected, axis=1)
         clear = top[:, -1] - top[:, -2] > 2 * tolerance
-        report["labels_flipped"] = int((clear & (expected.argmax(axis=1) != found.argmax(axis=1))).sum())
+        report["labels_flipped"] = int(
+            (clear & (expected.argmax(axis=1) != found.argmax(axis=1))).sum()
+        )
     return report
 
 
 def refuse_difference(
-    report: dict[str, Any], expected: NDArray[Any], found: NDArray[Any], gap: NDArray[Any], row: Callable[[int], str]
+    report: dict[str, Any],
+    expected: NDArray[Any],
+    found: NDArray[Any],
+    gap: NDArray[Any],
+    row: Callable[[int], str],
 ) -> None:
     """Raise a `UserError` that shows the worst row where ONNX and scikit-learn differ too much.
 
@@ -111,14 +135,18 @@ def refuse_difference(
     )
 
 
-def write_bundle(folder: Path, model: bytes, contract: Contract, about: dict[str, Any], golden: dict[str, Any]) -> None:
+def write_bundle(
+    folder: Path, model: bytes, contract: Contract, about: dict[str, Any], golden: dict[str, Any]
+) -> None:
     """Replace the bundle's folder."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / "model.onnx").write_bytes(model)
     (folder / "contract.json").write_text(contract_json(contract) + "\n", encoding="utf-8")
     for name, values in (("model.json", about), ("golden.json", golden)):
-        (folder / name).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        (folder / name).write_text(
+            json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
 
 
 def main() -> None:
@@ -132,18 +160,23 @@ def main() -> None:
     model = to_onnx(fitted, contract)
     expected, found = answers(fitted, x, contract), onnx_answers(model, x)
     report = parity(expected, found, contract, params.export.tolerance)
-    PARITY.parent.mkdir(parents=True, exist_ok=True)
-    PARITY.write_text(json.dumps(report, indent=1) + "\n")
+    write_json(PARITY, report)
     gap = difference(expected, found, contract)
     refuse_difference(report, expected, found, gap, lambda row: _in_words(x[row], encoder.features))
-    print(f"export: ONNX agrees to {report['largest_difference']:.1g} on {report['rows']} rows", flush=True)
-    # what a server must reproduce is the answer of this very model: scikit-learn's may lie as far off as parity allows
+    print(
+        f"export: ONNX agrees to {report['largest_difference']:.1g} on {report['rows']} rows",
+        flush=True,
+    )
+    # what a server must reproduce is the answer of this very model: scikit-learn's may lie as far
+    # off as parity allows
     golden = {"rows": rows, "answers": found[-len(rows) :].tolist()}
     write_bundle(BUNDLE, model, contract, _about(params.train.model, encoder), golden)
 
 
 def _in_words(row: Matrix, features: Sequence[Feature]) -> str:
-    return ", ".join(f"{feature.name}={value:g}" for feature, value in zip(features, row, strict=True))
+    return ", ".join(
+        f"{feature.name}={value:g}" for feature, value in zip(features, row, strict=True)
+    )
 
 
 def _about(name: str, encoder: Encoder) -> dict[str, Any]:

@@ -1,18 +1,19 @@
 """Raw parts → one typed table. Text is read as the contract says it is written; nothing is guessed or repaired.
 
 Reads: contract.yaml, data/raw/* (parts in name order: .csv, .csv.gz, .parquet).
-Writes: data/ingested.parquet (see `ml.dataset.frame` for its types), reports/ingest.json (what was read and set aside).
+Writes: data/ingested.parquet (see `ml.dataset.frame` for its types), reports/ingest.json (what was
+read and set aside).
 Run: `python -m ml.pipeline.ingest` (dvc stage `ingest`).
 """
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ml.atomic import write_json
 from ml.contract import CONTRACT, Contract, load_contract
 from ml.dataset.reader import raw_parts
 from ml.dataset.typed import Part, read_typed
@@ -50,11 +51,12 @@ def main() -> None:
         parts = [read_typed(path, contract, watch) for path in raw_parts()]
     table = pa.concat_tables([p.table for p in parts], promote_options="default")
     INGESTED.parent.mkdir(parents=True, exist_ok=True)
-    INGEST_REPORT.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, INGESTED)
     report = summary(parts, table, contract)
-    INGEST_REPORT.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(f"ingest: {table.num_rows} rows from {len(parts)} part(s), {report['without_target']} without a target")
+    write_json(INGEST_REPORT, report)
+    print(
+        f"ingest: {table.num_rows} rows from {len(parts)} part(s), {report['without_target']} without a target"
+    )
 
 
 if __name__ == "__main__":

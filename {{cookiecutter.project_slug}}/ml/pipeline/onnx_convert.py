@@ -1,7 +1,7 @@
 """ONNX for two encoders where skl2onnx 1.20 falls short.
 
-It refuses target encoding for three classes or more, and writes one-hot encoding as three nodes for each column: in
-the answer to a single row each node costs as much as the trees.
+It refuses target encoding for three classes or more, and writes one-hot encoding as three nodes for
+each column: in the answer to a single row each node costs as much as the trees.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ def one_hot_shape(operator: Any) -> None:
     """One output column for each level of each column."""
     from skl2onnx.common.data_types import FloatTensorType
 
-    operator.outputs[0].type = FloatTensorType([None, sum(map(len, operator.raw_operator.categories_))])
+    operator.outputs[0].type = FloatTensorType(
+        [None, sum(map(len, operator.raw_operator.categories_))]
+    )
 
 
 def one_hot(scope: Any, operator: Any, container: Any) -> None:
@@ -31,16 +33,32 @@ def one_hot(scope: Any, operator: Any, container: Any) -> None:
 
     levels = operator.raw_operator.categories_
     x, repeated = scope.get_unique_variable_name("x"), scope.get_unique_variable_name("repeated")
-    places, codes = scope.get_unique_variable_name("places"), scope.get_unique_variable_name("codes")
+    places, codes = (
+        scope.get_unique_variable_name("places"),
+        scope.get_unique_variable_name("codes"),
+    )
     equal = scope.get_unique_variable_name("equal")
     width = sum(map(len, levels))
     container.add_initializer(
-        places, TensorProto.INT64, [width], np.repeat(np.arange(len(levels)), list(map(len, levels)))
+        places,
+        TensorProto.INT64,
+        [width],
+        np.repeat(np.arange(len(levels)), list(map(len, levels))),
     )
-    container.add_initializer(codes, TensorProto.FLOAT, [1, width], np.concatenate(levels).astype(np.float32))
+    container.add_initializer(
+        codes, TensorProto.FLOAT, [1, width], np.concatenate(levels).astype(np.float32)
+    )
     apply_concat(scope, [value.full_name for value in operator.inputs], x, container, axis=1)
-    container.add_node("Gather", [x, places], repeated, name=scope.get_unique_operator_name("Gather"), axis=1)
-    container.add_node("Equal", [repeated, codes], equal, name=scope.get_unique_operator_name("Equal"), op_version=19)
+    container.add_node(
+        "Gather", [x, places], repeated, name=scope.get_unique_operator_name("Gather"), axis=1
+    )
+    container.add_node(
+        "Equal",
+        [repeated, codes],
+        equal,
+        name=scope.get_unique_operator_name("Equal"),
+        op_version=19,
+    )
     apply_cast(scope, equal, operator.outputs[0].full_name, container, to=TensorProto.FLOAT)
 
 
@@ -61,10 +79,16 @@ def target_encoder(scope: Any, operator: Any, container: Any) -> None:
     x = scope.get_unique_variable_name("x")
     apply_concat(scope, [value.full_name for value in operator.inputs], x, container, axis=1)
     looked_up = []
-    for i, encoding in enumerate(encoder.encodings_):  # column by column, its classes beside each other
-        column, index = scope.get_unique_variable_name("column"), scope.get_unique_variable_name("index")
+    # column by column, its classes beside each other
+    for i, encoding in enumerate(encoder.encodings_):
+        column, index = (
+            scope.get_unique_variable_name("column"),
+            scope.get_unique_variable_name("index"),
+        )
         container.add_initializer(index, TensorProto.INT64, [1], [i // len(means)])
-        container.add_node("Gather", [x, index], column, name=scope.get_unique_operator_name("Gather"), axis=1)
+        container.add_node(
+            "Gather", [x, index], column, name=scope.get_unique_operator_name("Gather"), axis=1
+        )
         looked_up.append(scope.get_unique_variable_name("encoded"))
         container.add_node(
             "LabelEncoder",
@@ -89,7 +113,8 @@ def to_onnx(model: Any, contract: Contract) -> bytes:
     width = len(Encoder(contract).features)
     options = {id(model): {"zipmap": False}} if contract.is_classification else None
     types = [("x", FloatTensorType([None, width]))]
-    with warnings.catch_warnings():  # the converter hands booleans to protobuf where integers are due
+    # the converter hands booleans to protobuf where integers are due
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         made = convert_sklearn(
             model,
@@ -97,7 +122,10 @@ def to_onnx(model: Any, contract: Contract) -> bytes:
             target_opset=OPSET,
             options=options,
             custom_conversion_functions={OneHotEncoder: one_hot, TargetEncoder: target_encoder},
-            custom_shape_calculators={OneHotEncoder: one_hot_shape, TargetEncoder: target_encoder_shape},
+            custom_shape_calculators={
+                OneHotEncoder: one_hot_shape,
+                TargetEncoder: target_encoder_shape,
+            },
         )
     graph = made.graph
     wanted, name = (graph.output[-1], "probabilities" if contract.is_classification else "value")
@@ -115,13 +143,13 @@ def _rename(graph: Any, old: str, new: str) -> None:
                     names[i] = new
 
 
-def settle(model: Any) -> Any:
+def round_to_float32(model: Any) -> Any:
     """Round a fitted Pipeline's constants to float32, so that ONNX computes the very same thing.
 
-    The model's input is float32. A threshold t between two neighbouring float32 numbers splits them alike after
-    it is rounded *down* to float32 (x <= t and x <= floor32(t) agree for every float32 x); rounded to nearest, as
-    a converter does, it may not. Means, medians and target encodings are rounded to nearest in both.
-    Returns the same object.
+    The model's input is float32. A threshold t between two neighbouring float32 numbers splits them
+    alike after it is rounded *down* to float32 (x <= t and x <= floor32(t) agree for every float32
+    x); rounded to nearest, as a converter does, it may not. Means, medians and target encodings are
+    rounded to nearest in both. Returns the same object.
     """
     for step in _fitted_parts(model):
         for name in ("mean_", "statistics_"):

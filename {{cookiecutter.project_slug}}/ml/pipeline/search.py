@@ -1,7 +1,8 @@
 """Which settings suit the data: a seeded successive-halving search over `ml.model.search_space`.
 
-Many settings are tried on few rows, the better third of them on three times as many, and so on (Jamieson and
-Talwalkar 2016; scikit-learn's HalvingRandomSearchCV). Rows that are ordered in time are cut in that order.
+Many settings are tried on few rows, the better third of them on three times as many, and so on
+(Jamieson and Talwalkar 2016; scikit-learn's HalvingRandomSearchCV). Rows that are ordered in time
+are cut in that order.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ FACTOR = 3  # each round keeps a third of the settings and triples their rows
 ROWS_AT_FIRST = 300  # fewer rank the settings by chance
 
 
-def search(x: Matrix, y: NDArray[Any], contract: Contract, params: Train) -> tuple[Any, list[dict[str, Any]]]:
+def search(
+    x: Matrix, y: NDArray[Any], contract: Contract, params: Train
+) -> tuple[Any, list[dict[str, Any]]]:
     """The best model, fitted on all rows, and every trial: settings, round, rows, score (the task's gate metric).
 
     Args:
@@ -75,7 +78,9 @@ def _folds(contract: Contract, seed: int) -> Any:
 def _trials(results: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {
-            "settings": {name.removeprefix("estimator__"): _plain(value) for name, value in settings.items()},
+            "settings": {
+                name.removeprefix("estimator__"): _plain(value) for name, value in settings.items()
+            },
             "round": int(results["iter"][i]),
             "rows": int(results["n_resources"][i]),
             "score": float(results["mean_test_score"][i]),

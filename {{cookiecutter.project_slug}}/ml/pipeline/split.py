@@ -1,9 +1,11 @@
 """Which rows are held out: the latest where the contract names a time, else a stratified, stable draw.
 
-The draw hashes each row (its id, where there is one), so that a row keeps its side when parts are added later
-and a champion is never compared on rows that it was trained on; equal rows fall on the same side.
+The draw hashes each row (its id, where there is one), so that a row keeps its side when parts are
+added later and a champion is never compared on rows that it was trained on; equal rows fall on the
+same side.
 
-Reads: contract.yaml, params.yaml (split), data/ingested.parquet. Writes: data/train.parquet, data/test.parquet.
+Reads: contract.yaml, params.yaml (split), data/ingested.parquet. Writes: data/train.parquet,
+data/test.parquet.
 Run: `python -m ml.pipeline.split` (dvc stage `split`).
 """
 
@@ -33,7 +35,8 @@ def held_out(frame: pd.DataFrame, contract: Contract, params: Split) -> NDArray[
     """Which rows of a typed frame are held out, shape (n,).
 
     Raises:
-        UserError: too few rows, one moment only, or a class without a row to train on or to test with.
+        UserError: too few rows, one moment only, or a class without a row to train on or to test
+            with.
     """
     if len(frame) < MIN_ROWS:
         raise UserError(
@@ -103,7 +106,9 @@ def _hashed(keys: pd.DataFrame, seed: int) -> NDArray[np.uint64]:
     return np.array(hashed.to_numpy(), dtype=np.uint64)
 
 
-def _refuse_absent_classes(frame: pd.DataFrame, contract: Contract, mask: NDArray[np.bool_]) -> None:
+def _refuse_absent_classes(
+    frame: pd.DataFrame, contract: Contract, mask: NDArray[np.bool_]
+) -> None:
     if not contract.is_classification:
         return
     target = frame[contract.target.name]

@@ -1,18 +1,19 @@
 """Fit the model, the naive baseline and a linear model on the training rows.
 
-Reads: contract.yaml, params.yaml (train), data/train.parquet. Writes: models/*.skops (no pickle: skops stores
-what an estimator is made of and loads only types that ml/model.py lists by name) and reports/trials.json.
+Reads: contract.yaml, params.yaml (train), data/train.parquet. Writes: models/*.skops (no pickle:
+skops stores what an estimator is made of and loads only types that ml/model.py lists by name) and
+reports/trials.json.
 Run: `python -m ml.pipeline.train` (dvc stage `train`).
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ml.atomic import write_json
 from ml.contract import Contract, load_contract
 from ml.dataset.frame import encode_frame, read_table, target_codes
 from ml.encode import Encoder
@@ -20,7 +21,7 @@ from ml.errors import UserError
 from ml.model import make_baseline, make_model
 from ml.params import load_params
 from ml.pipeline.artifacts import MODELS, TRAIN, TRIALS, save_model
-from ml.pipeline.onnx_convert import settle
+from ml.pipeline.onnx_convert import round_to_float32
 from ml.pipeline.search import search
 from ml.pipeline.stage import run_stage
 
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
 STOPPING_ROWS = 1000  # with fewer rows, or fewer of the rarest class, a held-back tenth is noise
 STOPPING_CLASS_ROWS = 50
-LINEAR_ROWS = 100_000  # the linear model is a yardstick: more rows would cost minutes and change nothing
+# the linear model is a yardstick: more rows would cost minutes and change nothing
+LINEAR_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,22 @@ def fit(x: Matrix, y: NDArray[Any], contract: Contract, params: Train) -> Fitted
     """Fit on encoded rows x, (n, k) float32, in order of time where there is one, and y, (n,) codes or values."""
     params = params if _enough_to_stop_early(y, contract) else _without_early_stopping(params)
     some = np.random.default_rng(params.seed).permutation(len(y))[:LINEAR_ROWS]
-    linear = make_model(contract, params.model_copy(update={"model": "linear"})).fit(x[some], y[some])
+    linear = make_model(contract, params.model_copy(update={"model": "linear"})).fit(
+        x[some], y[some]
+    )
     baseline = make_baseline(contract).fit(x, y)
     if params.search.trials:
         model, trials = search(x, y, contract, params)
     else:
         model, trials = make_model(contract, params).fit(x, y), []
-    return Fitted({"model": settle(model), "baseline": baseline, "linear": settle(linear)}, trials)
+    return Fitted(
+        {
+            "model": round_to_float32(model),
+            "baseline": baseline,
+            "linear": round_to_float32(linear),
+        },
+        trials,
+    )
 
 
 def _enough_to_stop_early(y: NDArray[Any], contract: Contract) -> bool:
@@ -62,7 +73,9 @@ def _enough_to_stop_early(y: NDArray[Any], contract: Contract) -> bool:
 
 
 def _without_early_stopping(params: Train) -> Train:
-    return params.model_copy(update={"boosting": params.boosting.model_copy(update={"early_stopping": False})})
+    return params.model_copy(
+        update={"boosting": params.boosting.model_copy(update={"early_stopping": False})}
+    )
 
 
 def main() -> None:
@@ -81,8 +94,7 @@ def main() -> None:
     fitted = fit(x, y, contract, params)
     for name, model in fitted.models.items():
         save_model(model, MODELS / f"{name}.skops")
-    TRIALS.parent.mkdir(parents=True, exist_ok=True)
-    TRIALS.write_text(json.dumps(fitted.trials, indent=1) + "\n")
+    write_json(TRIALS, fitted.trials)
 
 
 if __name__ == "__main__":

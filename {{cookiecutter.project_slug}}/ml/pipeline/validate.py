@@ -1,14 +1,15 @@
 """Is every row what the contract says a row is? Pandera checks it; the first broken column stops the pipeline.
 
-Reads: contract.yaml, params.yaml (validate), data/ingested.parquet. Writes: reports/validation.json.
+Reads: contract.yaml, params.yaml (validate), data/ingested.parquet. Writes:
+reports/validation.json.
 Run: `python -m ml.pipeline.validate` (dvc stage `validate`).
 """
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
+from ml.atomic import write_json
 from ml.contract import (
     load_contract,
 )
@@ -29,10 +30,7 @@ def main() -> None:
     contract = load_contract()
     frame = read_table(INGESTED, contract)
     found = findings(frame, contract, load_params().validate_)
-    VALIDATION_REPORT.parent.mkdir(parents=True, exist_ok=True)
-    VALIDATION_REPORT.write_text(
-        json.dumps({"rows": len(frame), "findings": found}, indent=1, ensure_ascii=False) + "\n"
-    )
+    write_json(VALIDATION_REPORT, {"rows": len(frame), "findings": found})
     refuse(found, len(frame), TABLE)
 
 

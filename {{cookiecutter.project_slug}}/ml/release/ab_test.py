@@ -1,7 +1,7 @@
 """Champion against challenger on the traffic they both saw: `ml challenge 7`, later `ml compare`.
 
-Reads: the journal. Shadow: both answered the same rows, so the difference is paired. Canary: each answered its own
-share, so it is a difference of two samples. Only answers with a label count.
+Reads: the journal. Shadow: both answered the same rows, so the difference is paired. Canary: each
+answered its own share, so it is a difference of two samples. Only answers with a label count.
 """
 
 from __future__ import annotations
@@ -28,15 +28,17 @@ Scores = NDArray[np.float64]
 def compare(days: float | None = None) -> dict[str, Any]:
     """Compare the two on labelled answers of the last `days` (None: all), print a table and return the figures.
 
-    `accuracy` of classes, `absolute_error` of numbers; `difference` is challenger minus champion with its 95 %
-    interval (normal approximation, paired where both answered the same rows).
+    `accuracy` of classes, `absolute_error` of numbers; `difference` is challenger minus champion
+    with its 95 % interval (normal approximation, paired where both answered the same rows).
 
     Raises:
         UserError: nothing to compare yet.
     """
     since = 0.0 if days is None else time.time() - days * 86400
     with closing(Journal()) as journal:
-        answers = [replace(p, features={}) for p in journal.predictions(since, role=None) if _counts(p)]
+        answers = [
+            replace(p, features={}) for p in journal.predictions(since, role=None) if _counts(p)
+        ]
     shadow = [p for p in answers if p.role == "shadow"]
     result = _paired(answers, shadow) if shadow else _two_samples(answers)
     if result is None:
@@ -54,8 +56,14 @@ def _counts(p: Prediction) -> bool:
 
 
 def _paired(answers: Sequence[Prediction], shadow: Sequence[Prediction]) -> dict[str, Any] | None:
-    labelled = {p.prediction_id: p for p in answers if p.role == "champion" and p.labelled_at is not None}
-    pairs = [(labelled[key], p) for p in shadow if (key := p.prediction_id.removesuffix(SHADOW_SUFFIX)) in labelled]
+    labelled = {
+        p.prediction_id: p for p in answers if p.role == "champion" and p.labelled_at is not None
+    }
+    pairs = [
+        (labelled[key], p)
+        for p in shadow
+        if (key := p.prediction_id.removesuffix(SHADOW_SUFFIX)) in labelled
+    ]
     if len(pairs) < 2:
         return None
     outcomes = [champion.outcome for champion, _ in pairs]
@@ -63,8 +71,12 @@ def _paired(answers: Sequence[Prediction], shadow: Sequence[Prediction]) -> dict
     theirs = _scores((challenger.prediction for _, challenger in pairs), outcomes)
     difference = theirs - ours
     spread = float(difference.std(ddof=1)) / math.sqrt(len(pairs))
-    agree = float(np.mean([champion.prediction == challenger.prediction for champion, challenger in pairs]))
-    made = _result("shadow", outcomes[0], pairs[0][0].version, pairs[0][1].version, ours, theirs, spread)
+    agree = float(
+        np.mean([champion.prediction == challenger.prediction for champion, challenger in pairs])
+    )
+    made = _result(
+        "shadow", outcomes[0], pairs[0][0].version, pairs[0][1].version, ours, theirs, spread
+    )
     return {**made, "pairs": len(pairs), "same_answer": agree}
 
 
@@ -85,7 +97,9 @@ def _scores(predictions: Iterator[Any], outcomes: Sequence[Any]) -> Scores:
     return np.array([float(p == o) if isinstance(o, str) else abs(p - o) for p, o in pairs])
 
 
-def _result(role: str, outcome: Any, ours: str, theirs: str, a: Scores, b: Scores, spread: float) -> dict[str, Any]:
+def _result(
+    role: str, outcome: Any, ours: str, theirs: str, a: Scores, b: Scores, spread: float
+) -> dict[str, Any]:
     measure = "accuracy" if isinstance(outcome, str) else "absolute_error"
     difference = float(b.mean() - a.mean())
     return {
@@ -93,7 +107,11 @@ def _result(role: str, outcome: Any, ours: str, theirs: str, a: Scores, b: Score
         "measure": measure,
         "champion": {"version": ours, "rows": len(a), measure: float(a.mean())},
         "challenger": {"version": theirs, "rows": len(b), measure: float(b.mean())},
-        "difference": {"value": difference, "low": difference - Z * spread, "high": difference + Z * spread},
+        "difference": {
+            "value": difference,
+            "low": difference - Z * spread,
+            "high": difference + Z * spread,
+        },
     }
 
 
@@ -106,7 +124,9 @@ def _print(result: dict[str, Any]) -> None:
     table = Table("", "version", "labelled rows", measure.replace("_", " "))
     for who in ("champion", "challenger"):
         side = result[who]
-        table.add_row(who, escape(printable(side["version"])), f"{side['rows']:,}", f"{side[measure]:.4f}")
+        table.add_row(
+            who, escape(printable(side["version"])), f"{side['rows']:,}", f"{side[measure]:.4f}"
+        )
     console.print(table)
     difference = result["difference"]
     better = "higher" if measure == "accuracy" else "lower"

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ml.bundle import CHAMPION, load_bundle
+from ml.atomic import replace_link
+from ml.bundle import CHALLENGER, RELEASES, load_bundle
 from ml.errors import UserError
-
-RELEASES = CHAMPION.with_name("releases")
-CHALLENGER = CHAMPION.with_name("challenger")
 
 
 def challenge(version: str) -> None:
@@ -27,12 +25,11 @@ def challenge(version: str) -> None:
     folder = RELEASES / version
     if not folder.is_dir():
         there = ", ".join(sorted(f.name for f in RELEASES.glob("*"))) or "none"
-        raise UserError(f"{folder}: there is no such release; there are: {there}", "ml release, or ml pull")
+        raise UserError(
+            f"{folder}: there is no such release; there are: {there}", "ml release, or ml pull"
+        )
     load_bundle(folder)
-    made = CHALLENGER.with_name("challenger.new")
-    made.unlink(missing_ok=True)
-    made.symlink_to(Path(RELEASES.name) / version)
-    made.replace(CHALLENGER)
+    replace_link(CHALLENGER, Path(RELEASES.name) / version)
     print(
         f"serving/challenger → {folder}\nnext: serve.challenger in params.yaml says shadow or canary; then ml compare"
     )

@@ -1,9 +1,9 @@
 """`ml release`, `ml rollback`, `ml pull`: what must happen once, after `dvc repro` has made a bundle.
 
-Reads: bundle/, data/test.parquet, data/reference.parquet, reports/evaluate/, dvc.lock. Writes: an MLflow run, a
-registered version, its aliases, serving/releases/<version>/ and the link serving/champion. Killed anywhere and
-run again it ends in the same state; a promotion that was begun is finished by the next release or rollback. Run
-twice a release adds nothing.
+Reads: bundle/, data/test.parquet, data/reference.parquet, reports/evaluate/, dvc.lock. Writes: an
+MLflow run, a registered version, its aliases, serving/releases/<version>/ and the link
+serving/champion. Killed anywhere and run again it ends in the same state; a promotion that was
+begun is finished by the next release or rollback. Run twice a release adds nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from ml.bundle import load_bundle
+from ml.bundle import RELEASES, load_bundle
 from ml.contract import Contract, load_contract
 from ml.encode import Encoder
 from ml.errors import UserError
@@ -47,10 +47,12 @@ def release(*, replace: bool = False) -> Decision:
     """Register the bundle and, where the gate lets it, make it the champion.
 
     Args:
-        replace: skip the comparison with the champion (the question has changed: another target or other classes).
+        replace: skip the comparison with the champion (the question has changed: another target or
+            other classes).
 
     Raises:
-        UserError: there is no bundle, or it is older than the code, data or parameters; a version that was rolled back.
+        UserError: there is no bundle, or it is older than the code, data or parameters; a version
+            that was rolled back.
     """
     params = load_params()
     console = Console(stderr=True)
@@ -85,14 +87,23 @@ def rollback() -> str:
         bad = registry.alias(client, params.name, "champion")
         good = registry.alias(client, params.name, "previous")
         if not bad or not good:
-            raise UserError(f"registry: {params.name} has no previous champion to go back to", "make flow release")
+            raise UserError(
+                f"registry: {params.name} has no previous champion to go back to",
+                "make flow release",
+            )
         if bad == good:
-            what = f"registry: version {bad} of {params.name} is both champion and previous champion"
-            raise UserError(what, "make ui, and give the alias `previous` to a version that was good")
+            what = (
+                f"registry: version {bad} of {params.name} is both champion and previous champion"
+            )
+            raise UserError(
+                what, "make ui, and give the alias `previous` to a version that was good"
+            )
         _fetch(client, params.name, good)
         now = datetime.now(UTC).isoformat()
         _promote(client, params.name, registry.Promotion(good, previous=bad, rolled_back=now))
-    Console().print(f"[green]champion:[/] {params.name} version {good} (was {bad}; the server follows by itself)")
+    Console().print(
+        f"[green]champion:[/] {params.name} version {good} (was {bad}; the server follows by itself)"
+    )
     return good
 
 
@@ -106,7 +117,9 @@ def pull() -> str:
             raise UserError(f"registry: {params.name} has no champion", "make flow release")
         _fetch(client, params.name, version)
         publish.point(version)
-    Console().print(f"[green]champion:[/] {params.name} version {version} in {publish.release_folder(version)}")
+    Console().print(
+        f"[green]champion:[/] {params.name} version {version} in {publish.release_folder(version)}"
+    )
     return version
 
 
@@ -129,7 +142,9 @@ def _finish_begun(client: MlflowClient, name: str) -> registry.Promotion | None:
     if begun:
         _finish(client, name, begun)
         what = "rollback" if begun.rolled_back else "release"
-        Console().print(f"[green]champion:[/] {name} version {begun.champion} (finished a {what} that was stopped)")
+        Console().print(
+            f"[green]champion:[/] {name} version {begun.champion} (finished a {what} that was stopped)"
+        )
     return begun
 
 
@@ -137,7 +152,7 @@ def _finish_begun(client: MlflowClient, name: str) -> registry.Promotion | None:
 def _alone(command: str) -> Iterator[None]:
     """One release, rollback or pull at a time: the next one waits. Faults of disk and registry are told in one line."""
     with explained(command):
-        publish.RELEASES.mkdir(parents=True, exist_ok=True)
+        RELEASES.mkdir(parents=True, exist_ok=True)
         with (publish.SERVING / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             publish.sweep()
@@ -148,9 +163,13 @@ def _refuse_stale() -> None:
     """A bundle that DVC would make anew must not be released: its lineage would be a lie."""
     if not (BUNDLE / "model.onnx").is_file():
         raise UserError("bundle/: there is no model yet", "make flow")
-    done = subprocess.run([sys.executable, "-m", "dvc", "status", "-q"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "status", "-q"], capture_output=True, text=True, check=False
+    )
     if done.returncode == 1:
-        raise UserError("bundle/: older than the data, the code or params.yaml (see `dvc status`)", "make flow")
+        raise UserError(
+            "bundle/: older than the data, the code or params.yaml (see `dvc status`)", "make flow"
+        )
     if done.returncode:
         what = f"`dvc status` stopped with status {done.returncode}: it cannot be said whether bundle/ is up to date"
         raise UserError(what, "python -m dvc status says why; mend that, then make release")
@@ -173,12 +192,20 @@ def _registered(client: MlflowClient, params: Params, status: Any) -> str:
         "folders": [EVALUATION],
         "trials": json.loads(TRIALS.read_text()),
     }
-    run_id = registry.log_run(client, registry.experiment(client, params.name), about, bundle_hash, params.name)
+    run_id = registry.log_run(
+        client, registry.experiment(client, params.name), about, bundle_hash, params.name
+    )
     status.update("registering the version")
     version = str(found.version) if found else _register(client, params, run_id, bundle_hash)
-    released = {"name": params.name, "version": version, "mlflow_run": run_id, "bundle_hash": bundle_hash}
+    released = {
+        "name": params.name,
+        "version": version,
+        "mlflow_run": run_id,
+        "bundle_hash": bundle_hash,
+    }
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    shutil.rmtree(publish.release_folder(version), ignore_errors=True)  # a seal without its registration is a draft
+    # a seal without its registration is a draft
+    shutil.rmtree(publish.release_folder(version), ignore_errors=True)
     folder = publish.seal(BUNDLE, REFERENCE, {**released, **origin, "released_at": now})
     client.log_artifacts(run_id, str(folder), "bundle")
     client.set_model_version_tag(params.name, version, registry.SEALED, "true")
@@ -186,12 +213,17 @@ def _registered(client: MlflowClient, params: Params, status: Any) -> str:
 
 
 def _register(client: MlflowClient, params: Params, run_id: str, bundle_hash: str) -> str:
-    return registry.register(client, params.name, run_id, BUNDLE / "model.onnx", load_contract(), bundle_hash)
+    return registry.register(
+        client, params.name, run_id, BUNDLE / "model.onnx", load_contract(), bundle_hash
+    )
 
 
 def _metrics() -> dict[str, float]:
     about = json.loads((BUNDLE / "model.json").read_text(encoding="utf-8"))
-    return {**about["metrics"], **{f"baseline_{name}": value for name, value in about["baseline"].items()}}
+    return {
+        **about["metrics"],
+        **{f"baseline_{name}": value for name, value in about["baseline"].items()},
+    }
 
 
 def _fetch(client: MlflowClient, name: str, version: str) -> Path:
@@ -210,13 +242,19 @@ def _fetch(client: MlflowClient, name: str, version: str) -> Path:
     return folder
 
 
-def _decide(client: MlflowClient, params: Params, version: str, champion: str | None, replace: bool) -> Decision:
+def _decide(
+    client: MlflowClient, params: Params, version: str, champion: str | None, replace: bool
+) -> Decision:
     about = json.loads((BUNDLE / "model.json").read_text(encoding="utf-8"))
-    checks = [against_baseline(about["metric"], about["metrics"], about["baseline"], params.release)]
+    checks = [
+        against_baseline(about["metric"], about["metrics"], about["baseline"], params.release)
+    ]
     tags = client.get_model_version(params.name, version).tags
     if tags.get(registry.ROLLED_BACK):
         when = tags[registry.ROLLED_BACK][:19]
-        checks.append(Check("not taken out of service", False, f"version {version} was rolled back at {when}"))
+        checks.append(
+            Check("not taken out of service", False, f"version {version} was rolled back at {when}")
+        )
     if champion and champion != version and not replace:
         folder = _fetch(client, params.name, champion)
         checks.append(_compared(folder, champion, about["metric"], params))
@@ -263,4 +301,6 @@ def _tell(name: str, version: str, champion: str | None, decision: Decision) -> 
             f"[green]champion:[/] version {version}{was}, in {publish.release_folder(version)}\nnext: make serve"
         )
     else:
-        console.print(f"[yellow]refused:[/] version {champion or 'none'} stays champion\nnext: make ui")
+        console.print(
+            f"[yellow]refused:[/] version {champion or 'none'} stays champion\nnext: make ui"
+        )

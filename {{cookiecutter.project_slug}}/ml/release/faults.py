@@ -18,14 +18,30 @@ if TYPE_CHECKING:
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, a quota, `ulimit -f`
 SAID = (  # what sqlite and MLflow say, in lower case; what is wrong; what to do
-    ("database is locked", "another program keeps it locked", "end that program (`fuser {at}` names it)"),
+    (
+        "database is locked",
+        "another program keeps it locked",
+        "end that program (`fuser {at}` names it)",
+    ),
     ("disk is full", "the disk is full", "free some space"),
     ("disk i/o error", "the disk is full or broken", "free some space"),
     ("readonly database", "it cannot be written", "make it writable (`ls -l {at}`)"),
-    ("unable to open database", "it cannot be opened or written", "make it writable (`ls -l {at}`)"),
+    (
+        "unable to open database",
+        "it cannot be opened or written",
+        "make it writable (`ls -l {at}`)",
+    ),
     ("file is not a database", "it is not a database", "put a copy of it from before here"),
-    ("out-of-date database schema", "it was made by another release of MLflow", "mlflow db upgrade sqlite:///{at}"),
-    ("max retries exceeded", "the server does not answer", "start it, or correct MLFLOW_TRACKING_URI"),
+    (
+        "out-of-date database schema",
+        "it was made by another release of MLflow",
+        "mlflow db upgrade sqlite:///{at}",
+    ),
+    (
+        "max retries exceeded",
+        "the server does not answer",
+        "start it, or correct MLFLOW_TRACKING_URI",
+    ),
 )
 
 
@@ -62,7 +78,9 @@ def _explain(error: Exception, command: str) -> UserError:
 def _of_disk(error: OSError, command: str) -> UserError:
     if isinstance(error, shutil.Error):  # of copytree: a list of (source, target, reason)
         _, path, reason = error.args[0][0]
-        return UserError(f"{path}: {reason}", f"free some space or make it writable, then {command}")
+        return UserError(
+            f"{path}: {reason}", f"free some space or make it writable, then {command}"
+        )
     path = str(error.filename2 or error.filename or Path.cwd())
     if error.errno in FULL:
         return UserError(f"{path}: the disk is full", f"free some space, then {command}")

@@ -38,7 +38,9 @@ class Decision:
         return "; ".join(f"{check.name}: {check.figures}" for check in failed)
 
 
-def against_baseline(metric: str, model: dict[str, float], baseline: dict[str, float], params: Release) -> Check:
+def against_baseline(
+    metric: str, model: dict[str, float], baseline: dict[str, float], params: Release
+) -> Check:
     """Is the metric higher than the naive baseline's by `release.min_gain_over_baseline`?"""
     gain = model[metric] - baseline[metric]
     figures = f"{metric} {model[metric]:.4f}, baseline {baseline[metric]:.4f}, needs +{params.min_gain_over_baseline:g}"
@@ -54,8 +56,10 @@ def against_champion(
 ) -> Check:
     """Is the metric on the same rows no lower than the champion's, but for `release.max_loss`?
 
-    y: (n,) codes or values; challenger, champion: answer matrices of the same n rows. The figures carry the 95 %
-    interval of the paired bootstrap (both are scored on the same resampled rows; Efron and Tibshirani 1993).
+    y: (n,) codes or values; challenger, champion: answer matrices of the same n rows. The figures
+        carry the 95 %
+    interval of the paired bootstrap (both are scored on the same resampled rows; Efron and
+    Tibshirani 1993).
     """
     from ml.metrics import measure
 

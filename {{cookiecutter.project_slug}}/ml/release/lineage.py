@@ -27,7 +27,9 @@ def git_note(origin: dict[str, Any]) -> str | None:
     if not origin["git_commit"]:
         return "there is no commit here yet: the release names none"
     if origin["git_dirty"]:
-        return f"files differ from commit {origin['git_commit'][:10]}: the release says so (git_dirty)"
+        return (
+            f"files differ from commit {origin['git_commit'][:10]}: the release says so (git_dirty)"
+        )
     return None
 
 
@@ -52,7 +54,11 @@ def raw_params() -> dict[str, Any]:
 def _flat(values: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     for key, value in values.items():
-        found += _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
+        found += (
+            _flat(value, f"{prefix}{key}.")
+            if isinstance(value, dict)
+            else [(f"{prefix}{key}", value)]
+        )
     return found
 
 
@@ -70,7 +76,9 @@ def file_hash(path: Path) -> str:
 
 def folder_hash(folder: Path) -> str:
     """One sha256 for a folder: over the names and hashes of its files, in order of their names."""
-    listing = "".join(f"{path.name} {file_hash(path)}\n" for path in sorted(folder.iterdir()) if path.is_file())
+    listing = "".join(
+        f"{path.name} {file_hash(path)}\n" for path in sorted(folder.iterdir()) if path.is_file()
+    )
     return hashlib.sha256(listing.encode()).hexdigest()
 
 

@@ -1,24 +1,22 @@
 """A sealed bundle: the exported files, their lineage and a manifest of hashes, published in one step.
 
-Writes: serving/releases/<version>/ and the link serving/champion → releases/<version>. A reader sees the old
+Writes: serving/releases/<version>/ and the link serving/champion → releases/<version>. A reader
+sees the old
 release or the new one, never half of one: each is made as a draft beside its place and renamed.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
-from ml.bundle import load_bundle
+from ml.atomic import replace_link, sync, write_json
+from ml.bundle import CHAMPION, RELEASES, load_bundle
 from ml.errors import UserError
 from ml.release.lineage import file_hash
 
-SERVING = Path("serving")
-RELEASES = SERVING / "releases"
-CHAMPION = SERVING / "champion"
+SERVING = CHAMPION.parent
 REFERENCE = "reference.parquet"  # for the monitor; not served, so not in the manifest
 
 
@@ -43,7 +41,8 @@ def sweep() -> None:
 def whole(version: str, bundle_hash: str | None) -> bool:
     """Is the release here, complete, and of the registry's version with this hash?
 
-    A copy of the project that was interrupted has half a folder; another registry has another version of the number.
+    A copy of the project that was interrupted has half a folder; another registry has another
+    version of the number.
     """
     folder = release_folder(version)
     try:
@@ -60,9 +59,9 @@ def seal(bundle: Path, reference: Path, lineage: dict[str, Any]) -> Path:
         return folder
     draft = draft_folder(lineage["version"])
     shutil.copytree(bundle, draft)
-    _write_json(draft / "lineage.json", lineage)
+    write_json(draft / "lineage.json", lineage)
     hashes = {path.name: file_hash(path) for path in sorted(draft.iterdir())}
-    _write_json(draft / "manifest.json", {"files": hashes})
+    write_json(draft / "manifest.json", {"files": hashes})
     shutil.copyfile(reference, draft / REFERENCE)
     return publish(draft, folder)
 
@@ -70,27 +69,12 @@ def seal(bundle: Path, reference: Path, lineage: dict[str, Any]) -> Path:
 def publish(draft: Path, folder: Path) -> Path:
     """Make a finished draft visible under its name, durably."""
     for path in [*draft.iterdir(), draft]:
-        _sync(path)
+        sync(path)
     draft.replace(folder)
-    _sync(folder.parent)
+    sync(folder.parent)
     return folder
 
 
 def point(version: str, link: Path = CHAMPION) -> None:
     """Move the link to a version's release, atomically and durably."""
-    draft = link.with_name(f".{link.name}.draft")
-    draft.symlink_to(Path("releases") / version)
-    draft.replace(link)
-    _sync(link.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _write_json(path: Path, values: Any) -> None:
-    path.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    replace_link(link, Path("releases") / version)

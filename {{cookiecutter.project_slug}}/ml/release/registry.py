@@ -1,8 +1,8 @@
 """The MLflow side of a release: runs, registered versions, the aliases `champion` and `previous`.
 
-Everything here can be killed and repeated: a run and a version are found again by the bundle's hash. The writes of a
-promotion are no transaction, so that what they are to end in is written down before the first (`begin`) and taken
-away after the last (`end`).
+Everything here can be killed and repeated: a run and a version are found again by the bundle's
+hash. The writes of a promotion are no transaction, so that what they are to end in is written down
+before the first (`begin`) and taken away after the last (`end`).
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ HASH = "bundle_hash"  # tag of runs and versions
 SEALED = "sealed"  # tag of a version whose artifacts are complete
 ROLLED_BACK = "rolled_back"  # tag of a version that was taken out of service
 PROMOTION = "promotion"  # tag of the registered model while the aliases move
-ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # of a model or version, of an alias
-RETRIES = "3"  # of a request to a server, 14 seconds in all; MLflow's 7 keep a person waiting for four minutes
+# of a model or version, of an alias
+ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+# of a request to a server, 14 seconds in all; MLflow's 7 keep a person waiting for four minutes
+RETRIES = "3"
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,16 @@ def connect() -> MlflowClient:
     from mlflow.tracking import MlflowClient
 
     given = os.environ.get("MLFLOW_TRACKING_URI")
-    # absolute, because MLflow keeps one connection for each address, wherever the process has moved since
+    # absolute, because MLflow keeps one connection for each address, wherever the process has moved
+    # since
     own = f"sqlite:///{DATABASE.absolute()}"
     if not given or given in (own, f"sqlite:///{DATABASE}"):
         _make_database()
         relocate()
     mlflow.set_tracking_uri(given or own)
-    if not given:  # MLflow writes the address there too: the next call, from another project's folder, must not find it
+    # MLflow writes the address there too: the next call, from another project's folder, must not
+    # find it
+    if not given:
         os.environ.pop("MLFLOW_TRACKING_URI", None)
     return MlflowClient()
 
@@ -81,7 +86,10 @@ def experiment(client: MlflowClient, name: str) -> str:
     found = client.get_experiment_by_name(name)
     if found:
         return str(found.experiment_id)
-    remote = "://" in os.environ.get("MLFLOW_TRACKING_URI", "") and "sqlite" not in os.environ["MLFLOW_TRACKING_URI"]
+    remote = (
+        "://" in os.environ.get("MLFLOW_TRACKING_URI", "")
+        and "sqlite" not in os.environ["MLFLOW_TRACKING_URI"]
+    )
     return str(client.create_experiment(name, None if remote else ARTIFACTS.absolute().as_uri()))
 
 
@@ -136,7 +144,9 @@ def move_aliases(client: MlflowClient, name: str, promotion: Promotion) -> None:
     if promotion.previous:
         client.set_registered_model_alias(name, "previous", promotion.previous)
         if promotion.rolled_back:
-            client.set_model_version_tag(name, promotion.previous, ROLLED_BACK, promotion.rolled_back)
+            client.set_model_version_tag(
+                name, promotion.previous, ROLLED_BACK, promotion.rolled_back
+            )
     client.set_registered_model_alias(name, "champion", promotion.champion)
     client.delete_model_version_tag(name, promotion.champion, ROLLED_BACK)
 
@@ -146,7 +156,9 @@ def end(client: MlflowClient, name: str) -> None:
     client.delete_registered_model_tag(name, PROMOTION)
 
 
-def log_run(client: MlflowClient, experiment_id: str, about: dict[str, Any], bundle_hash: str, name: str) -> str:
+def log_run(
+    client: MlflowClient, experiment_id: str, about: dict[str, Any], bundle_hash: str, name: str
+) -> str:
     """Start (or find again) the run of a bundle and log parameters, metrics and the data it came from."""
     import mlflow
     from mlflow.data.meta_dataset import MetaDataset
@@ -165,14 +177,18 @@ def log_run(client: MlflowClient, experiment_id: str, about: dict[str, Any], bun
         mlflow.log_params(lineage["params"])
         mlflow.log_metrics(about["metrics"])
         source = LocalArtifactDatasetSource("data/raw")
-        mlflow.log_input(MetaDataset(source, name="data/raw", digest=lineage["data"]), context="training")
+        mlflow.log_input(
+            MetaDataset(source, name="data/raw", digest=lineage["data"]), context="training"
+        )
         for folder in about["folders"]:
             mlflow.log_artifacts(str(folder), folder.name)
         _log_trials(client, experiment_id, str(run.info.run_id), about["trials"])
         return str(run.info.run_id)
 
 
-def _log_trials(client: MlflowClient, experiment_id: str, run_id: str, trials: list[dict[str, Any]]) -> None:
+def _log_trials(
+    client: MlflowClient, experiment_id: str, run_id: str, trials: list[dict[str, Any]]
+) -> None:
     """The search's trials as child runs; those that an earlier call finished are left as they are."""
     import mlflow
 
@@ -182,26 +198,33 @@ def _log_trials(client: MlflowClient, experiment_id: str, run_id: str, trials: l
         child = children.get(str(i))
         if not child or child.status != "FINISHED":
             child_id, tags = child.run_id if child else None, {"trial": str(i)}
-            with mlflow.start_run(child_id, experiment_id, run_name=f"trial-{i}", nested=True, tags=tags):
+            with mlflow.start_run(
+                child_id, experiment_id, run_name=f"trial-{i}", nested=True, tags=tags
+            ):
                 mlflow.log_params(trial["settings"])
                 mlflow.log_metrics({name: trial[name] for name in ("score", "rows", "round")})
 
 
-def register(client: MlflowClient, name: str, run_id: str, model: Path, contract: Any, bundle_hash: str) -> str:
+def register(
+    client: MlflowClient, name: str, run_id: str, model: Path, contract: Any, bundle_hash: str
+) -> str:
     """Log the ONNX model in MLflow's own flavour and register it; the version as text."""
     import mlflow
     import onnx
     from mlflow.exceptions import MlflowException
 
     with mlflow.start_run(run_id=run_id) as run:
-        for model_id in _logged_models(client, run.info):  # of a call that was killed before it registered one
+        # of a call that was killed before it registered one
+        for model_id in _logged_models(client, run.info):
             client.delete_logged_model(model_id)
         logged = mlflow.onnx.log_model(
             onnx.load(model),
             name="model",
             signature=_signature(contract),
             onnx_execution_providers=["CPUExecutionProvider"],
-            pip_requirements=[f"{package}=={installed(package)}" for package in ("numpy", "onnx", "onnxruntime")],
+            pip_requirements=[
+                f"{package}=={installed(package)}" for package in ("numpy", "onnx", "onnxruntime")
+            ],
         )
     try:
         client.create_registered_model(name)
@@ -213,7 +236,9 @@ def register(client: MlflowClient, name: str, run_id: str, model: Path, contract
 
 
 def _logged_models(client: MlflowClient, run: Any) -> list[str]:
-    found = client.search_logged_models([run.experiment_id], filter_string=f"source_run_id = '{run.run_id}'")
+    found = client.search_logged_models(
+        [run.experiment_id], filter_string=f"source_run_id = '{run.run_id}'"
+    )
     return [str(model.model_id) for model in found]
 
 
@@ -226,7 +251,9 @@ def _signature(contract: Any) -> Any:
 
     inputs = Schema([TensorSpec(np.dtype("float32"), (-1, len(features(contract))), "x")])
     classes = contract.target.classes
-    outputs = TensorSpec(np.dtype("float32"), (-1, len(classes) or 1), "probabilities" if classes else "value")
+    outputs = TensorSpec(
+        np.dtype("float32"), (-1, len(classes) or 1), "probabilities" if classes else "value"
+    )
     return ModelSignature(inputs, Schema([outputs]))
 
 

@@ -1,8 +1,9 @@
 """A moved or copied project: mlflow.db names the artifacts of the folder in which it lies.
 
-Reads and writes: mlflow.db. MLflow records the absolute address of every experiment, run, model and version, and
-has no call that changes one (3.17). Without this a copy would write into the original's mlartifacts/, and a moved
-project would not find its earlier versions. Run by every command that opens the registry, and by `make ui`.
+Reads and writes: mlflow.db. MLflow records the absolute address of every experiment, run, model and
+version, and has no call that changes one (3.17). Without this a copy would write into the
+original's mlartifacts/, and a moved project would not find its earlier versions. Run by every
+command that opens the registry, and by `make ui`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ def relocate() -> None:
 
 def _recorded(store: sqlite3.Connection) -> list[str]:
     """The addresses of mlartifacts/ that experiments were made with; none in a database without tables yet."""
-    tables = {name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    tables = {
+        name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    }
     if not tables.issuperset(table for table, _ in ADDRESSES):
         return []
     found = store.execute(

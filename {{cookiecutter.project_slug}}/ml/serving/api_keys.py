@@ -1,7 +1,8 @@
 """API keys: who may ask, how often, and how a key is replaced without a restart.
 
-Reads: ML_API_KEYS (keys separated by commas) and the file that ML_API_KEYS_FILE names (one key a line, lines that begin
-with `#` are comments; read again when it changes). ML_LABEL_KEYS and ML_LABEL_KEYS_FILE: the same for `/labels`.
+Reads: ML_API_KEYS (keys separated by commas) and the file that ML_API_KEYS_FILE names (one key a
+line, lines that begin with `#` are comments; read again when it changes). ML_LABEL_KEYS and
+ML_LABEL_KEYS_FILE: the same for `/labels`.
 A key is sent as `Authorization: Bearer <key>` or `X-API-Key: <key>`.
 """
 
@@ -21,7 +22,8 @@ from ml.errors import UserError, refusal
 API_KEYS, LABEL_KEYS = "ML_API_KEYS", "ML_LABEL_KEYS"
 MIN_LENGTH = 16  # characters: 64 bits where they are hexadecimal, too many to try
 LOOK_SECONDS = 1.0  # between two looks at the keys' file
-VISIBLE_ASCII = re.compile("[!-~]+")  # other characters are encoded in a header by each client in its own way
+# other characters are encoded in a header by each client in its own way
+VISIBLE_ASCII = re.compile("[!-~]+")
 
 logger = logging.getLogger(__name__)
 
@@ -76,14 +78,20 @@ class Keys:
         tokens = min(burst, tokens + (now - when) * self._rate)
         if tokens < 1:
             wait = str(max(1, round((1 - tokens) / self._rate)))
-            raise refusal(429, "rate", f"at most {self._rate:g} requests a second", ("server",), Retry_After=wait)
+            raise refusal(
+                429,
+                "rate",
+                f"at most {self._rate:g} requests a second",
+                ("server",),
+                Retry_After=wait,
+            )
         self._buckets[digest] = (tokens - 1, now)
 
     def _read(self, file: Path) -> None:
         """Take the file's keys when it has changed.
 
-        A key that is gone from the file is refused from now on, whatever the other lines hold. Where there is no file
-        to read (it may be about to be replaced), the keys before hold.
+        A key that is gone from the file is refused from now on, whatever the other lines hold.
+        Where there is no file to read (it may be about to be replaced), the keys before hold.
         """
         try:
             found = file.stat()
@@ -101,7 +109,8 @@ class Keys:
         for _ in faults:
             self.on_file_failure()
         text = "; ".join(faults)
-        if text and text != self._reported:  # a lasting failure is logged once and counted at each look
+        # a lasting failure is logged once and counted at each look
+        if text and text != self._reported:
             logger.error("key file %s: %s", file, text)
         self._reported = text
 
@@ -110,7 +119,8 @@ def load_keys(rate: float, variable: str = API_KEYS) -> Keys:
     """The keys that the environment names: those of `variable`, and of the file that `<variable>_FILE` names.
 
     Raises:
-        UserError: a key that is too short or holds white space, or a file that is not there or holds no key.
+        UserError: a key that is too short or holds white space, or a file that is not there or
+            holds no key.
     """
     fixed = _environment_keys(variable)
     named = os.environ.get(f"{variable}_FILE")
@@ -130,7 +140,10 @@ def _environment_keys(variable: str) -> tuple[str, ...]:
     keys = tuple(key.strip() for key in os.environ.get(variable, "").split(",") if key.strip())
     for number, key in enumerate(keys, start=1):
         if fault := _fault(key):
-            raise UserError(f"{variable}: key {number} of {len(keys)}: {fault}", f"{variable}=$(openssl rand -hex 24)")
+            raise UserError(
+                f"{variable}: key {number} of {len(keys)}: {fault}",
+                f"{variable}=$(openssl rand -hex 24)",
+            )
     return keys
 
 

@@ -1,8 +1,9 @@
 """The open connections of a worker: how many there may be, and how long a client may keep it waiting.
 
-A connection waits when its client has to act: send the head of a request, or take what is sent to it. One that waits
-for `deadline_seconds` is closed. When there are as many as may be, those that have waited longest make room for new
-ones, so that a probe is answered whatever other clients hold open.
+A connection waits when its client has to act: send the head of a request, or take what is sent to
+it. One that waits for `deadline_seconds` is closed. When there are as many as may be, those that
+have waited longest make room for new ones, so that a probe is answered whatever other clients hold
+open.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Protocol
 
 SWEEP_SECONDS = 0.5  # between two looks for connections that wait too long
 LOG_SECONDS = 60  # between two lines about the same lack of room
-FILES_SHARE = 0.75  # of the open files that a process may have; the rest is for its own files and for bursts
+# of the open files that a process may have; the rest is for its own files and for bursts
+FILES_SHARE = 0.75
 HEALTH_RESERVE = 16  # connections that requests inside leave to probes
 
 log = logging.getLogger(__name__)

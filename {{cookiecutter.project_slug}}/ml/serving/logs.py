@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from ml.journal.records import Entry, first_ids
+from ml.journal.records import Record, first_ids
 
 
 class JsonLines(logging.Formatter):
@@ -32,10 +32,11 @@ def use_json_lines() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of each request that is no HTTP
+    # it warns of each request that is no HTTP
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
-def log_answer(entries: Sequence[Entry], seconds: float) -> None:
+def log_answer(entries: Sequence[Record], seconds: float) -> None:
     """One line on stdout for an answered request: its ids, so that a caller's complaint finds its rows."""
     line = {
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),

@@ -1,7 +1,7 @@
 """What the service counts, for Prometheus at `/metrics`.
 
-With several workers prometheus-client keeps the numbers in files of PROMETHEUS_MULTIPROC_DIR (`ml.serving.process.server`
-makes an empty one at start), so that any worker answers for all.
+With several workers prometheus-client keeps the numbers in files of PROMETHEUS_MULTIPROC_DIR
+(`ml.serving.process.server` makes an empty one at start), so that any worker answers for all.
 """
 
 from __future__ import annotations
@@ -20,17 +20,26 @@ class Metrics:
 
     def __init__(self) -> None:
         if _FOLDER in os.environ:
-            pid = os.getpid()  # asked for again and again otherwise, in case of a fork; workers are spawned
+            # asked for again and again otherwise, in case of a fork; workers are spawned
+            pid = os.getpid()
             values.ValueClass = values.MultiProcessValue(lambda: pid)  # type: ignore[no-untyped-call]
         registry = self._registry = CollectorRegistry()
         self._serving: str | None = None
         self._answered: dict[tuple[str, str], Counter] = {}
-        self.requests = Counter("ml_requests", "Answers to POST /predict by HTTP status", ["status"], registry=registry)
+        self.requests = Counter(
+            "ml_requests", "Answers to POST /predict by HTTP status", ["status"], registry=registry
+        )
         self.rows = Counter(
-            "ml_rows", "Rows answered, by model version and role", ["version", "role"], registry=registry
+            "ml_rows",
+            "Rows answered, by model version and role",
+            ["version", "role"],
+            registry=registry,
         )
         self.seconds = Histogram(
-            "ml_request_seconds", "Time to answer POST /predict, journal included", buckets=_SECONDS, registry=registry
+            "ml_request_seconds",
+            "Time to answer POST /predict, journal included",
+            buckets=_SECONDS,
+            registry=registry,
         )
         self.waiting = Gauge(
             "ml_requests_waiting",
@@ -39,15 +48,22 @@ class Metrics:
             registry=registry,
         )
         self.room = Gauge(
-            "ml_requests_room", "Requests that may be inside at once", multiprocess_mode="livesum", registry=registry
+            "ml_requests_room",
+            "Requests that may be inside at once",
+            multiprocess_mode="livesum",
+            registry=registry,
         )
         self.connections_dropped = Counter(
             "ml_connections_dropped",
             "Connections closed to make room for new ones, because as many were open as may be",
             registry=registry,
         )
-        self.journal_rows = Counter("ml_journal_rows", "Rows made durable in the journal", registry=registry)
-        self.journal_failures = Counter("ml_journal_failures", "Writes to the journal that failed", registry=registry)
+        self.journal_rows = Counter(
+            "ml_journal_rows", "Rows made durable in the journal", registry=registry
+        )
+        self.journal_failures = Counter(
+            "ml_journal_failures", "Writes to the journal that failed", registry=registry
+        )
         self.commit_seconds = Histogram(
             "ml_journal_commit_seconds", "Time of one commit", buckets=_SECONDS, registry=registry
         )
@@ -66,9 +82,13 @@ class Metrics:
             registry=registry,
         )
         self.label_failures = Counter(
-            "ml_label_failures", "Requests to POST /labels that could not be recorded", registry=registry
+            "ml_label_failures",
+            "Requests to POST /labels that could not be recorded",
+            registry=registry,
         )
-        self.labels_recorded = Counter("ml_labels", "Outcomes recorded over POST /labels", registry=registry)
+        self.labels_recorded = Counter(
+            "ml_labels", "Outcomes recorded over POST /labels", registry=registry
+        )
         self.callers_refused = Counter(
             "ml_callers_refused",
             "Requests refused for who sent them: api_key, rate, host, origin",
@@ -76,17 +96,23 @@ class Metrics:
             registry=registry,
         )
         for reason in ("api_key", "rate", "host", "origin"):
-            self.callers_refused.labels(reason)  # at 0 from the start, so that the first one is an increase
+            # at 0 from the start, so that the first one is an increase
+            self.callers_refused.labels(reason)
         self.key_file_failures = Counter(
             "ml_key_file_failures",
             "Looks at a file of API keys that found it missing, unreadable or wrong",
             registry=registry,
         )
         self.bundle_failures = Counter(
-            "ml_bundle_failures", "Bundles that were refused; the one before went on serving", registry=registry
+            "ml_bundle_failures",
+            "Bundles that were refused; the one before went on serving",
+            registry=registry,
         )
         self.challenger_failures = Counter(
-            "ml_challenger_failures", "Requests the challenger failed at or left out", ["reason"], registry=registry
+            "ml_challenger_failures",
+            "Requests the challenger failed at or left out",
+            ["reason"],
+            registry=registry,
         )
         self.bundle = Gauge(
             "ml_bundle_serving",

@@ -1,7 +1,8 @@
 """What a server is told: the serve block of params.yaml and the environment.
 
-Reads: params.yaml, ML_BUNDLE (folder of the bundle), JOURNAL_URL, ML_ALLOWED_HOSTS (see `ml.serving.api.origin`),
-ML_API_KEYS, ML_API_KEYS_FILE, ML_LABEL_KEYS, ML_LABEL_KEYS_FILE (see `ml.serving.api_keys`).
+Reads: params.yaml, ML_BUNDLE (folder of the bundle), JOURNAL_URL, ML_ALLOWED_HOSTS (see
+`ml.serving.api.origin`), ML_API_KEYS, ML_API_KEYS_FILE, ML_LABEL_KEYS, ML_LABEL_KEYS_FILE (see
+`ml.serving.api_keys`).
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ class Settings:
     bundle: Path
     journal: str
     keys: Keys
-    label_keys: Keys = field(default_factory=lambda: Keys((), None, 0))  # none: those of every other route
+    # none: those of every other route
+    label_keys: Keys = field(default_factory=lambda: Keys((), None, 0))
     allowed_hosts: frozenset[str] = frozenset()  # beside loopback's, while there are no keys
 
 
@@ -37,5 +39,7 @@ def load_settings() -> Settings:
         journal=journal_url(),
         keys=load_keys(serve.rate_per_key),
         label_keys=load_keys(serve.rate_per_key, LABEL_KEYS),
-        allowed_hosts=frozenset(os.environ.get("ML_ALLOWED_HOSTS", "").lower().replace(",", " ").split()),
+        allowed_hosts=frozenset(
+            os.environ.get("ML_ALLOWED_HOSTS", "").lower().replace(",", " ").split()
+        ),
     )

@@ -22,9 +22,15 @@ def tabs(n: int = 200) -> Table:
     rng = drawn("tabs")
     dose = rng.uniform(0, 9, n).round(2)
     frame = pd.DataFrame(
-        {"dose, mg": dose, "group": rng.choice(["a", "b"], n), "reply": (dose * 3 + rng.normal(0, 1, n)).round(2)}
+        {
+            "dose, mg": dose,
+            "group": rng.choice(["a", "b"], n),
+            "reply": (dose * 3 + rng.normal(0, 1, n)).round(2),
+        }
     )
-    return Table("tabs.tsv", gzip.compress(b"\xef\xbb\xbf" + as_csv(frame, sep="\t")), {"target": "reply"})
+    return Table(
+        "tabs.tsv", gzip.compress(b"\xef\xbb\xbf" + as_csv(frame, sep="\t")), {"target": "reply"}
+    )
 
 
 def pipes(n: int = 200) -> Table:
@@ -32,7 +38,9 @@ def pipes(n: int = 200) -> Table:
     rng = drawn("pipes")
     size = rng.uniform(0, 9, n).round(2)
     label = rng.choice(["\u201cbig\u201d, red", "\u20ac, small", "plain"], n)
-    frame = pd.DataFrame({"label": label, "size": size, "kind": yes_or_no(rng, size - 4, ("off", "on"))})
+    frame = pd.DataFrame(
+        {"label": label, "size": size, "kind": yes_or_no(rng, size - 4, ("off", "on"))}
+    )
     return Table("pipes.txt", as_csv(frame, sep="|", encoding="cp1252"), {"target": "kind"})
 
 
@@ -40,7 +48,9 @@ def utf16(n: int = 120) -> Table:
     """What a spreadsheet calls Unicode text: UTF-16 and tabs."""
     rng = drawn("utf16")
     size = rng.uniform(0, 9, n).round(2)
-    frame = pd.DataFrame({"größe": size, "art": rng.choice(["klein", "groß"], n), "menge": (size * 2).round(1)})
+    frame = pd.DataFrame(
+        {"größe": size, "art": rng.choice(["klein", "groß"], n), "menge": (size * 2).round(1)}
+    )
     return Table("unicode.txt", as_csv(frame, sep="\t", encoding="utf-16"), {"target": "menge"})
 
 
@@ -60,8 +70,14 @@ def parquet(n: int = 300) -> Table:
     oslo = pa.timestamp("ns", "Europe/Oslo")
     x = rng.normal(0, 1, n)
     days = [dt.date(2024, 1, 1) + dt.timedelta(days=int(d)) for d in rng.integers(0, 300, n)]
-    whole = [None if r < 0.1 else int(v) for v, r in zip(rng.integers(0, 50, n), rng.random(n), strict=True)]
-    flags = [None if r < 0.1 else bool(v) for v, r in zip(rng.integers(0, 2, n), rng.random(n), strict=True)]
+    whole = [
+        None if r < 0.1 else int(v)
+        for v, r in zip(rng.integers(0, 50, n), rng.random(n), strict=True)
+    ]
+    flags = [
+        None if r < 0.1 else bool(v)
+        for v, r in zip(rng.integers(0, 2, n), rng.random(n), strict=True)
+    ]
     table = pa.table(
         {
             "x": pa.array(x), "small": pa.array(x.astype(np.float32)), "whole": pa.array(whole, pa.int32()),

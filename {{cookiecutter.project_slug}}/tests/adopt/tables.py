@@ -39,7 +39,9 @@ def drawn(name: str) -> np.random.Generator:
     return np.random.default_rng(sum(name.encode()))
 
 
-def yes_or_no(rng: np.random.Generator, score: np.ndarray[Any, Any], words: tuple[str, str] = ("no", "yes")) -> Any:
+def yes_or_no(
+    rng: np.random.Generator, score: np.ndarray[Any, Any], words: tuple[str, str] = ("no", "yes")
+) -> Any:
     return np.where(rng.random(len(score)) < 1 / (1 + np.exp(-score)), words[1], words[0])
 
 
@@ -71,7 +73,10 @@ def german(n: int = 300) -> Table:
     frame = pd.DataFrame(
         {
             "Straße": rng.choice(["Königsallee", "Münsterplatz", "Am Wall"], n),
-            "Einkommen": [f"{v:,.2f} EUR".replace(",", "#").replace(".", ",").replace("#", ".") for v in income],
+            "Einkommen": [
+                f"{v:,.2f} EUR".replace(",", "#").replace(".", ",").replace("#", ".")
+                for v in income
+            ],
             "Größe": [f"{v:.2f}".replace(".", ",") for v in rng.normal(1.7, 0.1, n)],
             "Datum": days.strftime("%d.%m.%Y"),
             "Kunde": rng.choice(["ja", "nein"], n),
@@ -139,7 +144,8 @@ def booleans(n: int = 400) -> Table:
     score = rng.normal(0, 1, n)
     target = yes_or_no(rng, 3 * score)
     spelled = [
-        t.upper() if r < 0.1 else t.title() if r < 0.3 else t for t, r in zip(target, rng.random(n), strict=True)
+        t.upper() if r < 0.1 else t.title() if r < 0.3 else t
+        for t, r in zip(target, rng.random(n), strict=True)
     ]
     frame = pd.DataFrame(
         {
@@ -155,7 +161,9 @@ def booleans(n: int = 400) -> Table:
 def moments(n: int = 400) -> Table:
     """Dates in the usual forms, epochs, time zones, a zero date; ordered by a time that is named."""
     rng = drawn("moments")
-    day = pd.Timestamp("2021-03-01") + pd.to_timedelta(np.sort(rng.uniform(0, 900, n)), unit="D").floor("s")
+    day = pd.Timestamp("2021-03-01") + pd.to_timedelta(
+        np.sort(rng.uniform(0, 900, n)), unit="D"
+    ).floor("s")
     stamp = (day.astype("datetime64[s]").astype("int64")).to_numpy()
     birth = pd.Timestamp("1950-01-01") + pd.to_timedelta(rng.integers(0, 18_000, n), unit="D")
     zero = np.where(rng.random(n) < 0.05, "0000-00-00", day.strftime("%Y-%m-%d"))
@@ -231,10 +239,22 @@ def reviews(n: int = 400) -> Table:
     rng = drawn("reviews")
     texts = [" ".join(rng.choice(WORDS, int(rng.integers(4, 14)))) for _ in range(n)]
     texts = [f'{t}, "really"\nso' if i % 7 == 0 else t for i, t in enumerate(texts)]
-    stars = [min(5, max(1, 3 + t.count("good") + t.count("great") - t.count("bad") - t.count("rude"))) for t in texts]
-    names = [f"{rng.choice(['Ann', 'Bo', 'Cy'])} {chr(65 + i % 26)}. {rng.choice(['Lee', 'Ray'])}{i}" for i in range(n)]
-    frame = pd.DataFrame({"review": texts, "name": names, "helpful": rng.integers(0, 40, n), "stars": stars})
-    return Table("reviews.csv", as_csv(frame, lineterminator="\r\n"), {"target": "stars", "task": "regression"})
+    stars = [
+        min(5, max(1, 3 + t.count("good") + t.count("great") - t.count("bad") - t.count("rude")))
+        for t in texts
+    ]
+    names = [
+        f"{rng.choice(['Ann', 'Bo', 'Cy'])} {chr(65 + i % 26)}. {rng.choice(['Lee', 'Ray'])}{i}"
+        for i in range(n)
+    ]
+    frame = pd.DataFrame(
+        {"review": texts, "name": names, "helpful": rng.integers(0, 40, n), "stars": stars}
+    )
+    return Table(
+        "reviews.csv",
+        as_csv(frame, lineterminator="\r\n"),
+        {"target": "stars", "task": "regression"},
+    )
 
 
 def headers(n: int = 200) -> Table:
@@ -251,8 +271,12 @@ def shops(n: int = 2500) -> Table:
     """A hundred shops, each in many rows; three classes that follow them; levels that only few rows have."""
     rng = drawn("shops")
     shop = rng.integers(0, 100, n)
-    size = np.where(rng.random(n) < 0.8, np.array(["S", "M", "L"])[shop % 3], rng.choice(["S", "M", "L"], n))
-    name = np.where(rng.random(n) < 0.01, [f"pop-up {i}" for i in range(n)], [f"shop no. {k}" for k in shop])
+    size = np.where(
+        rng.random(n) < 0.8, np.array(["S", "M", "L"])[shop % 3], rng.choice(["S", "M", "L"], n)
+    )
+    name = np.where(
+        rng.random(n) < 0.01, [f"pop-up {i}" for i in range(n)], [f"shop no. {k}" for k in shop]
+    )
     return Table("shops.csv", as_csv(pd.DataFrame({"shop": name, "temp": rng.normal(15, 5, n).round(1), "size": size})),
                  {"target": "size"})  # fmt: skip
 
@@ -282,7 +306,9 @@ def own_names(n: int = 300) -> Table:
 def wide(n: int = 120) -> Table:
     """More columns than a screen has lines, named by years; few rows; a rare positive class."""
     rng = drawn("wide")
-    frame = pd.DataFrame(rng.normal(0, 1, (n, 60)).round(3), columns=[str(1960 + i) for i in range(60)])
+    frame = pd.DataFrame(
+        rng.normal(0, 1, (n, 60)).round(3), columns=[str(1960 + i) for i in range(60)]
+    )
     frame.insert(0, "country", [f"land {i % 30}" for i in range(n)])
     frame["fell"] = (np.arange(n) % 12 == 0).astype(float)
     return Table("wide.csv", as_csv(frame), {"target": "fell"})

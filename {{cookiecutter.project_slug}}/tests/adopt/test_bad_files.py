@@ -60,7 +60,10 @@ def _lines(*changed: tuple[int, str]) -> bytes:
         (b" \n\n \n", "is empty"),
         (b"a,b,y\n", "holds no rows"),
         (b"y\n" + b"\n".join(b"%d" % i for i in range(60)), "only one column"),
-        (_lines((5, "1,2,3,4"), (9, "7,8"), (30, "1")), r"3 rows do not have the 3 columns .* line 6 has 4"),
+        (
+            _lines((5, "1,2,3,4"), (9, "7,8"), (30, "1")),
+            r"3 rows do not have the 3 columns .* line 6 has 4",
+        ),
         (b"PK\x03\x04" + bytes(900), "Excel or zip"),
         (b'{"a": [1, 2]}\n' * 30, "JSON"),
         (b"<html><body>" * 30, "HTML"),
@@ -87,7 +90,8 @@ MANY = "\n".join(f"{i},{i * 7 % 11},{'yes' if i % 3 else 'no'}" for i in range(4
         (_lines((30, '1,"2,yes')), 31),
         (_lines((30, '"1,2,yes')), 31),
         (_lines((30, '1,2,"yes')), 31),  # the last column: the rest of the file became one class
-        (_lines((30, '1,"2,yes'), (40, '1,"2",yes')), 31),  # a later quote closes it: ten rows were lost
+        # a later quote closes it: ten rows were lost
+        (_lines((30, '1,"2,yes'), (40, '1,"2",yes')), 31),
         (_lines((60, '1,"2,yes')), 61),
         (_lines((0, 'a,"b,y')), 1),
         (_lines((20, '"4\n4",2,yes'), (30, '1,"2,yes')), 32),  # a value of two lines is sound
@@ -117,11 +121,15 @@ def _parquet(table: pa.Table) -> bytes:
 
 def test_two_parquet_columns_of_one_name_are_told_apart(folder: Path) -> None:
     numbers = pa.array(np.arange(60) % 7)
-    Path("t.parquet").write_bytes(_parquet(pa.table([numbers, numbers, numbers], names=["a", "a", "y"])))
+    Path("t.parquet").write_bytes(
+        _parquet(pa.table([numbers, numbers, numbers], names=["a", "a", "y"]))
+    )
     assert read_texts(Path("t.parquet"), Source()).column_names == ["a", "a_2", "y"]
 
 
-TABLE = _parquet(pa.table({"a": np.arange(60), "b": np.arange(60) % 11, "y": ["yes", "no", "no"] * 20}))
+TABLE = _parquet(
+    pa.table({"a": np.arange(60), "b": np.arange(60) % 11, "y": ["yes", "no", "no"] * 20})
+)
 WRITTEN = [
     SOUND.encode(), SOUND.replace("9,", '"9",').encode(), SOUND.encode("utf-16"), b"\xef\xbb\xbf" + SOUND.encode(),
     SOUND.replace("9,", "é,").encode("latin-1"), gzip.compress(SOUND.encode()), TABLE,
@@ -133,10 +141,14 @@ WRITTEN = [
 def test_damaged_bytes_are_read_or_refused(data: st.DataObject) -> None:
     """Bytes cut, overwritten and inserted anywhere: a `UserError` or a table, nothing else."""
     written = bytearray(data.draw(st.sampled_from(WRITTEN)))
-    junk = st.sampled_from([b'"', b"\x00", b"\xff", b"\r", b"\n", b",", b"\xef\xbb\xbf", b"\xff\xfe", b'","'])
+    junk = st.sampled_from(
+        [b'"', b"\x00", b"\xff", b"\r", b"\n", b",", b"\xef\xbb\xbf", b"\xff\xfe", b'","']
+    )
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(written)))
-        written[at : at + data.draw(st.integers(0, 3))] = data.draw(st.one_of(junk, st.binary(max_size=8)))
+        written[at : at + data.draw(st.integers(0, 3))] = data.draw(
+            st.one_of(junk, st.binary(max_size=8))
+        )
     del written[data.draw(st.one_of(st.just(len(written)), st.integers(0, len(written)))) :]
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(UserError):
         path = Path(folder) / "t.csv"
@@ -161,7 +173,9 @@ def test_an_encoding_that_is_none(encoding: str, folder: Path) -> None:
 
 
 def test_an_encoding_that_does_not_fit(folder: Path) -> None:
-    assert "not readable as utf-8 text" in _refused(SOUND.replace("9,", "é,").encode("latin-1"), encoding="utf-8")
+    assert "not readable as utf-8 text" in _refused(
+        SOUND.replace("9,", "é,").encode("latin-1"), encoding="utf-8"
+    )
 
 
 def test_a_missing_file_names_the_nearest(folder: Path) -> None:
@@ -186,7 +200,8 @@ def test_parts_of_different_shapes(folder: Path) -> None:
 def test_data_in_the_first_line_is_not_taken_for_names(folder: Path) -> None:
     rng = np.random.default_rng(0)
     measured = "\n".join(
-        ",".join(f"{v:.1f}" for v in row) + ",ab"[: 2 + i % 2] for i, row in enumerate(rng.normal(0, 1, (60, 3)))
+        ",".join(f"{v:.1f}" for v in row) + ",ab"[: 2 + i % 2]
+        for i, row in enumerate(rng.normal(0, 1, (60, 3)))
     )
     said = _refused(measured.encode())
     assert "looks like data" in said
@@ -240,13 +255,16 @@ def test_an_option_that_does_not_fit(said: dict[str, str], says: str, folder: Pa
 
 
 def test_too_few_rows(folder: Path) -> None:
-    assert "12 rows with a target are too few" in _refused("\n".join(SOUND.splitlines()[:13]).encode())
+    assert "12 rows with a target are too few" in _refused(
+        "\n".join(SOUND.splitlines()[:13]).encode()
+    )
 
 
 def test_nothing_left_to_predict_from(folder: Path) -> None:
     data = "\n".join(["id,y", *(f"row{i},{i % 2}" for i in range(60))])
     assert "no column is left" in _refused(data.encode())
-    notes = "\n".join(["note,y", *(f"was {i},{i % 2}" for i in range(60))])  # too short to learn words from
+    # too short to learn words from
+    notes = "\n".join(["note,y", *(f"was {i},{i % 2}" for i in range(60))])
     assert "no column is left" in _refused(notes.encode())
 
 

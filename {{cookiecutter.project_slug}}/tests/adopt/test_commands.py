@@ -51,7 +51,9 @@ def project(empty_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def _visits(n: int = 200, seed: int = 0, top: float = 50) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     size = rng.uniform(0, top, n).round(1)
-    return pd.DataFrame({"size": size, "plan": rng.choice(["a", "b"], n), "won": np.where(size > 20, "yes", "no")})
+    return pd.DataFrame(
+        {"size": size, "plan": rng.choice(["a", "b"], n), "won": np.where(size > 20, "yes", "no")}
+    )
 
 
 def _write(name: str, frame: pd.DataFrame, sep: str = ",", encoding: str = "utf-8") -> str:
@@ -104,7 +106,9 @@ def test_a_newer_file_replaces_the_old_one_while_nobody_edited(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     adopt(_write("visits.csv", _visits()), target="won", drop=[])
-    adopt(_write("newer.csv", _visits(top=90).assign(age=np.arange(200) % 70)), target="won", drop=[])
+    adopt(
+        _write("newer.csv", _visits(top=90).assign(age=np.arange(200) % 70)), target="won", drop=[]
+    )
     assert _parts() == ["0001-newer.csv"]
     said = capsys.readouterr().out
     assert "~ size" in said
@@ -178,7 +182,10 @@ def test_a_part_that_keeps_the_contract_is_appended_once(project: Path) -> None:
     assert _parts() == ["0001-visits.csv", "0002-more.csv"]
     assert Path("contract.yaml").read_bytes() == contract
     ingest.main()
-    assert [p["rows"] for p in json.loads(Path("reports/ingest.json").read_text())["parts"]] == [200, 50]
+    assert [p["rows"] for p in json.loads(Path("reports/ingest.json").read_text())["parts"]] == [
+        200,
+        50,
+    ]
     adopt("visits.csv", target="won", drop=[])  # again: what was appended stays
     assert _parts() == ["0001-visits.csv", "0002-more.csv"]
 
@@ -194,7 +201,9 @@ def test_a_part_that_keeps_the_contract_is_appended_once(project: Path) -> None:
         (_visits(50).assign(size=5000.0), r'column "size".*lies beyond'),
     ],
 )
-def test_a_part_that_breaks_the_contract_goes_to_quarantine(broken: pd.DataFrame, says: str, project: Path) -> None:
+def test_a_part_that_breaks_the_contract_goes_to_quarantine(
+    broken: pd.DataFrame, says: str, project: Path
+) -> None:
     adopt(_write("visits.csv", _visits()), target="won", drop=[])
     before = _state()
     more = _write("more.csv", broken)
@@ -202,7 +211,10 @@ def test_a_part_that_breaks_the_contract_goes_to_quarantine(broken: pd.DataFrame
         with pytest.raises(UserError, match=says):
             append(more)
     assert _state() == before
-    assert sorted(p.name for p in Path("data/quarantine").iterdir()) == ["more.csv", "more.csv.reason.txt"]
+    assert sorted(p.name for p in Path("data/quarantine").iterdir()) == [
+        "more.csv",
+        "more.csv.reason.txt",
+    ]
     assert Path("data/quarantine/more.csv").read_bytes() == Path(more).read_bytes()
     assert "more.csv" in Path("data/quarantine/more.csv.reason.txt").read_text()
 
@@ -214,7 +226,11 @@ def test_another_separator_is_named_for_what_it_is(project: Path) -> None:
 
 
 def test_another_encoding_is_named_for_what_it_is(project: Path) -> None:
-    adopt(_write("visits.csv", _visits().assign(plan="größe"), encoding="latin-1"), target="won", drop=[])
+    adopt(
+        _write("visits.csv", _visits().assign(plan="größe"), encoding="latin-1"),
+        target="won",
+        drop=[],
+    )
     with pytest.raises(UserError, match=r"it is utf-8, in contract\.yaml the encoding is latin-1"):
         append(_write("more.csv", _visits(50).assign(plan="größe")))
 
@@ -222,13 +238,20 @@ def test_another_encoding_is_named_for_what_it_is(project: Path) -> None:
 def _cyrillic(n: int = 200, seed: int = 0) -> pd.DataFrame:
     """Some of its lines are UTF-8 by accident when written as cp1251."""
     frame = _visits(n, seed)
-    return frame.assign(plan=np.where(frame.index % 3 == 0, "Рё", np.where(frame["plan"] == "a", "дом", "мир")))
+    return frame.assign(
+        plan=np.where(frame.index % 3 == 0, "Рё", np.where(frame["plan"] == "a", "дом", "мир"))
+    )
 
 
 def test_a_named_encoding_is_remembered(project: Path) -> None:
     """Lines that are UTF-8 by accident were refused as a mixture of encodings."""
     assert "Рё".encode("cp1251").decode("utf-8") == "и"
-    adopt(_write("visits.csv", _cyrillic(), encoding="cp1251"), target="won", drop=[], encoding="Windows-1251")
+    adopt(
+        _write("visits.csv", _cyrillic(), encoding="cp1251"),
+        target="won",
+        drop=[],
+        encoding="Windows-1251",
+    )
     contract = load_contract()
     plan = contract.get("plan")
     assert isinstance(plan, Categorical)
@@ -244,11 +267,17 @@ def test_a_named_encoding_is_remembered(project: Path) -> None:
 
 
 def test_a_guessed_encoding_is_a_doubt(project: Path) -> None:
-    frame = _visits().assign(plan=lambda f: np.where(f.index == 7, "Ã¼", "größe"))  # one line is UTF-8 by accident
+    # one line is UTF-8 by accident
+    frame = _visits().assign(plan=lambda f: np.where(f.index == 7, "Ã¼", "größe"))
     adopt(_write("visits.csv", frame, encoding="latin-1"), target="won", drop=[])
     assert load_contract().source.encoding == "latin-1"
-    said = " ".join(line.removeprefix("#").strip() for line in Path("contract.yaml").read_text().splitlines())
-    assert "visits.csv is not UTF-8 (first: line 2), read as latin-1, though 1 lines could be UTF-8" in said
+    said = " ".join(
+        line.removeprefix("#").strip() for line in Path("contract.yaml").read_text().splitlines()
+    )
+    assert (
+        "visits.csv is not UTF-8 (first: line 2), read as latin-1, though 1 lines could be UTF-8"
+        in said
+    )
     append(_write("more.csv", frame[:50].assign(plan="größe"), encoding="latin-1"))
 
 
@@ -267,7 +296,11 @@ def test_an_encoding_that_bytes_leave_open_can_be_named(project: Path) -> None:
 def test_the_demo_is_adopted_like_any_table(project: Path) -> None:
     adopt("demo", target=None, drop=[])
     contract = load_contract()
-    assert (contract.target.name, contract.time, contract.id) == ("churned", "observed_at", "customer_id")
+    assert (contract.target.name, contract.time, contract.id) == (
+        "churned",
+        "observed_at",
+        "customer_id",
+    )
     ingest.main()
     assert json.loads(Path("reports/ingest.json").read_text())["rows"] == 20_000
 
@@ -298,7 +331,9 @@ def web(tmp_path: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _dvc(*words: str) -> str:
-    return subprocess.run([sys.executable, "-m", "dvc", *words], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        [sys.executable, "-m", "dvc", *words], capture_output=True, text=True, check=True
+    ).stdout
 
 
 @pytest.mark.slow
@@ -339,10 +374,14 @@ def test_a_bucket_is_an_address_too(project: Path, monkeypatch: pytest.MonkeyPat
     try:
         client = boto3.client("s3")
         client.create_bucket(Bucket="tables")
-        client.put_object(Bucket="tables", Key="in/visits.csv", Body=_visits().to_csv(index=False).encode())
+        client.put_object(
+            Bucket="tables", Key="in/visits.csv", Body=_visits().to_csv(index=False).encode()
+        )
         adopt("s3://tables/in/visits.csv", target="won", drop=[])
         assert _parts() == ["0001-visits.csv"]
-        client.put_object(Bucket="tables", Key="in/visits.csv", Body=_visits(90).to_csv(index=False).encode())
+        client.put_object(
+            Bucket="tables", Key="in/visits.csv", Body=_visits(90).to_csv(index=False).encode()
+        )
         _dvc("update", "data/source/visits.csv.dvc")
         assert len(pd.read_csv("data/source/visits.csv")) == 90
     finally:

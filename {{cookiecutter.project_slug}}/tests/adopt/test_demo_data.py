@@ -29,7 +29,10 @@ def model(year: pd.DataFrame) -> HistGradientBoostingClassifier:
 
 def _x(frame: pd.DataFrame) -> pd.DataFrame:
     levels = {"channel": demo_data.CHANNELS, "plan": demo_data.PLANS}
-    coded = {name: frame[name].map({level: i for i, level in enumerate(listed)}) for name, listed in levels.items()}
+    coded = {
+        name: frame[name].map({level: i for i, level in enumerate(listed)})
+        for name, listed in levels.items()
+    }
     return frame[FEATURES].assign(**coded).astype(float)
 
 
@@ -49,7 +52,11 @@ def test_the_same_arguments_give_the_same_rows(year: pd.DataFrame) -> None:
 def test_a_year_of_twenty_thousand_customers_in_order(year: pd.DataFrame) -> None:
     assert len(year) == year[demo_data.ID].nunique() == 20_000
     assert year[demo_data.TIME].is_monotonic_increasing
-    assert pd.Timedelta(days=360) < year[demo_data.TIME].max() - year[demo_data.TIME].min() < pd.Timedelta(days=367)
+    assert (
+        pd.Timedelta(days=360)
+        < year[demo_data.TIME].max() - year[demo_data.TIME].min()
+        < pd.Timedelta(days=367)
+    )
     missing = year.isna().mean()
     assert set(missing[missing > 0].index) == {"age", "device", "satisfaction"}
 
@@ -62,13 +69,20 @@ def test_the_latest_months_are_predictable_and_not_too_much(
 
 
 def test_windows_of_one_stream_follow_each_other() -> None:
-    first, second = demo_data.simulate(rows=500, months=1), demo_data.simulate(rows=500, months=1, first_month=1)
+    first, second = (
+        demo_data.simulate(rows=500, months=1),
+        demo_data.simulate(rows=500, months=1, first_month=1),
+    )
     assert first[demo_data.TIME].max() < second[demo_data.TIME].min()
     assert not set(first[demo_data.ID]) & set(second[demo_data.ID])
 
 
-def test_a_shift_changes_who_is_seen_and_not_why_they_leave(model: HistGradientBoostingClassifier) -> None:
-    calm, shifted = (demo_data.simulate(rows=4000, months=1, first_month=12, shift=s) for s in (0.0, 1.0))
+def test_a_shift_changes_who_is_seen_and_not_why_they_leave(
+    model: HistGradientBoostingClassifier,
+) -> None:
+    calm, shifted = (
+        demo_data.simulate(rows=4000, months=1, first_month=12, shift=s) for s in (0.0, 1.0)
+    )
     assert shifted["age"].mean() < calm["age"].mean() - 8
     assert (shifted["channel"] == "app").mean() > (calm["channel"] == "app").mean() + 0.2
     assert _auc(model, shifted) > _auc(model, calm) - 0.05
@@ -77,7 +91,9 @@ def test_a_shift_changes_who_is_seen_and_not_why_they_leave(model: HistGradientB
 def test_a_change_of_concept_leaves_the_columns_alone_and_breaks_the_model(
     model: HistGradientBoostingClassifier,
 ) -> None:
-    calm, changed = (demo_data.simulate(rows=4000, months=1, first_month=12, concept=c) for c in (0.0, 1.0))
+    calm, changed = (
+        demo_data.simulate(rows=4000, months=1, first_month=12, concept=c) for c in (0.0, 1.0)
+    )
     pd.testing.assert_frame_equal(calm[FEATURES], changed[FEATURES])
     assert _auc(model, changed) < _auc(model, calm) - 0.1
 

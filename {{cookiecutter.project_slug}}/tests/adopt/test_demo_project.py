@@ -18,7 +18,13 @@ from ml.contract import load_contract
 from ml.errors import UserError
 from tests.conftest import HERE, write_customers
 
-OUTPUTS = ["data/test.parquet", "models/model.skops", "bundle/model.onnx", "reports/ingest.json", "metrics/model.json"]
+OUTPUTS = [
+    "data/test.parquet",
+    "models/model.skops",
+    "bundle/model.onnx",
+    "reports/ingest.json",
+    "metrics/model.json",
+]
 RUNTIME = ["dvc.lock", "reports/monitoring/1/verdict.json", "mlflow.db", "mlartifacts/1/model.onnx"]
 
 
@@ -52,7 +58,9 @@ def write_outputs(*versions: str) -> None:
     """What pipeline, monitor and a release for each data version leave behind."""
     for name in OUTPUTS + RUNTIME:
         Path(name).parent.mkdir(parents=True, exist_ok=True)
-        Path(name).write_text("schema: '2.0'\nstages: {}\n" if name == "dvc.lock" else "from the demo")
+        Path(name).write_text(
+            "schema: '2.0'\nstages: {}\n" if name == "dvc.lock" else "from the demo"
+        )
     for i, version in enumerate(versions, 1):
         folder = Path(f"serving/releases/{i}")
         folder.mkdir(parents=True)
@@ -68,20 +76,30 @@ def adopt_own(contract: str | None = None) -> None:
 
 
 def files() -> set[str]:
-    return {path.as_posix() for path in Path().rglob("*") if path.is_file() and path.parts[0] not in (".git", ".dvc")}
+    return {
+        path.as_posix()
+        for path in Path().rglob("*")
+        if path.is_file() and path.parts[0] not in (".git", ".dvc")
+    }
 
 
-def test_a_clone_gets_exactly_the_demo_data_back(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_clone_gets_exactly_the_demo_data_back(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = Path("data/raw/0001-demo.csv").read_bytes()
     shutil.rmtree("data/raw")
     demo_project.main()
     assert Path("data/raw/0001-demo.csv").read_bytes() == before
     assert "demo data" in capsys.readouterr().out
-    said = subprocess.run([sys.executable, "-m", "dvc", "status", "data/raw.dvc"], capture_output=True, text=True)
+    said = subprocess.run(
+        [sys.executable, "-m", "dvc", "status", "data/raw.dvc"], capture_output=True, text=True
+    )
     assert "up to date" in said.stdout
 
 
-def test_a_persons_own_data_are_never_put_back_as_the_demo(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_persons_own_data_are_never_put_back_as_the_demo(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     adopt_own()
     demo_project.main()
     assert [p.name for p in Path("data/raw").iterdir()] == ["0001-customers.csv"]
@@ -91,7 +109,9 @@ def test_a_persons_own_data_are_never_put_back_as_the_demo(project: Path, capsys
     assert "dvc pull" in capsys.readouterr().out
 
 
-def test_an_own_table_takes_the_place_of_everything(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_own_table_takes_the_place_of_everything(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_outputs(recorded())
     adopt_own()
     assert files() == {"params.yaml", "dvc.yaml", ".gitignore", ".dvcignore", "contract.yaml", "data/raw.dvc",

@@ -1,6 +1,7 @@
 """Every table of traps through pipeline, release, server and monitor: a request answered as scikit-learn answers.
 
-The stages run in this process and DVC takes their files as they are (`dvc commit`): seconds instead of a minute.
+The stages run in this process and DVC takes their files as they are (`dvc commit`): seconds instead
+of a minute.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ def test_a_table_is_trained_on_released_and_served(
     _make_project(tmp_path)
     path, adopted = make().adopted(tmp_path)
     contract = adopted.contract
-    Path("contract.yaml").write_text(contract_yaml(contract, adopted.doubts, adopted.remarks), encoding="utf-8")
+    Path("contract.yaml").write_text(
+        contract_yaml(contract, adopted.doubts, adopted.remarks), encoding="utf-8"
+    )
     Path("data/raw").mkdir(parents=True)
     path.rename(Path("data/raw") / f"0001-{path.name}")
     for stage in (ingest, validate, split, train, evaluate, export):
@@ -65,19 +68,29 @@ def test_a_table_is_trained_on_released_and_served(
     )
     with TestClient(create_app(settings)) as client:
         described = client.get("/openapi.json").json()
-        example = described["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["examples"]
+        example = described["paths"]["/predict"]["post"]["requestBody"]["content"][
+            "application/json"
+        ]["examples"]
         row = example["one"]["value"]
         answered = client.post("/predict", json=row)
         rows = rows_of_frame(read_table(INGESTED, contract), contract)
         assert client.post("/predict", json=rows).status_code == 200
     assert answered.status_code == 200, answered.text
     x = Encoder(contract).rows([row])
-    _assert_same(answered.json(), load_model(MODELS / "model.skops", STORED_TYPES), x, contract.target.classes)
+    _assert_same(
+        answered.json(),
+        load_model(MODELS / "model.skops", STORED_TYPES),
+        x,
+        contract.target.classes,
+    )
 
     monkeypatch.setenv("ML_BUNDLE", str(settings.bundle))
     assert score(INGESTED, Path("scored.parquet")) == len(rows)
-    shown = judge(journal(), load_champion(settings.bundle), Span(0.0, time.time()), load_params().monitor)
-    assert shown["verdict"] != "broken", shown["evidence"]  # the monitor's checks hold on the data of the contract
+    shown = judge(
+        journal(), load_champion(settings.bundle), Span(0.0, time.time()), load_params().monitor
+    )
+    # the monitor's checks hold on the data of the contract
+    assert shown["verdict"] != "broken", shown["evidence"]
     assert shown["rows"] == len(rows) + 1
     assert Path("reports/monitoring/index.html").is_file()
 

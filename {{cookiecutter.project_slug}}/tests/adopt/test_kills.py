@@ -73,7 +73,9 @@ def test_a_killed_append_leaves_nothing(project: Path) -> None:
 def test_a_killed_adopt_leaves_nothing_for_git(project: Path) -> None:
     _killed(f"{HALF_A_COPY}\nstore([Path('second.csv')])")
     assert _hidden() == ["data/.raw.new"]
-    seen = subprocess.run(["git", "status", "--porcelain", "-uall"], capture_output=True, text=True, check=True).stdout
+    seen = subprocess.run(
+        ["git", "status", "--porcelain", "-uall"], capture_output=True, text=True, check=True
+    ).stdout
     assert "data/.raw.new" not in seen
     store([Path("first.csv")])
     assert _versioned() == ["0001-first.csv"]

@@ -33,18 +33,26 @@ def _doubts(adopted: Adopted, name: str) -> str:
 
 
 def _noise(rng: np.random.Generator, columns: int = 4) -> pd.DataFrame:
-    return pd.DataFrame(rng.normal(0, 1, (N, columns)).round(4), columns=[f"x{i}" for i in range(columns)])
+    return pd.DataFrame(
+        rng.normal(0, 1, (N, columns)).round(4), columns=[f"x{i}" for i in range(columns)]
+    )
 
 
 @pytest.mark.parametrize("kind", ["number", "level", "regression"])
-def test_a_column_that_is_the_target_in_disguise_is_named(kind: str, rng: np.random.Generator, tmp_path: Path) -> None:
+def test_a_column_that_is_the_target_in_disguise_is_named(
+    kind: str, rng: np.random.Generator, tmp_path: Path
+) -> None:
     frame = _noise(rng)
     yes = rng.random(N) < 0.4
     if kind == "regression":
         frame["leak"] = rng.normal(0, 1, N).round(4)
         frame["y"] = (frame["leak"] * 3.7 + 2).round(4)
     else:
-        frame["leak"] = np.where(yes, 5, 1) + rng.random(N) if kind == "number" else np.where(yes, "shut", "open")
+        frame["leak"] = (
+            np.where(yes, 5, 1) + rng.random(N)
+            if kind == "number"
+            else np.where(yes, "shut", "open")
+        )
         frame["y"] = np.where(yes, "yes", "no")
     adopted = _adopted(frame, tmp_path)
     assert 'DROP="leak"' in _doubts(adopted, "leak")
@@ -75,7 +83,9 @@ def test_columns_that_make_up_the_target_together_are_named(
     assert "x0" not in remarks
 
 
-def test_two_levels_that_decide_a_class_together_are_named(rng: np.random.Generator, tmp_path: Path) -> None:
+def test_two_levels_that_decide_a_class_together_are_named(
+    rng: np.random.Generator, tmp_path: Path
+) -> None:
     frame = _noise(rng).assign(a=rng.choice(["u", "v"], N), b=rng.choice(["u", "v"], N))
     frame["y"] = np.where((frame["a"] == "u") & (frame["b"] == "v"), "yes", "no")
     remarks = " ".join(_adopted(frame, tmp_path).remarks)
@@ -89,7 +99,9 @@ def test_a_noisy_sum_is_no_leak(rng: np.random.Generator, tmp_path: Path) -> Non
     assert "together" not in " ".join(_adopted(frame, tmp_path).remarks)
 
 
-def test_an_identifier_that_orders_the_target_is_named(rng: np.random.Generator, tmp_path: Path) -> None:
+def test_an_identifier_that_orders_the_target_is_named(
+    rng: np.random.Generator, tmp_path: Path
+) -> None:
     frame = _noise(rng)
     frame["y"] = np.where(np.arange(N) < 300, "yes", "no")
     frame["row_id"] = np.arange(N)
@@ -110,7 +122,9 @@ def test_rows_that_repeat_are_counted(rng: np.random.Generator, tmp_path: Path) 
     assert "both sides of the split" in " ".join(_adopted(numbered, tmp_path).remarks)
 
 
-def test_a_time_that_the_split_would_ignore_is_named(rng: np.random.Generator, tmp_path: Path) -> None:
+def test_a_time_that_the_split_would_ignore_is_named(
+    rng: np.random.Generator, tmp_path: Path
+) -> None:
     days = pd.Timestamp("2023-01-01") + pd.to_timedelta(rng.integers(0, 400, N), unit="D")
     frame = _noise(rng).assign(seen=days.strftime("%Y-%m-%d"), y=rng.choice(["yes", "no"], N))
     assert 'TIME="seen"' in " ".join(_adopted(frame, tmp_path).remarks)

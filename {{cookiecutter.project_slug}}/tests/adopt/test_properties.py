@@ -25,13 +25,15 @@ from ml.dataset.parser import parse
 from ml.encode import Encoder
 from ml.errors import UserError
 from ml.params import load_params
-from ml.request_schema import Rows
+from ml.request_schema import RequestSchema
 from tests.conftest import read_frame
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml").validate_
 ROWS = 40
 
-missing = st.sampled_from(["", "", " ", "NA", "n/a", "null", "None", "?", "-", "nan", "unknown", "inf", "-999"])
+missing = st.sampled_from(
+    ["", "", " ", "NA", "n/a", "null", "None", "?", "-", "nan", "unknown", "inf", "-999"]
+)
 words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
 cells: tuple[st.SearchStrategy[str], ...] = (
     st.integers(-5, 5).map(str),
@@ -44,7 +46,23 @@ cells: tuple[st.SearchStrategy[str], ...] = (
     st.integers(0, 99999).map(lambda v: f"{v:05d}"),
     st.sampled_from(["Yes", "no", "Y", "N", "TRUE", "false", "1", "0"]),
     st.sampled_from(
-        ["red", "Red", "blue ", " green", "None", "NA", "true", "1", "1.0", "01", "~", "=", "<<", "null", "2020-01-01"]
+        [
+            "red",
+            "Red",
+            "blue ",
+            " green",
+            "None",
+            "NA",
+            "true",
+            "1",
+            "1.0",
+            "01",
+            "~",
+            "=",
+            "<<",
+            "null",
+            "2020-01-01",
+        ]
     ),
     st.dates().map(lambda d: d.strftime("%d/%m/%Y")),
     st.datetimes().map(lambda d: d.isoformat()),
@@ -77,7 +95,11 @@ def files(draw: st.DrawFn) -> tuple[bytes, str]:
     separator = draw(st.sampled_from(",;\t|"))
     target = draw(targets)
     stream = io.StringIO()
-    writer = csv.writer(stream, delimiter=separator, quoting=draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])))
+    writer = csv.writer(
+        stream,
+        delimiter=separator,
+        quoting=draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])),
+    )
     writer.writerow(["anchor", *names, "the target"])
     writer.writerows(zip([f"{i * 0.37:.2f}" for i in range(ROWS)], *table, target, strict=True))
     return stream.getvalue().encode(), "the target"
@@ -100,7 +122,7 @@ def test_the_contract_reads_validates_and_serves_its_own_file(file: tuple[bytes,
         frame = read_frame(path, contract)
         assert findings(frame, contract, PARAMS) == []
         rows: list[dict[str, Any]] = rows_of_frame(frame, contract)
-        parsed, _ = Rows(contract, max_rows=len(rows)).parse(json.dumps(rows).encode())
+        parsed, _ = RequestSchema(contract, max_rows=len(rows)).parse(json.dumps(rows).encode())
         encoder = Encoder(contract)
         np.testing.assert_array_equal(encoder.rows(parsed), encode_frame(frame, encoder))
 
@@ -111,7 +133,8 @@ SHARED = (
     "#N/A", "0000-00-00", "yes", "no", "True", "0", "1", "3.0", "kg", "EUR", "%", "USD", "5 kg", "5 EUR", "7%", "-999",
     "2026-01-31", "red", "Red", "Al",
 )  # fmt: skip
-shared = st.sampled_from(SHARED)  # a marker, level or unit of one column is a plain value of another
+# a marker, level or unit of one column is a plain value of another
+shared = st.sampled_from(SHARED)
 
 
 FORMS = ("{}", "{}.25", "{} kg", "{} EUR", "{}%", "2026-01-{:02d}", "{:03d}", "number {} of them")
@@ -125,12 +148,17 @@ def neighbours(draw: st.DrawFn) -> list[str]:
     own = [form.format(i) for i in range(1, 29)] if draw(st.booleans()) else levels
     strangers = draw(st.lists(shared, min_size=1, max_size=3))
     every = draw(st.sampled_from([2, 9, 31, 61]))
-    return [strangers[i % len(strangers)] if i % every == 1 else own[i * 5 % len(own)] for i in range(FEW)]
+    return [
+        strangers[i % len(strangers)] if i % every == 1 else own[i * 5 % len(own)]
+        for i in range(FEW)
+    ]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(neighbours(), min_size=1, max_size=4), neighbours())
-def test_what_means_missing_in_one_column_is_a_value_in_another(table: list[list[str]], target: list[str]) -> None:
+def test_what_means_missing_in_one_column_is_a_value_in_another(
+    table: list[list[str]], target: list[str]
+) -> None:
     """The file is never refused, and each column lacks as many values as adopt said."""
     frame = pd.DataFrame({"anchor": [f"{i * 0.37:.2f}" for i in range(FEW)]})
     frame = frame.assign(**{f"c{i}": column for i, column in enumerate(table)}, y=target)
@@ -158,5 +186,7 @@ def test_contract_to_yaml_and_back_is_the_identity(file: tuple[bytes, str]) -> N
     with tempfile.TemporaryDirectory() as folder:
         _, adopted = _adopted(*file, folder)
         written = Path(folder) / "contract.yaml"
-        written.write_text(contract_yaml(adopted.contract, adopted.doubts, adopted.remarks), encoding="utf-8")
+        written.write_text(
+            contract_yaml(adopted.contract, adopted.doubts, adopted.remarks), encoding="utf-8"
+        )
         assert load_contract(written) == adopted.contract

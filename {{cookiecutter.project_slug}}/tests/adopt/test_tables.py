@@ -11,13 +11,22 @@ import numpy as np
 import pytest
 
 from ml.adopt.contract_file import contract_yaml
-from ml.contract import Boolean, Categorical, Contract, Datetime, Integer, Numeric, Text, load_contract
+from ml.contract import (
+    Boolean,
+    Categorical,
+    Contract,
+    Datetime,
+    Integer,
+    Numeric,
+    Text,
+    load_contract,
+)
 from ml.dataset.checks import findings
 from ml.dataset.frame import encode_frame, rows_of_frame
 from ml.dataset.typed import read_typed
 from ml.encode import Encoder
 from ml.params import load_params
-from ml.request_schema import Rows
+from ml.request_schema import RequestSchema
 from tests.adopt import formats, tables
 from tests.adopt.formats import TABLES
 from tests.adopt.tables import Table
@@ -27,13 +36,17 @@ PARAMS = Path(__file__).parents[2] / "params.yaml"
 
 
 @pytest.mark.parametrize("make", TABLES)
-def test_what_is_adopted_is_read_validated_and_served(make: Callable[[], Table], tmp_path: Path) -> None:
+def test_what_is_adopted_is_read_validated_and_served(
+    make: Callable[[], Table], tmp_path: Path
+) -> None:
     """The file a contract was inferred from never breaks it, and any of its rows is a valid request."""
     path, adopted = make().adopted(tmp_path)
     frame = read_frame(path, adopted.contract)
     assert findings(frame, adopted.contract, load_params(PARAMS).validate_) == []
     rows = rows_of_frame(frame, adopted.contract)
-    parsed, single = Rows(adopted.contract, max_rows=len(rows)).parse(json.dumps(rows).encode())
+    parsed, single = RequestSchema(adopted.contract, max_rows=len(rows)).parse(
+        json.dumps(rows).encode()
+    )
     assert not single
     np.testing.assert_array_equal(
         Encoder(adopted.contract).rows(parsed), encode_frame(frame, Encoder(adopted.contract))
@@ -101,7 +114,18 @@ def test_every_spelling_of_missing_is_missing(tmp_path: Path) -> None:
     part = read_typed(path, adopted.contract)
     assert part.without_target == adopted.target.missing > 10
     frame = read_frame(path, adopted.contract)
-    numbers = ["charges", "depth", "flow", "visits", "height", "weight", "speed", "age", "ratio", "limit"]
+    numbers = [
+        "charges",
+        "depth",
+        "flow",
+        "visits",
+        "height",
+        "weight",
+        "speed",
+        "age",
+        "ratio",
+        "limit",
+    ]
     assert {_kinds(adopted.contract)[name] for name in numbers} <= {"numeric", "integer"}
     assert frame[numbers].isna().mean().between(0.02, 0.12).all()
     assert frame[numbers].max().max() < 200
@@ -189,12 +213,18 @@ def test_prose_is_hashed_and_names_of_people_are_no_feature(contract: Understood
 def test_headers_of_any_kind_become_unique_names(contract: Understood) -> None:
     made = contract(tables.headers)
     assert made.names[:6] == ["first name", "a.b", "größe", "x", "x_2", "column_6"]
-    assert {"class", "model_config", "json", 'say "hi"', "line break", "x_2_2", "padded"} <= set(made.names)
+    assert {"class", "model_config", "json", 'say "hi"', "line break", "x_2_2", "padded"} <= set(
+        made.names
+    )
 
 
 @pytest.mark.parametrize(
     ("make", "separator", "encoding"),
-    [(formats.tabs, "\t", "utf-8"), (formats.pipes, "|", "cp1252"), (formats.utf16, "\t", "utf-16")],
+    [
+        (formats.tabs, "\t", "utf-8"),
+        (formats.pipes, "|", "cp1252"),
+        (formats.utf16, "\t", "utf-16"),
+    ],
 )
 def test_separators_and_encodings(
     make: Callable[[], Table], separator: str, encoding: str, contract: Understood

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from ml.journal.group_commit import Writer
-from ml.journal.records import Entry
+from ml.journal.group_commit import GroupCommitWriter
+from ml.journal.records import Record
 from ml.journal.store import Journal, JournalError
 
 pytestmark = pytest.mark.usefixtures("unhurried")
 
 
-def entry(name: str) -> Entry:
-    return Entry(name, 1.0, "1", "champion", None, "{}", '"no"', None)
+def entry(name: str) -> Record:
+    return Record(name, 1.0, "1", "champion", None, "{}", '"no"', None)
 
 
-async def ask(writer: Writer, caller: int, times: int) -> None:
+async def ask(writer: GroupCommitWriter, caller: int, times: int) -> None:
     """A caller that sends its next row when the last one is durable, a little later each time than the others."""
     for i in range(times):
         await writer.write([entry(f"{caller}-{i}")])
@@ -31,7 +31,7 @@ def groups(url: str, callers: int, times: int) -> list[int]:
     made: list[int] = []
 
     async def run() -> None:
-        writer = Writer(Journal(url), 1000, lambda rows, _seconds: made.append(rows))
+        writer = GroupCommitWriter(Journal(url), 1000, lambda rows, _seconds: made.append(rows))
         await asyncio.gather(*(ask(writer, caller, times) for caller in range(callers)))
         writer.close()
 
@@ -42,7 +42,8 @@ def groups(url: str, callers: int, times: int) -> list[int]:
 def test_callers_that_wait_are_committed_together(tmp_path: Path) -> None:
     made = groups(f"sqlite:///{tmp_path}/journal.db", 8, 40)
     assert sum(made) == 320 == Journal(f"sqlite:///{tmp_path}/journal.db").count()
-    assert sum(made) / len(made) > 7  # of eight callers; those that fell behind the first time caught up
+    # of eight callers; those that fell behind the first time caught up
+    assert sum(made) / len(made) > 7
 
 
 def test_a_caller_alone_is_committed_at_once(tmp_path: Path) -> None:
@@ -53,7 +54,11 @@ def test_a_burst_that_ends_leaves_nobody_waiting(tmp_path: Path) -> None:
     made: list[int] = []
 
     async def run() -> None:
-        writer = Writer(Journal(f"sqlite:///{tmp_path}/journal.db"), 1000, lambda rows, _seconds: made.append(rows))
+        writer = GroupCommitWriter(
+            Journal(f"sqlite:///{tmp_path}/journal.db"),
+            1000,
+            lambda rows, _seconds: made.append(rows),
+        )
         await asyncio.gather(*(writer.write([entry(f"burst-{i}")]) for i in range(50)))
         await asyncio.wait_for(writer.write([entry("alone")]), 120)
         await asyncio.wait_for(writer.write([entry("again")]), 120)
@@ -65,7 +70,9 @@ def test_a_burst_that_ends_leaves_nobody_waiting(tmp_path: Path) -> None:
 
 def test_too_many_waiting_rows_are_refused(tmp_path: Path) -> None:
     async def run() -> None:
-        writer = Writer(Journal(f"sqlite:///{tmp_path}/journal.db"), 2, lambda _rows, _seconds: None)
+        writer = GroupCommitWriter(
+            Journal(f"sqlite:///{tmp_path}/journal.db"), 2, lambda _rows, _seconds: None
+        )
         first = asyncio.gather(*(writer.write([entry(f"a{i}")]) for i in range(2)))
         await asyncio.sleep(0)
         with pytest.raises(JournalError, match="2 rows are waiting"):

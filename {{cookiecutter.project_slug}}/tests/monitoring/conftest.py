@@ -14,7 +14,7 @@ import pytest
 from ml.contract import Contract, contract_json
 from ml.dataset.frame import encode_frame, rows_of_frame, target_codes
 from ml.encode import Encoder
-from ml.journal.records import Entry
+from ml.journal.records import Record
 from ml.journal.store import Journal
 from ml.metrics import answers, score
 from ml.model import make_model
@@ -35,7 +35,12 @@ CONTRACT: dict[str, Any] = {
         {"name": "seen_at", "kind": "datetime"},
         {"name": "charge", "kind": "numeric", "min": 0, "max": 1000},
         {"name": "tenure", "kind": "integer", "missing": True, "min": 0, "max": 72},
-        {"name": "plan", "kind": "categorical", "levels": ["basic", "plus", "pro"], "unseen": "pool"},
+        {
+            "name": "plan",
+            "kind": "categorical",
+            "levels": ["basic", "plus", "pro"],
+            "unseen": "pool",
+        },
         {"name": "paperless", "kind": "boolean"},
     ],
 }
@@ -57,7 +62,8 @@ def customers(rows: int, seed: int, charge: float = 64.0, concept: float = 0.0) 
     rng = np.random.default_rng(seed)
     made = pd.DataFrame(
         {
-            "seen_at": pd.Timestamp("2026-01-01") + pd.to_timedelta(np.sort(rng.uniform(0, 30, rows)), unit="D"),
+            "seen_at": pd.Timestamp("2026-01-01")
+            + pd.to_timedelta(np.sort(rng.uniform(0, 30, rows)), unit="D"),
             "charge": charge * rng.lognormal(0, 0.3, rows),
             "tenure": rng.integers(0, 72, rows).astype(float),
             "plan": rng.choice(["basic", "plus", "pro"], rows, p=[0.5, 0.3, 0.2]),
@@ -68,7 +74,9 @@ def customers(rows: int, seed: int, charge: float = 64.0, concept: float = 0.0) 
     made.loc[rng.random(rows) < 0.05, "tenure"] = np.nan
     for name in ("plan", "paperless"):
         made[name] = made[name].astype(object)
-    pull = (1 - 2 * concept) * 2.5 * (made["charge"] / 64 - 1) - 0.03 * (made["tenure"].fillna(30) - 30)
+    pull = (1 - 2 * concept) * 2.5 * (made["charge"] / 64 - 1) - 0.03 * (
+        made["tenure"].fillna(30) - 30
+    )
     left = rng.random(rows) < 1 / (1 + np.exp(-(pull - 0.8 + 0.8 * (made["plan"] == "basic"))))
     return made.assign(left=np.where(left, "yes", "no").astype(object))
 
@@ -80,18 +88,27 @@ def params() -> Params:
 
 
 @pytest.fixture(scope="session")
-def released(params: Params, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Contract, Any]:
+def released(
+    params: Params, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Contract, Any]:
     """A champion's folder with a real model's reference, made once."""
     contract = Contract.model_validate(CONTRACT)
     encoder = Encoder(contract)
     train, held = customers(4000, 1), customers(5000, 2)
-    model = make_model(contract, params.train).fit(encode_frame(train, encoder), target_codes(train, contract))
+    model = make_model(contract, params.train).fit(
+        encode_frame(train, encoder), target_codes(train, contract)
+    )
     answered = answers(model, encode_frame(held, encoder), contract)
     folder = tmp_path_factory.mktemp("serving") / "champion"
     folder.mkdir()
     reference(held, answered, contract).to_parquet(folder / "reference.parquet", index=False)
     metrics = score(target_codes(held, contract), answered, contract)
-    about = {"model": "boosting", "metric": "roc_auc", "metrics": metrics, "importance": {"charge": 0.2, "tenure": 0.1}}
+    about = {
+        "model": "boosting",
+        "metric": "roc_auc",
+        "metrics": metrics,
+        "importance": {"charge": 0.2, "tenure": 0.1},
+    }
     lineage = {"name": "leavers", "version": "3", "released_at": "2026-09-01T00:00:00+00:00"}
     (folder / "contract.json").write_text(contract_json(contract))
     (folder / "model.json").write_text(json.dumps(about))
@@ -107,7 +124,10 @@ def champion(released: tuple[Path, Contract, Any]) -> Champion:
 
 @pytest.fixture
 def world(
-    released: tuple[Path, Contract, Any], params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    released: tuple[Path, Contract, Any],
+    params: Params,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> World:
     """An empty journal beside the released champion, in a folder of its own that is the working directory."""
     (tmp_path / "serving").mkdir()
@@ -136,7 +156,16 @@ def record(
     rows = rows_of_frame(frame, world.contract)
     world.journal.append(
         [
-            Entry(id_, at, version, role, None, json.dumps(row), json.dumps(classes[a.argmax()]), _shares(a, classes))
+            Record(
+                id_,
+                at,
+                version,
+                role,
+                None,
+                json.dumps(row),
+                json.dumps(classes[a.argmax()]),
+                _shares(a, classes),
+            )
             for id_, at, row, a in zip(ids, moments.tolist(), rows, answered, strict=True)
         ]
     )

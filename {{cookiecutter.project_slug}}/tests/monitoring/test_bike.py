@@ -1,6 +1,7 @@
 """A real series: the hours of 2011 as reference, its own held-back weeks quiet, the growth of 2012 found.
 
-Reads bike_sharing_hourly.csv (UCI Bike Sharing; Fanaee-T, Gama 2013) from the folder that REAL_TABLES names.
+Reads bike_sharing_hourly.csv (UCI Bike Sharing; Fanaee-T, Gama 2013) from the folder that
+REAL_TABLES names.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from rich.table import Table
 from ml.contract import Contract
 from ml.dataset.frame import encode_frame, rows_of_frame, typed
 from ml.encode import Encoder
-from ml.journal.records import Entry
+from ml.journal.records import Record
 from ml.journal.scan import Span
 from ml.journal.store import Journal
 from ml.metrics import answers
@@ -33,22 +34,44 @@ from ml.pipeline.evaluate import reference
 NAME = "bike_sharing_hourly.csv"
 FILE = Path(os.environ.get("REAL_TABLES", "")) / NAME
 HELD_BACK = 6  # every sixth week of 2011 is held back
-COLUMNS = ["hr", "weekday", "holiday", "workingday", "weathersit", "temp", "atemp", "hum", "windspeed"]
+COLUMNS = [
+    "hr",
+    "weekday",
+    "holiday",
+    "workingday",
+    "weathersit",
+    "temp",
+    "atemp",
+    "hum",
+    "windspeed",
+]
 
 
 def contract_of(frame: pd.DataFrame) -> Contract:
-    columns = [{"name": "at", "kind": "datetime"}, {"name": "season", "kind": "categorical", "levels": list("1234")}]
+    columns = [
+        {"name": "at", "kind": "datetime"},
+        {"name": "season", "kind": "categorical", "levels": list("1234")},
+    ]
     columns += [
-        {"name": name, "kind": "numeric", "min": float(frame[name].min()), "max": float(frame[name].max())}
+        {
+            "name": name,
+            "kind": "numeric",
+            "min": float(frame[name].min()),
+            "max": float(frame[name].max()),
+        }
         for name in COLUMNS
     ]
-    return Contract.model_validate({"target": {"name": "cnt", "task": "regression"}, "time": "at", "columns": columns})
+    return Contract.model_validate(
+        {"target": {"name": "cnt", "task": "regression"}, "time": "at", "columns": columns}
+    )
 
 
 def hours() -> pd.DataFrame:
     frame = pd.read_csv(FILE)
     at = pd.to_datetime(frame["dteday"], format="%m/%d/%Y") + pd.to_timedelta(frame["hr"], unit="h")
-    return frame.assign(at=at.astype("datetime64[us]"), season=frame["season"].astype(str), cnt=frame["cnt"] * 1.0)
+    return frame.assign(
+        at=at.astype("datetime64[us]"), season=frame["season"].astype(str), cnt=frame["cnt"] * 1.0
+    )
 
 
 def release(before: pd.DataFrame, contract: Contract, params: Params) -> tuple[Any, Champion]:
@@ -76,11 +99,13 @@ def journal_of(frame: pd.DataFrame, model: Any, contract: Contract, folder: Path
     import json
 
     made = [
-        Entry(id_, at, "1", "champion", None, json.dumps(row), json.dumps(value), None)
+        Record(id_, at, "1", "champion", None, json.dumps(row), json.dumps(value), None)
         for id_, (at, row, value) in zip(ids, rows, strict=True)
     ]
     journal.append(made)
-    journal.add_labels(zip(ids, frame["cnt"].tolist(), strict=True), at=float(seconds.max() + 86_400))
+    journal.add_labels(
+        zip(ids, frame["cnt"].tolist(), strict=True), at=float(seconds.max() + 86_400)
+    )
     return journal
 
 
@@ -89,7 +114,9 @@ def weeks(frame: pd.DataFrame) -> pd.Series:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not FILE.is_file(), reason=f"{NAME} is not here: name its folder in REAL_TABLES")
+@pytest.mark.skipif(
+    not FILE.is_file(), reason=f"{NAME} is not here: name its folder in REAL_TABLES"
+)
 def test_the_first_years_own_weeks_are_quiet_and_the_second_years_growth_is_found(
     params: Params, tmp_path: Path
 ) -> None:
@@ -105,17 +132,29 @@ def test_the_first_years_own_weeks_are_quiet_and_the_second_years_growth_is_foun
     model, champion = release(before, contract, params)
     journal = journal_of(later.reset_index(drop=True), model, contract, tmp_path)
     settings = params.monitor.model_copy(update={"min_rows": 100})
-    shown = Table("week of", "hours", "verdict", "r2", "evidence", title="Bike sharing, week by week")
+    shown = Table(
+        "week of", "hours", "verdict", "r2", "evidence", title="Bike sharing, week by week"
+    )
     verdicts: dict[int, list[str]] = {2011: [], 2012: []}
-    for start in sorted({pd.Timestamp("2011-01-01") + pd.Timedelta(days=7 * int(w)) for w in weeks(later)}):
+    for start in sorted(
+        {pd.Timestamp("2011-01-01") + pd.Timedelta(days=7 * int(w)) for w in weeks(later)}
+    ):
         seconds = start.timestamp()
-        window = read_window(journal.engine, Span(seconds, seconds + 7 * 86_400), contract, champion.profiles, "1")
+        window = read_window(
+            journal.engine, Span(seconds, seconds + 7 * 86_400), contract, champion.profiles, "1"
+        )
         numbers, findings = examined(window, champion, settings)
         verdict = decide(findings)
         if verdict.verdict != "insufficient":
             verdicts[(start + pd.Timedelta(days=3)).year].append(verdict.verdict)
         r2 = numbers["performance"].get("value", np.nan)
-        shown.add_row(f"{start:%Y-%m-%d}", f"{len(window)}", verdict.verdict, f"{r2:.2f}", "; ".join(verdict.evidence))
+        shown.add_row(
+            f"{start:%Y-%m-%d}",
+            f"{len(window)}",
+            verdict.verdict,
+            f"{r2:.2f}",
+            "; ".join(verdict.evidence),
+        )
     Console(width=160).print(shown)
     assert verdicts[2011] == ["ok"] * len(verdicts[2011])
     assert len(verdicts[2011]) == 8

@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ml.monitoring.calibrate import MIXES, REFERENCE_ROWS, SIZES, calibrate, promised, tables, tickets, upper_limit
+from benchmarks.false_alarms import (
+    MIXES,
+    REFERENCE_ROWS,
+    SIZES,
+    calibrate,
+    promised,
+    tables,
+    tickets,
+    upper_limit,
+)
 from ml.params import Params
 
 
@@ -46,7 +55,8 @@ def test_healthy_windows_are_left_alone(found: dict[str, Any], mix: str) -> None
             assert mixed(found, mix)["false_alarm"][process][str(size)]["ticket"] <= 0.02
 
 
-MISSED = {("even", "variance_times_1.5"), ("fewer_numbers", "variance_times_1.5")}  # "Limits" in docs/monitoring.md
+# "Limits" in docs/monitoring.md
+MISSED = {("even", "variance_times_1.5"), ("fewer_numbers", "variance_times_1.5")}
 LIMIT = pytest.mark.xfail(reason="88 to 90 % at 200 rows: theory has no more", strict=True)
 SEEN = [
     pytest.param(

@@ -13,7 +13,9 @@ from ml.monitoring.monitor import monitor
 from tests.monitoring.conftest import DAY, World, customers, record
 
 
-def lived(world: World, frame: pd.DataFrame, labelled: float = 0.0) -> tuple[int, dict[str, object]]:
+def lived(
+    world: World, frame: pd.DataFrame, labelled: float = 0.0
+) -> tuple[int, dict[str, object]]:
     """Record the frame in the last ten days, monitor, and read the verdict."""
     now = time.time()
     record(world, frame, now - 10 * DAY, now - 60, labelled=labelled)

@@ -31,12 +31,15 @@ from tests.monitoring.conftest import DAY, NOW, World, customers, record
 DEPLOY = Path(__file__).parents[2] / "deploy"
 RULES, RULES_TEST = DEPLOY / "prometheus" / "rules.yml", DEPLOY / "prometheus" / "rules_test.yml"
 needs_prometheus = pytest.mark.skipif(
-    shutil.which("promtool") is None, reason="promtool is not installed (Debian: apt-get install prometheus)"
+    shutil.which("promtool") is None,
+    reason="promtool is not installed (Debian: apt-get install prometheus)",
 )
 
 
 def promtool(*args: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["promtool", *map(str, args)], capture_output=True, text=True, cwd=cwd, check=False)
+    return subprocess.run(
+        ["promtool", *map(str, args)], capture_output=True, text=True, cwd=cwd, check=False
+    )
 
 
 def alerts() -> list[dict[str, Any]]:
@@ -65,8 +68,12 @@ def test_the_rules_pass_their_tests() -> None:
 
 @pytest.mark.slow
 @needs_prometheus
-@pytest.mark.parametrize(("broken", "case"), [("vector(0) > 1", "fires"), ("vector(1)", "stays quiet")])
-def test_the_rules_tests_notice_rules_that_never_or_always_fire(tmp_path: Path, broken: str, case: str) -> None:
+@pytest.mark.parametrize(
+    ("broken", "case"), [("vector(0) > 1", "fires"), ("vector(1)", "stays quiet")]
+)
+def test_the_rules_tests_notice_rules_that_never_or_always_fire(
+    tmp_path: Path, broken: str, case: str
+) -> None:
     shutil.copy(RULES_TEST, tmp_path)
     yaml = YAML()
     document = yaml.load(RULES)
@@ -80,8 +87,13 @@ def test_the_rules_tests_notice_rules_that_never_or_always_fire(tmp_path: Path, 
 
 
 def queries() -> list[tuple[str, str]]:
-    boards = [json.loads(path.read_text()) for path in sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))]
-    return [(p["title"], t["expr"]) for board in boards for p in board["panels"] for t in p["targets"]]
+    boards = [
+        json.loads(path.read_text())
+        for path in sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
+    ]
+    return [
+        (p["title"], t["expr"]) for board in boards for p in board["panels"] for t in p["targets"]
+    ]
 
 
 @pytest.fixture
@@ -225,7 +237,11 @@ def test_observe_scrapes_the_services_port_with_its_key_and_leaves_nobody(world:
         }
         with (world.folder / "log").open("w") as log:
             observe = subprocess.Popen(
-                ["deploy/prometheus/observe"], env=os.environ | more, stdout=log, stderr=log, start_new_session=True
+                ["deploy/prometheus/observe"],
+                env=os.environ | more,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         deadline = time.monotonic() + 90
         while not keys and time.monotonic() < deadline:
@@ -234,10 +250,15 @@ def test_observe_scrapes_the_services_port_with_its_key_and_leaves_nobody(world:
         observe.wait(timeout=30)
         server.shutdown()
     assert set(keys) == {"Bearer the-first-of-the-keys"}, (world.folder / "log").read_text()
-    assert subprocess.run(["pgrep", "-g", str(observe.pid)], check=False, capture_output=True).stdout == b""
+    assert (
+        subprocess.run(["pgrep", "-g", str(observe.pid)], check=False, capture_output=True).stdout
+        == b""
+    )
 
 
-def test_observe_keeps_the_key_to_its_owner_and_nobody_can_log_in_to_grafana(tmp_path: Path) -> None:
+def test_observe_keeps_the_key_to_its_owner_and_nobody_can_log_in_to_grafana(
+    tmp_path: Path,
+) -> None:
     programs = {
         "python": 'case "$*" in *first_key*) echo first;; -c*) echo 8000;; *) exec sleep 60;; esac',
         "prometheus": "exec sleep 60",
@@ -255,13 +276,17 @@ def test_observe_keeps_the_key_to_its_owner_and_nobody_can_log_in_to_grafana(tmp
     key.chmod(0o644)
     path = f"{tmp_path}/bin{os.pathsep}{os.environ['PATH']}"
     env = {"PATH": path, "GRAFANA_HOME": str(tmp_path / "home")}
-    observe = subprocess.Popen(["deploy/prometheus/observe"], cwd=tmp_path, env=env, stdout=subprocess.DEVNULL)
+    observe = subprocess.Popen(
+        ["deploy/prometheus/observe"], cwd=tmp_path, env=env, stdout=subprocess.DEVNULL
+    )
     while not (told := tmp_path / "grafana.env").is_file() and observe.poll() is None:
         time.sleep(0.05)
     observe.terminate()
     observe.wait(timeout=60)
     assert (key.read_text(), key.stat().st_mode & 0o777) == ("first", 0o600)
-    given = dict(line.split("=", 1) for line in told.read_text().splitlines() if line.startswith("GF_"))
+    given = dict(
+        line.split("=", 1) for line in told.read_text().splitlines() if line.startswith("GF_")
+    )
     assert given["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
     assert given["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true"
     assert given["GF_AUTH_DISABLE_LOGIN_FORM"] == "true"

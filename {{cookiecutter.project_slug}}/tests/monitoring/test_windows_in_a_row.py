@@ -34,7 +34,10 @@ def judged(world: World, champion: Champion, span: Span, frame: Any, **more: Any
 
 @pytest.mark.slow
 def test_two_moved_weeks_in_a_row_page(world: World, champion: Champion) -> None:
-    told = [judged(world, champion, week(n), customers(600, n, charge=c)) for n, c in ((4, 64), (3, 81), (2, 81))]
+    told = [
+        judged(world, champion, week(n), customers(600, n, charge=c))
+        for n, c in ((4, 64), (3, 81), (2, 81))
+    ]
     assert [shown["tier"] for shown in told] == [None, "ticket", "page"]
     words = told[1]["evidence"][0]
     assert words.startswith("`charge` rose from 6")
@@ -61,7 +64,9 @@ def test_late_outcomes_judge_the_week_they_belong_to(world: World, champion: Cha
 
 
 @pytest.mark.slow
-def test_a_schedule_of_overlapping_windows_does_not_hide_a_former_one(world: World, champion: Champion) -> None:
+def test_a_schedule_of_overlapping_windows_does_not_hide_a_former_one(
+    world: World, champion: Champion
+) -> None:
     frame = customers(600, 72, concept=0.9)
     ids = record(world, frame, week(2).start, week(2).end)
     engine, settings = world.journal.engine, world.params.monitor
@@ -69,7 +74,9 @@ def test_a_schedule_of_overlapping_windows_does_not_hide_a_former_one(world: Wor
     for hour in range(20):  # since then, every hour a window of a week
         folder = REPORTS / f"overlapping--{hour}"
         folder.mkdir()
-        (folder / "verdict.json").write_text(json.dumps(shown | {"end": week(2).end + 3600 * (hour + 1)}))
+        (folder / "verdict.json").write_text(
+            json.dumps(shown | {"end": week(2).end + 3600 * (hour + 1)})
+        )
     world.journal.add_labels(zip(ids, frame["left"], strict=True), at=NOW)
     assert judged(world, champion, week(1), customers(600, 73))["verdict"] == "decay"
 
@@ -83,7 +90,9 @@ def test_too_few_answers_of_a_new_champion_are_not_tested(world: World, champion
 
 
 @pytest.mark.slow
-def test_a_broken_week_is_quarantined_once_and_not_tested_for_drift(world: World, champion: Champion) -> None:
+def test_a_broken_week_is_quarantined_once_and_not_tested_for_drift(
+    world: World, champion: Champion
+) -> None:
     frame = customers(600, 64)
     shown = judged(world, champion, week(2), frame.assign(charge=frame["charge"] * 100))
     judge(world.journal.engine, champion, week(2), world.params.monitor)
@@ -97,7 +106,9 @@ def test_a_broken_week_is_quarantined_once_and_not_tested_for_drift(world: World
 
 
 @pytest.mark.slow
-def test_all_traffic_moves_columns_and_only_the_champions_answers_are_judged(world: World, champion: Champion) -> None:
+def test_all_traffic_moves_columns_and_only_the_champions_answers_are_judged(
+    world: World, champion: Champion
+) -> None:
     frame = customers(600, 65)
     record(world, frame, week(2).start, week(2).start + DAY, version="2", labelled=1.0)
     shown = judged(world, champion, week(2), customers(400, 66), labelled=1.0)
@@ -138,7 +149,9 @@ def test_evidentlys_report_shows_our_decision(world: World, champion: Champion) 
     judged(world, champion, week(2), customers(600, 70, charge=81))
     report = json.loads((REPORTS / week(2).name / "report.json").read_text())
     drifts = {
-        m["config"]["column"]: m["config"]["method"] for m in report["metrics"] if "ValueDrift" in m["metric_name"]
+        m["config"]["column"]: m["config"]["method"]
+        for m in report["metrics"]
+        if "ValueDrift" in m["metric_name"]
     }
     assert set(drifts.values()) == {f"calibrated: {name}" for name in drifts}
     failed = {
@@ -154,10 +167,22 @@ def test_watch_judges_serves_its_numbers_and_ends(world: World) -> None:
     now = time.time()
     record(world, customers(600, 71), now - 5 * DAY, now - 60)
     port = free_port()
-    command = [sys.executable, "-m", "ml", "monitor", "--watch", "--every", "0.001", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "ml",
+        "monitor",
+        "--watch",
+        "--every",
+        "0.001",
+        "--port",
+        str(port),
+    ]
     project = Path(__file__).parents[2]
     with Path("log").open("w") as log:
-        process = subprocess.Popen(command, env={**_environment(), "PYTHONPATH": str(project)}, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command, env={**_environment(), "PYTHONPATH": str(project)}, stdout=log, stderr=log
+        )
         try:
             page = _page_with(f"http://127.0.0.1:{port}/metrics", "ml_monitor_runs_total 2.0")
         finally:

@@ -23,7 +23,9 @@ Make = Callable[..., pd.DataFrame]
 
 
 @pytest.fixture(scope="module")
-def judged(contract: Contract, params: Params, make_frame: Make) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, object]:
+def judged(
+    contract: Contract, params: Params, make_frame: Make
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, object]:
     frame = make_frame(1600)
     x, y = encode_frame(frame, Encoder(contract)), target_codes(frame, contract)
     model = fit(x[:800], y[:800], contract, params.train).models["model"]
@@ -43,7 +45,9 @@ def test_figures_are_scikit_learns(
     _, y, answer, _ = judged
     found = score(y, answer, contract)
     assert found["roc_auc"] == pytest.approx(roc_auc_score(y, answer[:, 1]))
-    assert found["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(y, answer.argmax(axis=1)))
+    assert found["balanced_accuracy"] == pytest.approx(
+        balanced_accuracy_score(y, answer.argmax(axis=1))
+    )
 
 
 def test_the_interval_holds_the_figure(

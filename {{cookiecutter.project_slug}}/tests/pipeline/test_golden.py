@@ -12,13 +12,13 @@ import pytest
 from ml.contract import Contract, Integer, Numeric, Target, Text
 from ml.dataset.frame import read_table, rows_of_frame
 from ml.pipeline.golden import golden_rows
-from ml.request_schema import Rows
+from ml.request_schema import RequestSchema
 
 
 def test_golden_rows_are_valid_requests_and_the_same_each_time(contract: Contract) -> None:
     rows = golden_rows(contract, 16)
     assert rows == golden_rows(contract, 16)
-    parsed, single = Rows(contract, 100).parse(json.dumps(rows).encode())
+    parsed, single = RequestSchema(contract, 100).parse(json.dumps(rows).encode())
     assert (len(parsed), single) == (16, False)
     assert None not in rows[0].values()  # the page shows the first one
     for column in contract.columns:
@@ -26,7 +26,9 @@ def test_golden_rows_are_valid_requests_and_the_same_each_time(contract: Contrac
         assert column.missing or not any(empty)
 
 
-def test_golden_rows_copy_no_row(contract: Contract, make_frame: Callable[..., pd.DataFrame]) -> None:
+def test_golden_rows_copy_no_row(
+    contract: Contract, make_frame: Callable[..., pd.DataFrame]
+) -> None:
     real = rows_of_frame(make_frame(5000), contract)
     assert not [row for row in golden_rows(contract, 64) if row in real]
 
@@ -49,8 +51,12 @@ def test_a_column_without_a_range_and_a_text_have_values() -> None:
 @pytest.mark.slow
 def test_a_released_bundle_holds_no_row_of_the_data(project: Path) -> None:
     golden = json.loads((project / "serving/champion/golden.json").read_text(encoding="utf-8"))
-    contract = Contract.model_validate_json((project / "serving/champion/contract.json").read_bytes())
-    tables = [read_table(project / "data" / name, contract) for name in ("train.parquet", "test.parquet")]
+    contract = Contract.model_validate_json(
+        (project / "serving/champion/contract.json").read_bytes()
+    )
+    tables = [
+        read_table(project / "data" / name, contract) for name in ("train.parquet", "test.parquet")
+    ]
     real = rows_of_frame(pd.concat(tables), contract)
     assert golden["rows"] == golden_rows(contract, len(golden["rows"]))
     charges = {row["charge"] for row in real} - {None}

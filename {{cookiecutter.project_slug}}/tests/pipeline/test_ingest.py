@@ -113,9 +113,15 @@ def test_the_same_parts_give_the_same_bytes(project: Path) -> None:
     assert INGESTED.read_bytes() == first
 
 
-def test_a_typed_part_of_labelled_predictions_is_read_beside_text(project: Path, contract: Contract) -> None:
+def test_a_typed_part_of_labelled_predictions_is_read_beside_text(
+    project: Path, contract: Contract
+) -> None:
     """What `ml retrain` writes: the contract's types, the target and the prediction's id."""
-    typed = read_frame(Path("data/raw/0001-a.csv"), contract).assign(prediction_id="p1").drop(columns="Kunde")
+    typed = (
+        read_frame(Path("data/raw/0001-a.csv"), contract)
+        .assign(prediction_id="p1")
+        .drop(columns="Kunde")
+    )
     typed.to_parquet("data/raw/0002-labels.parquet")
     ingest.main()
     frame = read_table(INGESTED, contract)
@@ -123,7 +129,9 @@ def test_a_typed_part_of_labelled_predictions_is_read_beside_text(project: Path,
     assert "prediction_id" not in frame
     for name in contract.names:
         pd.testing.assert_series_equal(
-            frame[name][:3].reset_index(drop=True), frame[name][3:].reset_index(drop=True), check_dtype=True
+            frame[name][:3].reset_index(drop=True),
+            frame[name][3:].reset_index(drop=True),
+            check_dtype=True,
         )
     assert frame["Kunde"].isna().tolist() == [False] * 3 + [True] * 3
 
@@ -131,15 +139,35 @@ def test_a_typed_part_of_labelled_predictions_is_read_beside_text(project: Path,
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("02.02.2024", "2024-02-02", 'column "when": 1 of 5 values are not moments .*"2024-02-02" at line 3'),
+        (
+            "02.02.2024",
+            "2024-02-02",
+            'column "when": 1 of 5 values are not moments .*"2024-02-02" at line 3',
+        ),
         ("8;2", "8;2.5", 'column "n": 1 of 5 values are not whole numbers .*"2.5" at line 7'),
         ("8;2", "much;2", 'column "Betrag": 1 of 5 .*numbers .*"much" at line 7'),
         ("k4;;1", "k4;1.23;1", '"1.23" at line 6'),
-        (";ja;x;NO", ";vielleicht;x;NO", 'column "aktiv": 1 of 5 values are not yes or no .*"vielleicht" at line 6'),
-        ("rare", "perhaps", 'column "left": 1 of 5 values are not among the classes no, yes .*"perhaps" at line 7'),
-        ("Betrag", "Betraege", 'column "Betrag" of contract.yaml is not in it .*nearest is "Betraege"'),
+        (
+            ";ja;x;NO",
+            ";vielleicht;x;NO",
+            'column "aktiv": 1 of 5 values are not yes or no .*"vielleicht" at line 6',
+        ),
+        (
+            "rare",
+            "perhaps",
+            'column "left": 1 of 5 values are not among the classes no, yes .*"perhaps" at line 7',
+        ),
+        (
+            "Betrag",
+            "Betraege",
+            'column "Betrag" of contract.yaml is not in it .*nearest is "Betraege"',
+        ),
         ("junk", "fax", 'does not know its column "fax"'),
-        ("k5;8;", "k5;8;9;", "1 rows do not have the 8 columns of the first line .first: line 7 has 9"),
+        (
+            "k5;8;",
+            "k5;8;9;",
+            "1 rows do not have the 8 columns of the first line .first: line 7 has 9",
+        ),
     ],
 )
 def test_what_breaks_the_contract_is_named_with_file_column_value_and_line(

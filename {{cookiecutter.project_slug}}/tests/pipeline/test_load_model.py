@@ -65,13 +65,17 @@ def _partial(code: str) -> State:
         "kwds": _dict(_node("TypeNode", "builtins", "str"), dict=EMPTY),
         "namespace": EMPTY,
     }
-    return _dict(_node("PartialNode", "functools", "partial", content=prepared), **{code: _text("")})
+    return _dict(
+        _node("PartialNode", "functools", "partial", content=prepared), **{code: _text("")}
+    )
 
 
 def _in_an_estimator(code: str) -> State:
     """The call hidden among the settings of an estimator that is trusted."""
     settings = _dict(_node("TypeNode", "builtins", "str"), C=_call(RUN_STRING, _text(code), EMPTY))
-    return _node("ObjectNode", "sklearn.linear_model._logistic", "LogisticRegression", content=settings)
+    return _node(
+        "ObjectNode", "sklearn.linear_model._logistic", "LogisticRegression", content=settings
+    )
 
 
 def _method(code: str) -> State:
@@ -90,8 +94,14 @@ def _old_function(code: str) -> State:
 ATTACKS: dict[str, tuple[int, Callable[[str], State]]] = {
     "numpy's exec": (2, lambda code: _call(RUN_STRING, _text(code), EMPTY)),
     "scikit-learn's script runner": (2, lambda code: _call(RUN_SCRIPT, _text(code))),
-    "exec as a type of list": (2, lambda code: _node("ListNode", *RUN_SCRIPT, content=[_text(code)])),
-    "a random state": (2, lambda _code: _node("RandomStateNode", "numpy", "show_config", content=EMPTY)),
+    "exec as a type of list": (
+        2,
+        lambda code: _node("ListNode", *RUN_SCRIPT, content=[_text(code)]),
+    ),
+    "a random state": (
+        2,
+        lambda _code: _node("RandomStateNode", "numpy", "show_config", content=EMPTY),
+    ),
     "a function as a type of key": (
         2,
         lambda code: _dict(_node("FunctionNode", *RUN_SCRIPT), **{code: _text("")}),
@@ -126,7 +136,9 @@ def test_a_crafted_model_is_refused_before_it_runs(name: str, tmp_path: Path) ->
     assert not ran.exists()
 
 
-NAMES = st.sampled_from(["numpy", "numpy.testing", "sklearn.utils", "builtins", "os", "sklearn.tree._tree", "operator"])
+NAMES = st.sampled_from(
+    ["numpy", "numpy.testing", "sklearn.utils", "builtins", "os", "sklearn.tree._tree", "operator"]
+)
 LOADERS = st.sampled_from(
     [
         *("TypeNode", "FunctionNode", "MethodNode", "PartialNode", "OperatorFuncNode", "Unknown"),

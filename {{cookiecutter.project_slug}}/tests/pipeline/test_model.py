@@ -31,9 +31,9 @@ def of_task(task: str, contract: Contract, frame: pd.DataFrame) -> tuple[Contrac
         return contract, frame
     pressure = frame["charge"].fillna(100) + 20 * frame["calls"]
     if task == "regression":
-        return contract.model_copy(update={"target": Target(name="left", task="regression")}), frame.assign(
-            left=pressure
-        )
+        return contract.model_copy(
+            update={"target": Target(name="left", task="regression")}
+        ), frame.assign(left=pressure)
     labels = pd.cut(pressure, [-1, 120, 240, 1000], labels=list(CLASSES)).astype(object)
     target = Target(name="left", task="multiclass", classes=CLASSES)
     return contract.model_copy(update={"target": target}), frame.assign(left=labels)
@@ -48,7 +48,9 @@ def test_every_model_learns_and_keeps_parity(
     encoder = Encoder(asked)
     x, y = encode_frame(frame, encoder), target_codes(frame, asked)
     forest = params.train.forest.model_copy(update={"n_estimators": 20})
-    fitted = fit(x[:1000], y[:1000], asked, params.train.model_copy(update={"model": kind, "forest": forest})).models
+    fitted = fit(
+        x[:1000], y[:1000], asked, params.train.model_copy(update={"model": kind, "forest": forest})
+    ).models
     metric = "r2" if task == "regression" else "balanced_accuracy"
     ours = score(y[1000:], answers(fitted["model"], x[1000:], asked), asked)[metric]
     naive = score(y[1000:], answers(fitted["baseline"], x[1000:], asked), asked)[metric]
@@ -72,10 +74,13 @@ def test_many_levels_are_encoded_by_their_target_and_repeatably(
     levels = tuple(f"shop {i}" for i in range(ONE_HOT_LEVELS + 20))
     shop = Categorical(name="shop", kind="categorical", levels=levels, missing=True, unseen="pool")
     asked = asked.model_copy(update={"columns": (shop,)})
-    order = np.lexsort((np.random.default_rng(0).random(1500), target_codes(frame, asked))).argsort()
+    order = np.lexsort(
+        (np.random.default_rng(0).random(1500), target_codes(frame, asked))
+    ).argsort()
     if task == "regression":
         frame["left"] = frame["left"].round()  # whole numbers: scikit-learn would guess classes
-    frame["shop"] = np.array(levels)[order * len(levels) // len(order)]  # neighbors in the target share a shop
+    # neighbors in the target share a shop
+    frame["shop"] = np.array(levels)[order * len(levels) // len(order)]
     encoder = Encoder(asked)
     x, y = encode_frame(frame, encoder), target_codes(frame, asked)
     model, again = (fit(x[:1000], y[:1000], asked, params.train).models["model"] for _ in range(2))
@@ -87,7 +92,9 @@ def test_many_levels_are_encoded_by_their_target_and_repeatably(
     assert parity(answers(model, tried, asked), found, asked, 1e-5)["largest_difference"] <= 1e-5
 
 
-def test_thresholds_between_neighbouring_floats_split_alike(contract: Contract, params: Params) -> None:
+def test_thresholds_between_neighbouring_floats_split_alike(
+    contract: Contract, params: Params
+) -> None:
     """Rows whose values lie one float32 step apart, where rounding a threshold to nearest would move a row."""
     columns = tuple(c for c in contract.columns if c.name == "charge")
     narrow = contract.model_copy(update={"columns": columns, "time": None})
@@ -112,7 +119,9 @@ def test_search_halves_its_trials_and_repeats_itself(
     assert first.trials == again.trials
     assert [t["rows"] for t in first.trials] == [533] * 4 + [1599] * 2
     best = max(first.trials[4:], key=lambda trial: trial["score"])
-    assert first.models["model"][-1].get_params()["learning_rate"] == best["settings"]["learning_rate"]
+    assert (
+        first.models["model"][-1].get_params()["learning_rate"] == best["settings"]["learning_rate"]
+    )
 
 
 def test_a_difference_is_refused_with_its_row(contract: Contract) -> None:
@@ -121,8 +130,12 @@ def test_a_difference_is_refused_with_its_row(contract: Contract) -> None:
     report = parity(expected, found, contract, 1e-5)
     assert report["labels_flipped"] == 1
     with pytest.raises(UserError, match=r"1 labels flipped in 2 rows\); the row: row 1"):
-        refuse_difference(report, expected, found, difference(expected, found, contract), lambda row: f"row {row}")
+        refuse_difference(
+            report, expected, found, difference(expected, found, contract), lambda row: f"row {row}"
+        )
 
 
 def test_answers_that_are_not_numbers_are_a_difference(contract: Contract) -> None:
-    assert difference(np.array([[0.5, 0.5]]), np.array([[np.nan, 0.5]]), contract).tolist() == [np.inf]
+    assert difference(np.array([[0.5, 0.5]]), np.array([[np.nan, 0.5]]), contract).tolist() == [
+        np.inf
+    ]

@@ -14,7 +14,9 @@ from ml.errors import UserError
 from ml.params import Params
 
 
-def test_sound_rows_pass(contract: Contract, params: Params, make_frame: Callable[..., pd.DataFrame]) -> None:
+def test_sound_rows_pass(
+    contract: Contract, params: Params, make_frame: Callable[..., pd.DataFrame]
+) -> None:
     found = findings(make_frame(200), contract, params.validate_)
     assert found == []
     refuse(found, 200, "data/raw")

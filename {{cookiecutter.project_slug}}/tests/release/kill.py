@@ -1,10 +1,11 @@
 """Kills `release` or `rollback` before each of its writes; a process of its own, because it forks.
 
-A write is a transaction of mlflow.db, or a file, folder or link of the project that is made, renamed or removed; of
-the files that one folder is filled with in a row, the first and the last. For each number a copy of the project is
-made, the command runs in a child that ends without a word before the write of that number, and another child looks,
-runs the command again and looks again. Where a promotion was begun, a third one runs the other command in another
-copy. Prints one line of JSON for each.
+A write is a transaction of mlflow.db, or a file, folder or link of the project that is made,
+renamed or removed; of the files that one folder is filled with in a row, the first and the last.
+For each number a copy of the project is made, the command runs in a child that ends without a word
+before the write of that number, and another child looks, runs the command again and looks again.
+Where a promotion was begun, a third one runs the other command in another copy. Prints one line of
+JSON for each.
 
 Run: `python -m tests.release.kill PROJECT FOLDER release|rollback`
 """
@@ -121,7 +122,9 @@ def state() -> dict[str, Any]:
         "served": load_bundle().version,  # verified, and asked its golden rows
         "begun": registry.PROMOTION in client.get_registered_model("life").tags,
         "versions": {str(v.version): tags(v.tags) for v in versions},
-        "runs": sorted([r.info.status, len(r.inputs.dataset_inputs), len(r.data.metrics)] for r in runs),
+        "runs": sorted(
+            [r.info.status, len(r.inputs.dataset_inputs), len(r.data.metrics)] for r in runs
+        ),
         "models": len(client.search_logged_models([found.experiment_id])),
         "releases": sorted(path.name for path in Path("serving/releases").iterdir()),
         "links": sorted(path.name for path in Path("serving").iterdir() if path.is_symlink()),
@@ -135,8 +138,15 @@ def tags(given: dict[str, str]) -> dict[str, str]:
 
 def before_or_after_many(names: list[str]) -> list[int]:
     """The numbers of all writes but those to a folder between two others to the same folder."""
-    folders = [os.path.dirname(name) if name.startswith("open") else f"{i}" for i, name in enumerate(names)]  # noqa: PTH120
-    return [i for i, f in enumerate(folders) if not (i and folders[i - 1] == f and folders[i + 1 : i + 2] == [f])]
+    folders = [
+        os.path.dirname(name) if name.startswith("open") else f"{i}"  # noqa: PTH120
+        for i, name in enumerate(names)
+    ]
+    return [
+        i
+        for i, f in enumerate(folders)
+        if not (i and folders[i - 1] == f and folders[i + 1 : i + 2] == [f])
+    ]
 
 
 def main(project: Path, folder: Path, command: str) -> None:
@@ -145,7 +155,11 @@ def main(project: Path, folder: Path, command: str) -> None:
 
     def copied() -> Path:
         shutil.rmtree(folder, ignore_errors=True)
-        return Path(shutil.copytree(project, folder, symlinks=True, ignore=shutil.ignore_patterns(".git", "ml")))
+        return Path(
+            shutil.copytree(
+                project, folder, symlinks=True, ignore=shutil.ignore_patterns(".git", "ml")
+            )
+        )
 
     def run_and_look(again: str) -> list[dict[str, Any]]:
         before = state()

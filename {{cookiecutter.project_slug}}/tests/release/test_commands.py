@@ -79,7 +79,10 @@ def test_twice_adds_nothing(project: Path) -> None:
 def test_the_manifest_holds_every_file(project: Path) -> None:
     champion = project / "serving/champion"
     manifest = json.loads((champion / "manifest.json").read_text())["files"]
-    assert set(manifest) == {p.name for p in champion.iterdir()} - {"manifest.json", publish.REFERENCE}
+    assert set(manifest) == {p.name for p in champion.iterdir()} - {
+        "manifest.json",
+        publish.REFERENCE,
+    }
 
 
 def test_a_better_model_is_promoted_then_rolled_back(retrained: Path) -> None:
@@ -98,14 +101,22 @@ def test_a_better_model_is_promoted_then_rolled_back(retrained: Path) -> None:
 def test_a_worse_model_is_registered_and_not_promoted(worsened: Path) -> None:
     done = ml(worsened, "release", ok=False)
     assert done.returncode == 3
-    assert state(worsened) == {"versions": [1, 2], "runs": 2, "champion": "1", "previous": None, "served": "1"}
+    assert state(worsened) == {
+        "versions": [1, 2],
+        "runs": 2,
+        "champion": "1",
+        "previous": None,
+        "served": "1",
+    }
     tags = client(worsened).get_model_version("life", "2").tags
     assert tags["gate"] == "refused"
     assert "not worse than the champion" in tags["gate_reason"]
 
 
 @pytest.mark.parametrize("step", ["register", "log_run", "move_aliases"])
-def test_stopped_anywhere_and_run_again(retrained: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+def test_stopped_anywhere_and_run_again(
+    retrained: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
     real: Callable[..., Any] = getattr(registry, step)
 
     def stop_after(*args: Any) -> Any:
@@ -117,12 +128,22 @@ def test_stopped_anywhere_and_run_again(retrained: Path, monkeypatch: pytest.Mon
         release()
     monkeypatch.setattr(registry, step, real)
     assert release().passed
-    assert state(retrained) == {"versions": [1, 2], "runs": 2, "champion": "2", "previous": "1", "served": "2"}
+    assert state(retrained) == {
+        "versions": [1, 2],
+        "runs": 2,
+        "champion": "2",
+        "previous": "1",
+        "served": "2",
+    }
 
 
-def test_stopped_between_sealing_and_upload(retrained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopped_between_sealing_and_upload(
+    retrained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(MlflowClient, "log_artifacts", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(
+            MlflowClient, "log_artifacts", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
         with pytest.raises(KeyboardInterrupt):
             release()
     assert release().passed
@@ -133,7 +154,10 @@ def test_stopped_between_sealing_and_upload(retrained: Path, monkeypatch: pytest
 
 def test_a_stale_bundle_is_refused(project: Path) -> None:
     path = project / "params.yaml"
-    path.write_text(path.read_text(encoding="utf-8").replace("test_share: 0.2", "test_share: 0.3"), encoding="utf-8")
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("test_share: 0.2", "test_share: 0.3"),
+        encoding="utf-8",
+    )
     with pytest.raises(UserError, match="older than the data") as error:
         release()
     assert error.value.then == "make flow"

@@ -47,7 +47,8 @@ def full_disk() -> Iterator[None]:
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
     """A folder that nobody can write to (needs root, for whom permissions do not count)."""
-    assert os.system(f"mount --bind '{folder}' '{folder}' && mount -o remount,ro,bind '{folder}'") == 0  # noqa: S605
+    remount = f"mount --bind '{folder}' '{folder}' && mount -o remount,ro,bind '{folder}'"
+    assert os.system(remount) == 0  # noqa: S605
     try:
         yield
     finally:
@@ -57,12 +58,16 @@ def read_only(folder: Path) -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.parametrize("first", [False, True])
 def test_a_full_disk(retrained: Path, first: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_refuse_stale", lambda: None)  # DVC has a cache of its own, elsewhere perhaps
+    # DVC has a cache of its own, elsewhere perhaps
+    monkeypatch.setattr(module, "_refuse_stale", lambda: None)
     if first:  # MLflow's tables are made halfway
         shutil.rmtree("mlartifacts")
         shutil.rmtree("serving")
         Path("mlflow.db").unlink()
-    with full_disk(), pytest.raises(UserError, match=r"(mlflow\.db|mlartifacts.*): the disk is full") as error:
+    with (
+        full_disk(),
+        pytest.raises(UserError, match=r"(mlflow\.db|mlartifacts.*): the disk is full") as error,
+    ):
         release()
     assert error.value.then == "free some space, then make release"
     assert release().passed
@@ -75,7 +80,9 @@ def test_a_locked_registry(retrained: Path) -> None:
     other = sqlite3.connect("mlflow.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     for call, word in ((release, "make release"), (rollback, "make rollback"), (pull, "ml pull")):
-        with pytest.raises(UserError, match=r"mlflow\.db: another program keeps it locked") as error:
+        with pytest.raises(
+            UserError, match=r"mlflow\.db: another program keeps it locked"
+        ) as error:
             call()
         assert error.value.then.endswith(f"then {word}")
     other.close()
@@ -87,7 +94,9 @@ def test_a_registry_that_does_not_answer(retrained: Path, monkeypatch: pytest.Mo
     with monkeypatch.context() as patched:
         patched.setenv("MLFLOW_TRACKING_URI", "http://user:secret@127.0.0.1:9")
         patched.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-        with pytest.raises(UserError, match=r"^http://127\.0\.0\.1:9: the server does not answer\n") as error:
+        with pytest.raises(
+            UserError, match=r"^http://127\.0\.0\.1:9: the server does not answer\n"
+        ) as error:
             release()
     assert "MLFLOW_TRACKING_URI" in error.value.then
     assert release().passed
@@ -95,7 +104,10 @@ def test_a_registry_that_does_not_answer(retrained: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.slow
 def test_a_folder_that_cannot_be_written(retrained: Path) -> None:
-    with read_only(retrained / "serving"), pytest.raises(UserError, match=r"serving/.*Read-only") as error:
+    with (
+        read_only(retrained / "serving"),
+        pytest.raises(UserError, match=r"serving/.*Read-only") as error,
+    ):
         release()
     assert error.value.then == "make it writable, then make release"
     assert release().passed
@@ -127,7 +139,9 @@ def test_a_release_that_was_copied_halfway_is_fetched_again(project: Path) -> No
 
 
 @pytest.mark.slow
-def test_another_registrys_version_of_the_same_number_is_not_served(retrained: Path, released_project: Path) -> None:
+def test_another_registrys_version_of_the_same_number_is_not_served(
+    retrained: Path, released_project: Path
+) -> None:
     Path("mlflow.db").unlink()
     assert release().passed  # version 1 of a new registry
     ours = load_bundle().lineage["bundle_hash"]
@@ -139,7 +153,9 @@ def test_another_registrys_version_of_the_same_number_is_not_served(retrained: P
 
 @pytest.mark.slow
 def test_two_releases_at_once_take_turns(retrained: Path) -> None:
-    both = [subprocess.Popen([sys.executable, "-m", "ml", "release"], cwd=retrained) for _ in range(2)]
+    both = [
+        subprocess.Popen([sys.executable, "-m", "ml", "release"], cwd=retrained) for _ in range(2)
+    ]
     assert [process.wait() for process in both] == [0, 0]
     assert load_bundle().version == "2"
     assert sorted(path.name for path in (retrained / "serving/releases").iterdir()) == ["1", "2"]
@@ -164,11 +180,17 @@ def test_git_that_knows_nothing_is_said(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_faults_of_the_disk_are_told_and_defects_are_not() -> None:
-    with pytest.raises(UserError, match=r"^serving/x: the disk is full\n") as error, explained("make release"):
+    with (
+        pytest.raises(UserError, match=r"^serving/x: the disk is full\n") as error,
+        explained("make release"),
+    ):
         raise OSError(errno.ENOSPC, "No space left on device", "serving/x")
     assert error.value.then == "free some space, then make release"
     many = [("bundle/a", "serving/a", "[Errno 28] No space left on device")]
-    with pytest.raises(UserError, match=r"^serving/a: \[Errno 28\] No space left"), explained("make release"):
+    with (
+        pytest.raises(UserError, match=r"^serving/a: \[Errno 28\] No space left"),
+        explained("make release"),
+    ):
         raise shutil.Error(many)
     with pytest.raises(KeyError), explained("make release"):
         raise KeyError("a defect")

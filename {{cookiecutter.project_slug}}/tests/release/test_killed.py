@@ -20,7 +20,9 @@ pytestmark = pytest.mark.slow
 
 def killed_everywhere(project: Path, tmp_path: Path, word: str) -> list[dict[str, Any]]:
     """The end of a run that nothing disturbed, then what came of a kill before each write."""
-    done = command(HERE, sys.executable, "-m", "tests.release.kill", str(project), str(tmp_path / "copy"), word)
+    done = command(
+        HERE, sys.executable, "-m", "tests.release.kill", str(project), str(tmp_path / "copy"), word
+    )
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -37,7 +39,8 @@ def test_killed_before_any_write_and_run_again(
     assert sum(kill["killed"]["begun"] for kill in kills) >= 4  # the aliases, the link, the end
     for kill in kills:
         assert kill["killed"]["champion"] in ("1", "2"), kill["name"]
-        assert kill["killed"]["served"] in ("1", "2"), kill["name"]  # loaded, and its golden rows answered
+        # loaded, and its golden rows answered
+        assert kill["killed"]["served"] in ("1", "2"), kill["name"]
         assert kill["again"] == end, kill["name"]
         other = kill.get("other", end)  # a kill, then the other command: nothing forgotten either
         assert {other["champion"], other["previous"]} == {"1", "2"}, kill["name"]

@@ -37,7 +37,13 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> sqlite3.Connection
     made = sqlite3.connect("mlflow.db")
     for table, column in ADDRESSES:
         made.execute(f"CREATE TABLE {table} ({column} TEXT)")
-        rows = [(OTHER,), (f"{OTHER}/run/artifacts",), (f"{OTHER}-old/run",), ("s3://bucket/mlartifacts",), (None,)]
+        rows = [
+            (OTHER,),
+            (f"{OTHER}/run/artifacts",),
+            (f"{OTHER}-old/run",),
+            ("s3://bucket/mlartifacts",),
+            (None,),
+        ]
         made.executemany(f"INSERT INTO {table} VALUES (?)", rows)  # noqa: S608
     made.commit()
     return made
@@ -46,7 +52,13 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> sqlite3.Connection
 def test_addresses_of_another_folder_become_this_ones(store: sqlite3.Connection) -> None:
     relocate()
     here = (Path.cwd() / "mlartifacts").as_uri()
-    expected = [(here,), (f"{here}/run/artifacts",), (f"{OTHER}-old/run",), ("s3://bucket/mlartifacts",), (None,)]
+    expected = [
+        (here,),
+        (f"{here}/run/artifacts",),
+        (f"{OTHER}-old/run",),
+        ("s3://bucket/mlartifacts",),
+        (None,),
+    ]
     for table, column in ADDRESSES:
         assert store.execute(f"SELECT {column} FROM {table}").fetchall() == expected  # noqa: S608
 
@@ -61,7 +73,9 @@ def test_a_project_that_stays_is_not_written_to(store: sqlite3.Connection) -> No
     assert Path("mlflow.db").stat().st_mtime == 1
 
 
-def test_no_database_and_an_empty_one_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_database_and_an_empty_one_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     relocate()
     assert not Path("mlflow.db").exists()
@@ -75,7 +89,8 @@ def test_a_copy_writes_nothing_into_the_original_and_a_moved_one_keeps_its_versi
     released_project: Path, retrained_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = contents(released_project)
-    copy = live_in(retrained_project, tmp_path / "copy", monkeypatch)  # its mlflow.db was made in released_project
+    # its mlflow.db was made in released_project
+    copy = live_in(retrained_project, tmp_path / "copy", monkeypatch)
     assert release().passed
     assert contents(released_project) == original
     assert all(address.startswith((copy / "mlartifacts").as_uri()) for address in addresses())

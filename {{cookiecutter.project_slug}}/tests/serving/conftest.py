@@ -41,7 +41,13 @@ CLASSIFICATION = Contract.model_validate(
             {"kind": "integer", "name": "class"},
             {"kind": "boolean", "name": "été.2024"},
             {"kind": "categorical", "name": "plan", "levels": ["basic", "plus", "it's"]},
-            {"kind": "categorical", "name": "city", "levels": ["Oslo", "Lima"], "unseen": "pool", "missing": True},
+            {
+                "kind": "categorical",
+                "name": "city",
+                "levels": ["Oslo", "Lima"],
+                "unseen": "pool",
+                "missing": True,
+            },
             {"kind": "datetime", "name": "month", "parts": ["month", "weekday"]},
             {"kind": "text", "name": "note", "buckets": 4, "missing": True},
         ],
@@ -50,7 +56,10 @@ CLASSIFICATION = Contract.model_validate(
 REGRESSION = Contract.model_validate(
     {
         "target": {"name": "count", "task": "regression"},
-        "columns": [{"kind": "numeric", "name": "a"}, {"kind": "categorical", "name": "b", "levels": ["x", "y"]}],
+        "columns": [
+            {"kind": "numeric", "name": "a"},
+            {"kind": "categorical", "name": "b", "levels": ["x", "y"]},
+        ],
     }
 )
 
@@ -79,7 +88,9 @@ def write_release(folder: Path, contract: Contract, version: str, seed: int = 0)
     x = encoder.rows(sample_rows(contract, 400, seed))
     score = np.nan_to_num(x[:, 0]) + rng.normal(0, 10, len(x))
     y = (score > np.median(score)).astype(int) if contract.is_classification else score
-    model = to_onnx(make_model(contract, load_params(HOME / "params.yaml").train).fit(x, y), contract)
+    model = to_onnx(
+        make_model(contract, load_params(HOME / "params.yaml").train).fit(x, y), contract
+    )
     rows = sample_rows(contract, 8, seed + 1)
     golden = {"rows": rows, "answers": onnx_answers(model, encoder.rows(rows)).tolist()}
     about = {"model": "boosting", "metrics": {"roc_auc": 0.9}, "baseline": {"roc_auc": 0.5}}

@@ -15,11 +15,12 @@ Head = dict[str, str]
 class Load:
     """Requests sent without a pause until `stop`, over connections that are opened anew where one breaks.
 
-    A connection that the server asks to close is opened again only if `reconnect` says so: where the whole server ends
-    a balancer would have gone elsewhere by then.
+    A connection that the server asks to close is opened again only if `reconnect` says so: where
+    the whole server ends a balancer would have gone elsewhere by then.
 
-    `answers` holds every 200's JSON, `refused` every other status, `broken` counts connections that ended while an
-    answer was due (on a fresh connection that has not been idle, so it is the server's doing).
+    `answers` holds every 200's JSON, `refused` every other status, `broken` counts connections that
+    ended while an answer was due (on a fresh connection that has not been idle, so it is the
+    server's doing).
     """
 
     url: str
@@ -39,7 +40,9 @@ class Load:
     async def _connection(self, number: int) -> None:
         while not self.stopped:
             try:
-                reader, writer = await asyncio.open_connection(urlsplit(self.url).hostname, urlsplit(self.url).port)
+                reader, writer = await asyncio.open_connection(
+                    urlsplit(self.url).hostname, urlsplit(self.url).port
+                )
             except OSError:  # nobody listens: not a lost answer
                 await asyncio.sleep(0.01)
                 continue
@@ -52,7 +55,9 @@ class Load:
             finally:
                 writer.close()
 
-    async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+    async def _requests(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int
+    ) -> None:
         while not self.stopped:
             number = (number + self.connections) % len(self.rows)
             writer.write(request(self.rows[number]))
@@ -81,5 +86,12 @@ def request(body: Any, path: str = "/predict") -> bytes:
 async def answer(reader: asyncio.StreamReader) -> tuple[int, Head, bytes]:
     """Status, headers and body of one HTTP answer."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
-    return int(head[0].split()[1]), headers, await reader.readexactly(int(headers["content-length"]))
+    headers = {
+        name.lower(): value.strip()
+        for name, _, value in (line.partition(":") for line in head[1:] if line)
+    }
+    return (
+        int(head[0].split()[1]),
+        headers,
+        await reader.readexactly(int(headers["content-length"])),
+    )

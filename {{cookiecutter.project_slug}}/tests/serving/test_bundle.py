@@ -70,11 +70,16 @@ def test_a_sound_bundle_loads_through_the_link(project: Path) -> None:
             _golden(lambda g: g["answers"][3].__setitem__(0, g["answers"][3][0] + 2e-5)),
             "golden row 3: the model answers",
         ),
-        (_golden(lambda g: g["answers"].pop()), r"golden.json holds answers \(7, 2\), the model gives \(8, 2\)"),
+        (
+            _golden(lambda g: g["answers"].pop()),
+            r"golden.json holds answers \(7, 2\), the model gives \(8, 2\)",
+        ),
         (_golden(lambda g: g.update(rows=[], answers=[])), "golden.json holds answers"),
     ],
 )
-def test_an_unsound_bundle_is_refused_by_name(folder: Path, spoil: Callable[[Path], object], says: str) -> None:
+def test_an_unsound_bundle_is_refused_by_name(
+    folder: Path, spoil: Callable[[Path], object], says: str
+) -> None:
     spoil(folder)
     with pytest.raises(UserError, match=says) as raised:
         load_bundle(folder)

@@ -30,7 +30,9 @@ def test_each_row_has_an_id_that_leads_to_its_place(suffix: str) -> None:
     assert [place_of(p) for p in ids] == [(ID + suffix, i) for i in range(12)]
 
 
-@pytest.mark.parametrize("foreign", ["p1", "", "order-17", "123e4567-e89b-12d3-a456-426614174000", f"{ID}-", f"{ID}-x"])
+@pytest.mark.parametrize(
+    "foreign", ["p1", "", "order-17", "123e4567-e89b-12d3-a456-426614174000", f"{ID}-", f"{ID}-x"]
+)
 def test_an_id_that_is_not_ours_is_a_place_of_its_own(foreign: str) -> None:
     assert place_of(foreign) == (foreign, 0)
 
@@ -39,7 +41,9 @@ def test_an_id_that_is_not_ours_is_a_place_of_its_own(foreign: str) -> None:
 def test_a_request_comes_back_row_by_row(client: TestClient, settings: Settings, rows: int) -> None:
     sent = sample_rows(CLASSIFICATION, rows)
     ids = [None if i % 3 else f"c{i}\n" for i in range(rows)]
-    answers = client.post("/predict", json=[{**r, "customer id": i} for r, i in zip(sent, ids, strict=True)]).json()
+    answers = client.post(
+        "/predict", json=[{**r, "customer id": i} for r, i in zip(sent, ids, strict=True)]
+    ).json()
     journal = Journal(settings.journal)
     kept = {p.prediction_id: p for p in journal.predictions()}
     assert len(kept) == len(answers) == journal.count() == rows
@@ -84,7 +88,10 @@ def test_a_label_finds_its_row_and_no_other(client: TestClient, settings: Settin
 def test_export_and_pruning_count_answers(client: TestClient, project: Path) -> None:
     ids = answered(client, sample_rows(CLASSIFICATION, 5))
     single = client.post("/predict", json=sample_rows(CLASSIFICATION, 1)[0]).json()["prediction_id"]
-    assert client.post("/labels", json={"prediction_id": ids[4], "outcome": "no"}).json()["unknown"] == 0
+    assert (
+        client.post("/labels", json={"prediction_id": ids[4], "outcome": "no"}).json()["unknown"]
+        == 0
+    )
     assert export(Path("all.parquet")) == 6
     found = pd.read_parquet("all.parquet").set_index("prediction_id")
     assert set(found.index) == {*ids, single}
@@ -108,6 +115,8 @@ def test_every_row_is_counted(client: TestClient) -> None:
 def test_a_journal_of_other_columns_is_refused(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "old.db")) as connection:
         connection.execute("CREATE TABLE predictions (prediction_id TEXT PRIMARY KEY, at DOUBLE)")
-    with pytest.raises(UserError, match=r"the journal is an earlier one's, without .*'rows'") as raised:
+    with pytest.raises(
+        UserError, match=r"the journal is an earlier one's, without .*'rows'"
+    ) as raised:
         Journal(f"sqlite:///{tmp_path}/old.db")
     assert "move it away" in raised.value.then

@@ -63,7 +63,9 @@ def expected(project: Path, version: str) -> list[dict[str, float]]:
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_every_acknowledged_answer_is_in_the_journal_once(start: Start, project: Path) -> None:
+def test_killed_at_any_moment_every_acknowledged_answer_is_in_the_journal_once(
+    start: Start, project: Path
+) -> None:
     acknowledged: list[str] = []
     random.seed(7)
     for turn in range(KILLS):
@@ -84,7 +86,9 @@ def test_killed_at_any_moment_every_acknowledged_answer_is_in_the_journal_once(s
 
 
 @pytest.mark.slow
-def test_a_hundred_swaps_drop_nothing_and_every_answer_is_its_models(start: Start, project: Path) -> None:
+def test_a_hundred_swaps_drop_nothing_and_every_answer_is_its_models(
+    start: Start, project: Path
+) -> None:
     server = start()
     memory = psutil.Process(server.process.pid).memory_info
     grown: list[int] = []
@@ -169,7 +173,9 @@ def test_a_worker_that_is_stopped_alone_answers_what_it_accepted(start: Start) -
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="closing a listener resets what it has not accepted")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="closing a listener resets what it has not accepted"
+)
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_stopped_while_clients_connect_it_resets_none(start: Start, workers: str) -> None:
     server = start("--workers", workers)
@@ -185,7 +191,8 @@ def test_stopped_while_clients_connect_it_resets_none(start: Start, workers: str
                 refused.append(number)
                 return
             writer.write(request(ROWS[number]))
-            answered.append(json.loads((await answer(reader))[2])["prediction_id"])  # fails when it is reset
+            # fails when it is reset
+            answered.append(json.loads((await answer(reader))[2])["prediction_id"])
             writer.close()
 
     async def run() -> None:
@@ -224,7 +231,9 @@ def test_a_broken_bundle_leaves_the_old_one_serving(
     server = start()
     spoil(project / "serving/releases/2")
     point(project, "2")
-    failures = _until(lambda: "ml_bundle_failures_total 1.0" in httpx2.get(f"{server.url}/metrics").text)
+    failures = _until(
+        lambda: "ml_bundle_failures_total 1.0" in httpx2.get(f"{server.url}/metrics").text
+    )
     assert failures
     assert httpx2.post(f"{server.url}/predict", json=row).json()["model_version"] == "1"
     assert httpx2.get(f"{server.url}/health/ready").json()["version"] == "1"
@@ -243,7 +252,9 @@ def _until(true: Callable[[], bool], seconds: float = 60) -> bool:
 
 
 @pytest.mark.slow
-def test_a_full_disk_is_told_and_recovered_from(start: Start, small_disk: Path, row: dict[str, Any]) -> None:
+def test_a_full_disk_is_told_and_recovered_from(
+    start: Start, small_disk: Path, row: dict[str, Any]
+) -> None:
     url = f"sqlite:///{small_disk}/journal.db"
     server = start(env={"JOURNAL_URL": url}, ready=True)
     acknowledged = 0
@@ -259,7 +270,10 @@ def test_a_full_disk_is_told_and_recovered_from(start: Start, small_disk: Path, 
     after = httpx2.post(f"{server.url}/predict", json=row)
     assert after.status_code == 200
     assert Journal(url).count() == acknowledged + 1
-    assert f"ml_journal_rows_total {float(acknowledged + 1)}" in httpx2.get(f"{server.url}/metrics").text
+    assert (
+        f"ml_journal_rows_total {float(acknowledged + 1)}"
+        in httpx2.get(f"{server.url}/metrics").text
+    )
 
 
 def test_an_answer_whose_sync_fails_is_not_given(

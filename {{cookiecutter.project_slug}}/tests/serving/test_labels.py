@@ -9,26 +9,37 @@ import pytest
 from ml.contract import Target, contract_json
 from ml.errors import UserError
 from ml.journal.labels import label_file, outcome_of
-from ml.journal.records import Entry
+from ml.journal.records import Record
 from ml.journal.store import Journal
 from tests.serving.conftest import REGRESSION
 
 SPELLED = Target(
-    name="y", task="binary", classes=("no", "yes"), aliases={"Y": "yes", "N": "no"}, set_aside=("perhaps",)
+    name="y",
+    task="binary",
+    classes=("no", "yes"),
+    aliases={"Y": "yes", "N": "no"},
+    set_aside=("perhaps",),
 )
 
 
 def _predict(*ids: str) -> Journal:
     journal = Journal()
-    journal.append([Entry(i, 1.0, "1", "champion", None, '{"plan": "basic"}', '"no"', None) for i in ids])
+    journal.append(
+        [Record(i, 1.0, "1", "champion", None, '{"plan": "basic"}', '"no"', None) for i in ids]
+    )
     return journal
 
 
 def test_labels_of_a_csv(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     journal = _predict("a", "b", "c")
-    Path("o.csv").write_text('outcome,prediction_id,by\n"yes, ""100%""",a,x\nno,b,x\nno,gone,x\n', encoding="utf-8-sig")
+    Path("o.csv").write_text(
+        'outcome,prediction_id,by\n"yes, ""100%""",a,x\nno,b,x\nno,gone,x\n', encoding="utf-8-sig"
+    )
     label_file(Path("o.csv"))
-    assert {p.prediction_id: p.outcome for p in journal.labelled()} == {"a": 'yes, "100%"', "b": "no"}
+    assert {p.prediction_id: p.outcome for p in journal.labelled()} == {
+        "a": 'yes, "100%"',
+        "b": "no",
+    }
     assert "3 labels recorded, 1 of them of unknown predictions" in capsys.readouterr().out
 
 
@@ -57,9 +68,13 @@ def test_a_class_may_be_spelled_as_in_the_file(given: str, kept: str) -> None:
     assert outcome_of(given, SPELLED) == kept
 
 
-@pytest.mark.parametrize(("given", "kept"), [(1, "1"), (1.0, "1"), ("0", "0"), (True, "True"), (False, "0")])
+@pytest.mark.parametrize(
+    ("given", "kept"), [(1, "1"), (1.0, "1"), ("0", "0"), (True, "True"), (False, "0")]
+)
 def test_a_class_may_be_sent_as_a_number_or_a_boolean(given: object, kept: str) -> None:
-    numbers = Target(name="y", task="multiclass", classes=("0", "1", "True"), aliases={"False": "0"})
+    numbers = Target(
+        name="y", task="multiclass", classes=("0", "1", "True"), aliases={"False": "0"}
+    )
     assert outcome_of(given, numbers) == kept
 
 
@@ -91,7 +106,11 @@ def test_numbers_of_a_regression(project: Path) -> None:
         ),
         ("o.csv", "prediction_id,outcome\na,no\n,no\n", "line 3: prediction_id is missing"),
         ("o.csv", "prediction_id,outcome\na\n", "line 2: outcome is missing"),
-        ("o.csv", "id,outcome\na,no\n", 'there is no column prediction_id; there are: "id", "outcome"'),
+        (
+            "o.csv",
+            "id,outcome\na,no\n",
+            'there is no column prediction_id; there are: "id", "outcome"',
+        ),
         ("o.csv", "", "there is no column prediction_id"),
         ("o.jsonl", '{"prediction_id": "a", "outcome": "no"}\n[1]\n', "line 2: not a JSON object"),
         ("o.jsonl", "{\n", "line 1: not a JSON object"),

@@ -19,7 +19,7 @@ from ml import scoring
 from ml.dataset.frame import frame_of_rows
 from ml.errors import UserError
 from ml.journal.export import export, prune
-from ml.journal.records import Entry
+from ml.journal.records import Record
 from ml.journal.store import Journal
 from ml.monitoring.commands import prune_old
 from tests.conftest import write_settings
@@ -38,7 +38,10 @@ def written(path: Path, rows: list[dict[str, Any]], contract: Any = CLASSIFICATI
 
 
 def test_a_file_is_answered_as_requests_are(
-    project: Path, client: TestClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    project: Path,
+    client: TestClient,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(scoring, "ROWS", 128)
     assert scoring.score(written(Path("in.parquet"), ROWS), Path("out.parquet")) == 300
@@ -47,7 +50,10 @@ def test_a_file_is_answered_as_requests_are(
     assert found["prediction"].tolist() == [a["prediction"] for a in online]
     for name in CLASSIFICATION.target.classes:
         given = found[f"probability:{name}"].to_numpy()
-        assert given.tolist() == pd.Series([a["probabilities"][name] for a in online]).astype("float32").tolist()
+        assert (
+            given.tolist()
+            == pd.Series([a["probabilities"][name] for a in online]).astype("float32").tolist()
+        )
     assert found["extra"].tolist() == list(range(300))
     assert set(found["model_version"]) == {"1"}
     assert "300 rows scored by version 1" in capsys.readouterr().out
@@ -55,7 +61,9 @@ def test_a_file_is_answered_as_requests_are(
 
 def test_numbers_are_scored_too(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ML_BUNDLE", "serving/releases/r")
-    scoring.score(written(Path("in.parquet"), sample_rows(REGRESSION, 20), REGRESSION), Path("out.parquet"))
+    scoring.score(
+        written(Path("in.parquet"), sample_rows(REGRESSION, 20), REGRESSION), Path("out.parquet")
+    )
     assert pd.read_parquet("out.parquet")["prediction"].dtype == "float32"
 
 
@@ -68,7 +76,9 @@ def test_numbers_are_scored_too(project: Path, monkeypatch: pytest.MonkeyPatch) 
         ({"class": None}, 'column "class": a value is missing'),
     ],
 )
-def test_what_a_request_may_not_hold_a_file_may_not_either(project: Path, change: dict[str, Any], says: str) -> None:
+def test_what_a_request_may_not_hold_a_file_may_not_either(
+    project: Path, change: dict[str, Any], says: str
+) -> None:
     rows = [*ROWS[:5], {**ROWS[5], **change}]
     with pytest.raises(UserError) as raised:
         scoring.score(written(Path("in.parquet"), rows), Path("out.parquet"))
@@ -87,8 +97,10 @@ def test_a_wrong_file_is_told(project: Path) -> None:
         scoring.score(Path("few.parquet"), Path("out.parquet"))
 
 
-def _entry(number: int, at: float) -> Entry:
-    return Entry(f"{number:03d}", at, "1", "champion", None, '{"plan": "basic"}', '"no"', '{"no": 1}')
+def _entry(number: int, at: float) -> Record:
+    return Record(
+        f"{number:03d}", at, "1", "champion", None, '{"plan": "basic"}', '"no"', '{"no": 1}'
+    )
 
 
 def test_an_export_holds_answers_and_latest_labels(project: Path) -> None:

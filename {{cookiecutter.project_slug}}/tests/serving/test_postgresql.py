@@ -26,7 +26,10 @@ from tests.conftest import write_settings
 from tests.serving.conftest import Start
 from tests.serving.test_faults import answered, under_load
 
-PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path(shutil.which("initdb") or "/none").parent)
+PROGRAMS = max(
+    Path("/usr/lib/postgresql").glob("*/bin"),
+    default=Path(shutil.which("initdb") or "/none").parent,
+)
 KILLS = 6
 
 pytestmark = [
@@ -44,12 +47,16 @@ class Database:
         self._user = "postgres" if os.getuid() == 0 else None
         if self._user:
             os.chown(folder, pwd.getpwnam(self._user).pw_uid, -1)
-        self._run("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8")
+        self._run(
+            "initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"
+        )
 
     def start(self) -> None:
         """Answer on the folder's socket, not on the network."""
         options = f"-c listen_addresses='' -c unix_socket_directories='{self.folder}'"
-        self._run("pg_ctl", "start", "--wait", "--log", str(self.folder / "log"), "--options", options)
+        self._run(
+            "pg_ctl", "start", "--wait", "--log", str(self.folder / "log"), "--options", options
+        )
 
     def stop(self, how: str = "fast") -> None:
         """Stop: fast, or immediate as after a crash."""
@@ -58,7 +65,12 @@ class Database:
     def _run(self, program: str, *options: str) -> None:
         command = [str(PROGRAMS / program), f"--pgdata={self.folder / 'data'}", *options]
         done = subprocess.run(
-            command, user=self._user, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False
+            command,
+            user=self._user,
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            check=False,
         )
         assert done.returncode == 0, done.stderr.decode()
 
@@ -105,7 +117,9 @@ def test_under_load_every_acknowledged_answer_is_kept_once(start: Start, journal
     assert load.refused == []
     assert load.broken == 0
     assert len(load.answers) >= 300
-    assert Counter(p.prediction_id for p in journal.predictions()) == Counter(a["prediction_id"] for a in load.answers)
+    assert Counter(p.prediction_id for p in journal.predictions()) == Counter(
+        a["prediction_id"] for a in load.answers
+    )
 
 
 def test_killed_at_any_moment_nothing_acknowledged_is_lost(start: Start, journal: Journal) -> None:
@@ -162,7 +176,8 @@ def test_a_locked_table_holds_up_writes_only(
         assert refused.status_code == 503
         assert "lock timeout" in refused.json()["detail"][0]["msg"]
         assert ready.status_code == 503
-        assert ready.json()["reason"].startswith("journal: the database is away")  # no address of it
+        # no address of it
+        assert ready.json()["reason"].startswith("journal: the database is away")
         while client.get("/health/ready").status_code != 200:
             time.sleep(0.1)
         assert client.post("/predict", json=row).status_code == 200
@@ -178,7 +193,10 @@ def test_labels_retention_and_export(start: Start, journal: Journal, row: dict[s
         wide = {**row, "note": "\0ü"}
         answers = [a for n in (700, 500) for a in client.post("/predict", json=[wide] * n).json()]
         ids = [answer["prediction_id"] for answer in answers]
-        labels = [{"prediction_id": prediction_id, "outcome": "no"} for prediction_id in [*ids[:600], "elsewhere"]]
+        labels = [
+            {"prediction_id": prediction_id, "outcome": "no"}
+            for prediction_id in [*ids[:600], "elsewhere"]
+        ]
         assert client.post("/labels", json=labels).json() == {"recorded": 601, "unknown": 1}
         client.post("/labels", json={"prediction_id": ids[0], "outcome": 'yes, "100%"'})
     assert [p.prediction_id for p in journal.predictions()] == ids

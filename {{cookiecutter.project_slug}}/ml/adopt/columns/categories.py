@@ -44,9 +44,17 @@ def _words(values: Values) -> Found:
     is_long = longest > MAX_LEVEL_LENGTH
     prose = _words_per_text(values, is_long)
     if not prose and n >= 20 and d > UNIQUE_SHARE * n and not _is_measured(values):
-        return Found(name, None, values.missing, f"identifier: {d} different in {n} rows", is_id=d == n)
+        return Found(
+            name, None, values.missing, f"identifier: {d} different in {n} rows", is_id=d == n
+        )
     if name_hints.is_entity(name) and d > MAX_CLOSED:
-        return Found(name, None, values.missing, f"identifier: {d} different, each in several rows", is_id=True)
+        return Found(
+            name,
+            None,
+            values.missing,
+            f"identifier: {d} different, each in several rows",
+            is_id=True,
+        )
     return (None if prose or is_long else levels(values)) or _text(values, prose)
 
 
@@ -57,7 +65,9 @@ def _kept(texts: Texts) -> Callable[[str, int], bool]:
     capitals = len(others) >= 3 and all(re.fullmatch(r"[A-Z]{2}", t) for t in others)
 
     def keep(text: str, rows: int) -> bool:
-        return (text.lower() == "none" and rows >= 0.02 * len(texts.codes)) or (text == "NA" and capitals)
+        return (text.lower() == "none" and rows >= 0.02 * len(texts.codes)) or (
+            text == "NA" and capitals
+        )
 
     return keep
 
@@ -95,7 +105,9 @@ def levels(values: Values) -> Found | None:
     if not closed:
         rest = np.delete(values.counts, common)
         most = f"up to {rest.max()} rows each, {n - covered} in all" if len(rest) else ""
-        found = found.doubted(f"{len(rest)} rare levels pooled: {most}" if most else "unseen levels will be pooled")
+        found = found.doubted(
+            f"{len(rest)} rare levels pooled: {most}" if most else "unseen levels will be pooled"
+        )
     return found.doubted(*_same_but_for_case(listed))
 
 
@@ -116,9 +128,20 @@ def _is_measured(values: Values) -> bool:
 
 def _text(values: Values, words_per_text: float) -> Found:
     hashed = words_per_text >= 4 and values.rows <= MAX_TEXT_ROWS
-    column = Text(kind="text", name=values.name, missing=values.missing > 0, buckets=TEXT_BUCKETS if hashed else 0)
-    doubt = f"free text: words hashed into {TEXT_BUCKETS}" if hashed else "free text: no feature (buckets: 0)"
+    column = Text(
+        kind="text",
+        name=values.name,
+        missing=values.missing > 0,
+        buckets=TEXT_BUCKETS if hashed else 0,
+    )
+    doubt = (
+        f"free text: words hashed into {TEXT_BUCKETS}"
+        if hashed
+        else "free text: no feature (buckets: 0)"
+    )
     if _is_measured(values):
         doubt = "numbers in several forms or units? no feature until they are alike"
     facts = f"{len(values.distinct)} texts"
-    return Found(values.name, column, values.missing, doubts=(doubt,), blanks=values.blanks, facts=facts)
+    return Found(
+        values.name, column, values.missing, doubts=(doubt,), blanks=values.blanks, facts=facts
+    )

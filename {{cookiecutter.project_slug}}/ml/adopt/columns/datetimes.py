@@ -23,7 +23,17 @@ DAYS = (
     "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d/%b/%Y", "%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%b-%y",
     "%y-%m-%d", "%Y%m%d",
 )  # fmt: skip
-TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", ":%H:%M:%S", ", %H:%M")
+TIMES = (
+    "",
+    " %H:%M",
+    " %H:%M:%S",
+    " %H:%M:%S.%f",
+    " %I:%M %p",
+    " %I:%M:%S %p",
+    "T%H:%M:%S",
+    ":%H:%M:%S",
+    ", %H:%M",
+)
 ODD = (
     "%Y-%m-%d %H:%M:%S UTC", "%Y-%m-%d %H:%M UTC", "%H:%M", "%H:%M:%S", "%a %b %d %H:%M:%S %Y",
     "%a, %d %b %Y %H:%M:%S", "%Y-%m-%d %I:%M:%S %p", "%Y-%m-%d %I:%M %p", "%d/%b/%Y:%H:%M:%S %z", "%b %Y", "%b-%Y",
@@ -34,7 +44,8 @@ LOOKS = re.compile(
     r"\d[-/.: ]\w{1,9}[-/.:, ]|[^\W\d]{3,9}[ -]\d{1,2},? |^\d{8}$|^\d{1,2}:\d\d|^\d{4}-\d\d$"
     r"|^[A-Z][a-z]{2,8}[ -](\d\d|\d{4})$|^\d\d?/\d{4}$"
 )
-EPOCH_S, EPOCH_MS = (946_684_800, 2_051_222_400), (946_684_800_000, 2_051_222_400_000)  # 2000 to 2035
+# 2000 to 2035
+EPOCH_S, EPOCH_MS = (946_684_800, 2_051_222_400), (946_684_800_000, 2_051_222_400_000)
 SAMPLE = 400
 MIN_SHARE = 0.95  # of the distinct texts that must be moments
 
@@ -94,7 +105,8 @@ def epoch(values: NDArray[np.float64]) -> Dates | None:
     """Numbers that all lie between 2000 and 2035 as seconds or milliseconds since 1970, over a day apart."""
     low, high = np.nanmin(values), np.nanmax(values)
     for fmt, (first, last) in (("epoch_s", EPOCH_S), ("epoch_ms", EPOCH_MS)):
-        if first <= low and high <= last and high - low > (last - first) / 12_784:  # days from 2000 to 2035
+        # days from 2000 to 2035
+        if first <= low and high <= last and high - low > (last - first) / 12_784:
             return Dates(fmt, f"{'seconds' if fmt == 'epoch_s' else 'milliseconds'} since 1970?")
     return None
 

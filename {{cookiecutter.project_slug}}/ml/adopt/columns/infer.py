@@ -14,7 +14,17 @@ from ml.adopt.columns.categories import MAX_CLOSED, levels, words
 from ml.adopt.columns.datetimes import Dates, dates, epoch, parts_of, years
 from ml.adopt.columns.inferred import Found, Values, quoted, values_of
 from ml.adopt.columns.numbers import leading_zeros, number_format, sentinels
-from ml.contract import FLOAT32_MAX, MAX_LEVEL_LENGTH, Boolean, Column, Datetime, Integer, NumberFormat, Numeric, Source
+from ml.contract import (
+    FLOAT32_MAX,
+    MAX_LEVEL_LENGTH,
+    Boolean,
+    Column,
+    Datetime,
+    Integer,
+    NumberFormat,
+    Numeric,
+    Source,
+)
 from ml.dataset.parser import NUMBER, Texts, moments, numbers
 from ml.errors import printable
 
@@ -38,7 +48,13 @@ def infer(name: str, texts: Texts, is_time: bool = False) -> Found:
         return _moment(values, is_time=True) or words(name, texts)
     if len(values.distinct) == 1 and values.missing == 0:
         return Found(name, None, 0, f'constant: always "{printable(values.distinct[0].as_py())}"')
-    return _boolean(values) or _moment(values) or _number(values) or _beyond(values) or words(name, texts)
+    return (
+        _boolean(values)
+        or _moment(values)
+        or _number(values)
+        or _beyond(values)
+        or words(name, texts)
+    )
 
 
 def _boolean(values: Values) -> Found | None:
@@ -58,9 +74,15 @@ def _boolean(values: Values) -> Found | None:
         return None
     share = values.counts[[t in true for t in listed]].sum() / values.present
     column = Boolean(
-        kind="boolean", name=values.name, missing=values.missing > 0, true=true, false=false or _opposite(true)
+        kind="boolean",
+        name=values.name,
+        missing=values.missing > 0,
+        true=true,
+        false=false or _opposite(true),
     )
-    found = Found(values.name, column, values.missing, blanks=values.blanks, facts=f"{share:.1%} true")
+    found = Found(
+        values.name, column, values.missing, blanks=values.blanks, facts=f"{share:.1%} true"
+    )
     return found if false else found.doubted(f"only {quoted(true)} and blanks")
 
 
@@ -77,19 +99,29 @@ def _moment(values: Values, is_time: bool = False) -> Found | None:
     read = moments(values.distinct, found.format)
     wrong = ~read.is_valid().to_numpy(zero_copy_only=False)
     stray = _texts_at(values, wrong)
-    if int((wrong & said).sum()) > STRAY_TEXTS or any(len(text) > MAX_LEVEL_LENGTH for text in stray):
+    if int((wrong & said).sum()) > STRAY_TEXTS or any(
+        len(text) > MAX_LEVEL_LENGTH for text in stray
+    ):
         return None
     missing = values.missing + values.rows_of(wrong)
     parts = parts_of(read, is_time)
-    column = Datetime(kind="datetime", name=values.name, missing=missing > 0, format=found.format, parts=parts)
+    column = Datetime(
+        kind="datetime", name=values.name, missing=missing > 0, format=found.format, parts=parts
+    )
     show = "%Y-%m-%d" if pc.max(read).as_py().year > 1900 else "%H:%M"
     facts = f"{pc.min(read).as_py():{show}} … {pc.max(read).as_py():{show}}"
     verdict = Found(values.name, column, missing, blanks=(*values.blanks, *stray), facts=facts)
-    return verdict.doubted(*([found.doubt] if found.doubt else []), *_stray(stray, values.rows_of(wrong)))
+    return verdict.doubted(
+        *([found.doubt] if found.doubt else []), *_stray(stray, values.rows_of(wrong))
+    )
 
 
 def _texts_at(values: Values, where: NDArray[np.bool_]) -> tuple[str, ...]:
-    return tuple(values.distinct.filter(pa.array(where)).slice(0, 100).to_pylist()) if where.any() else ()
+    return (
+        tuple(values.distinct.filter(pa.array(where)).slice(0, 100).to_pylist())
+        if where.any()
+        else ()
+    )
 
 
 def _stray(stray: tuple[str, ...], rows: int) -> list[str]:
@@ -137,12 +169,22 @@ def _number(values: Values) -> Found | None:
     doubts += _small(values.name, read[~absent], whole)
     doubts += ["an identifier? then DROP it"] if whole and name_hints.is_serial(values.name) else []
     facts = f"{low:g} … {high:g}"
-    return Found(values.name, column, missing, doubts=tuple(doubts), blanks=(*values.blanks, *stray), facts=facts)
+    return Found(
+        values.name,
+        column,
+        missing,
+        doubts=tuple(doubts),
+        blanks=(*values.blanks, *stray),
+        facts=facts,
+    )
 
 
 def _beyond(values: Values) -> Found | None:
     """Numbers that the model's float32 cannot hold."""
-    if leading_zeros(values.distinct) or not pc.all(pc.match_substring_regex(values.distinct, NUMBER)).as_py():
+    if (
+        leading_zeros(values.distinct)
+        or not pc.all(pc.match_substring_regex(values.distinct, NUMBER)).as_py()
+    ):
         return None
     return Found(values.name, None, values.missing, f"numbers beyond {FLOAT32_MAX:g}: scale them")
 
@@ -157,22 +199,53 @@ def _written(fmt: NumberFormat) -> list[str]:
 def _small(name: str, good: NDArray[np.float64], whole: bool) -> list[str]:
     if whole and good.min() == -1 and len(good) > 2:
         return ["does -1 mean missing?"]
-    return ["codes? then kind: categorical"] if whole and len(good) <= 10 and not name_hints.is_count(name) else []
+    return (
+        ["codes? then kind: categorical"]
+        if whole and len(good) <= 10 and not name_hints.is_count(name)
+        else []
+    )
 
 
-def _not_a_count(values: Values, read: NDArray[np.float64], absent: NDArray[np.bool_]) -> Found | None:
+def _not_a_count(
+    values: Values, read: NDArray[np.float64], absent: NDArray[np.bool_]
+) -> Found | None:
     """Whole numbers that are row numbers, identifiers or codes."""
     n, d = values.present, len(values.distinct)
     if n >= 20 and d == n and _is_row_number(values, read):
         return Found(values.name, None, values.missing, "row number", is_id=True)
-    long = n >= 20 and d > 0.95 * n and read.min() >= 1e8 and len(str(int(read.min()))) == len(str(int(read.max())))
-    if long or (d > 0.95 * n and n >= 20 and (name_hints.is_id(values.name) or name_hints.is_serial(values.name))):
-        return Found(values.name, None, values.missing, f"identifier: {d} different in {n} rows", is_id=d == n)
+    long = (
+        n >= 20
+        and d > 0.95 * n
+        and read.min() >= 1e8
+        and len(str(int(read.min()))) == len(str(int(read.max())))
+    )
+    if long or (
+        d > 0.95 * n
+        and n >= 20
+        and (name_hints.is_id(values.name) or name_hints.is_serial(values.name))
+    ):
+        return Found(
+            values.name,
+            None,
+            values.missing,
+            f"identifier: {d} different in {n} rows",
+            is_id=d == n,
+        )
     if name_hints.is_entity(values.name) and d > MAX_CLOSED:
-        return Found(values.name, None, values.missing, f"identifier: {d} different, each in several rows", is_id=True)
+        return Found(
+            values.name,
+            None,
+            values.missing,
+            f"identifier: {d} different, each in several rows",
+            is_id=True,
+        )
     if name_hints.is_id(values.name) and d > MAX_CLOSED and n < 10 * d:
         return Found(values.name, None, values.missing, f"identifier: {d} different in {n} rows")
-    if d > 2 and not absent.any() and (name_hints.is_code(values.name) or name_hints.is_id(values.name)):
+    if (
+        d > 2
+        and not absent.any()
+        and (name_hints.is_code(values.name) or name_hints.is_id(values.name))
+    ):
         found = levels(_short(values))
         return found and found.doubted("codes? if counts: kind integer")
     return None
@@ -192,7 +265,11 @@ def _is_row_number(values: Values, read: NDArray[np.float64]) -> bool:
     ):
         return True
     ordered = read[values.codes[values.codes >= 0]]
-    return bool((np.diff(ordered) > 0).all() and len(read) > 0.5 * (read.max() - read.min() + 1) and len(read) >= 100)
+    return bool(
+        (np.diff(ordered) > 0).all()
+        and len(read) > 0.5 * (read.max() - read.min() + 1)
+        and len(read) >= 100
+    )
 
 
 def missing_texts(blanks: Iterable[str]) -> tuple[str, ...]:

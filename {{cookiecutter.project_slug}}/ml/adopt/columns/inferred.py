@@ -20,7 +20,22 @@ if TYPE_CHECKING:
 
 # lower case; every spelling that is found goes into the column's missing_texts in contract.yaml
 MISSING = frozenset(
-    {"", "na", "n/a", "nan", "null", "#n/a", "#na", "<na>", "?", "n.a.", "(null)", "\\n", "none", "nat"}
+    {
+        "",
+        "na",
+        "n/a",
+        "nan",
+        "null",
+        "#n/a",
+        "#na",
+        "<na>",
+        "?",
+        "n.a.",
+        "(null)",
+        "\\n",
+        "none",
+        "nat",
+    }
 )
 # what stands for missing among numbers and dates, while among words it is a level
 PLACEHOLDERS = frozenset(
@@ -87,7 +102,9 @@ class Found:
         return replace(self, doubts=(*self.doubts, *doubts))
 
 
-def values_of(name: str, texts: Texts, keep: Callable[[str, int], bool] = lambda _text, _rows: False) -> Values:
+def values_of(
+    name: str, texts: Texts, keep: Callable[[str, int], bool] = lambda _text, _rows: False
+) -> Values:
     """Split a column's texts into values and spellings of missing.
 
     Args:

@@ -22,11 +22,15 @@ COUNTS = listed(
     rate ratio rooms salary score seconds size sum tenure total value visits weeks weight width year years yr"""
 )
 IDS = listed("guid hash id identifier idx index key pk rowid rownum uid uuid")
-SERIALS = listed("account barcode invoice isbn no nr number order passport phone ref reference serial ssn ticket")
+SERIALS = listed(
+    "account barcode invoice isbn no nr number order passport phone ref reference serial ssn ticket"
+)
 ENTITIES = listed(
     "account client customer employee household member passenger patient person student subject user username visitor"
 )
-TEXTS = listed("body comment comments description message name note notes remarks review summary text title")
+TEXTS = listed(
+    "body comment comments description message name note notes remarks review summary text title"
+)
 
 
 def words(name: str) -> frozenset[str]:

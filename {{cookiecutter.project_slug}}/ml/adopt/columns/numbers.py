@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 MIN_SHARE = 0.98  # of the rows with a value that must read as a number
 _SIGNS = "$€£¥₹₽₺₩฿₫₪₦"
 _CODES = "EUR|USD|GBP|CHF|JPY|INR|AUD|CAD|kr|Rs\\.?|zł"
-PREFIX = re.compile(rf"^[+-]?\s*((?:US|A|C|R|HK|NZ|S)?[{_SIGNS}]|{_CODES})\s*(?=[+-]?[\d.])", re.IGNORECASE)
+PREFIX = re.compile(
+    rf"^[+-]?\s*((?:US|A|C|R|HK|NZ|S)?[{_SIGNS}]|{_CODES})\s*(?=[+-]?[\d.])", re.IGNORECASE
+)
 SUFFIX = re.compile(rf"(?<=[\d.])\s*(%|[{_SIGNS}]|{_CODES})$", re.IGNORECASE)
 UNIT = re.compile(r"(?<=[\d.])\s*(°?[^\W\d_][^\W\d]{0,11}(?:/[^\W\d]+)?[²³]?|°)$")
 SAMPLE = 2000
@@ -67,8 +69,14 @@ def _marks(sample: list[str], strip: tuple[str, ...]) -> list[tuple[str, str]]:
     for token in strip:
         bare = pc.replace_substring_regex(bare, rf"\s*{re.escape(token)}\s*", "")
     texts = [text.strip("()") for text in bare.to_pylist()]
-    comma = sum(bool(re.search(r"^[+-]?\d*,(\d{1,2}|\d{4,})$|^[+-]?0,\d+$|\.\d{3},\d", text)) for text in texts)
-    point = sum(bool(re.search(r"^[+-]?\d*\.(\d{1,2}|\d{4,})$|^[+-]?0\.\d+$|,\d{3}\.\d", text)) for text in texts)
+    comma = sum(
+        bool(re.search(r"^[+-]?\d*,(\d{1,2}|\d{4,})$|^[+-]?0,\d+$|\.\d{3},\d", text))
+        for text in texts
+    )
+    point = sum(
+        bool(re.search(r"^[+-]?\d*\.(\d{1,2}|\d{4,})$|^[+-]?0\.\d+$|,\d{3}\.\d", text))
+        for text in texts
+    )
     groups = [g for g in ",. '" if any(re.match(grouped(g), text) for text in texts)]
     pairs = [(d, g) for d, g in product(",." if comma > point else ".,", ["", *groups]) if d != g]
     return sorted(pairs, key=lambda pair: (pair[0] == ",") != (comma > point))
@@ -94,7 +102,9 @@ def sentinels(values: NDArray[np.float64], counts: NDArray[np.int64]) -> tuple[f
 
 
 def _is_nines(value: float) -> bool:
-    return abs(value) >= 99 and value == int(value) and bool(re.fullmatch(r"-?9{2,}", f"{value:.0f}"))
+    return (
+        abs(value) >= 99 and value == int(value) and bool(re.fullmatch(r"-?9{2,}", f"{value:.0f}"))
+    )
 
 
 def leading_zeros(distinct: pa.Array) -> bool:

@@ -41,19 +41,26 @@ def infer_target(path: str, name: str, texts: Texts, task: Task | None) -> Found
     """Task and classes from the target's values.
 
     Raises:
-        UserError: no values, constant, all different, more classes than can be learned, no numbers for a regression.
+        UserError: no values, constant, all different, more classes than can be learned, no numbers
+            for a regression.
     """
     where = f'{path}: target "{name}"'
     values = values_of(name, texts)
     fmt = _format(values)
     if fmt is None:  # among words None and NA may be classes, among numbers they mean missing
         values = values_of(
-            name, texts, keep=lambda text, rows: text.lower() in ("none", "na") and rows >= 0.02 * len(texts.codes)
+            name,
+            texts,
+            keep=lambda text, rows: (
+                text.lower() in ("none", "na") and rows >= 0.02 * len(texts.codes)
+            ),
         )
     if values.present == 0:
         raise UserError(f"{where}: every value is missing", OTHER)
     if len(values.distinct) == 1:
-        raise UserError(f'{where} is constant: always "{printable(values.distinct[0].as_py())}"', OTHER)
+        raise UserError(
+            f'{where} is constant: always "{printable(values.distinct[0].as_py())}"', OTHER
+        )
     if task == "regression" or (task is None and fmt is not None and _is_quantity(values, fmt)):
         if fmt is None:
             raise UserError(
@@ -82,7 +89,11 @@ def _is_quantity(values: Values, fmt: NumberFormat) -> bool:
     read = read[~np.isnan(read)]
     if len(read) <= 2:
         return False
-    few = len(read) <= MAX_NUMBER_CLASSES and bool((read % 1 == 0).all()) and values.present >= 10 * len(read)
+    few = (
+        len(read) <= MAX_NUMBER_CLASSES
+        and bool((read % 1 == 0).all())
+        and values.present >= 10 * len(read)
+    )
     return not few or name_hints.is_count(values.name)
 
 
@@ -110,14 +121,18 @@ def _regression(where: str, values: Values, fmt: NumberFormat) -> FoundTarget:
     missing = values.missing + values.rows_of(absent)
     target = Target(name=values.name, task="regression", format=fmt)
     facts = f"{kept.min():g} … {kept.max():g}"
-    return FoundTarget(target, missing, tuple(doubts + _set_aside(missing)), facts, (*values.blanks, *stray))
+    return FoundTarget(
+        target, missing, tuple(doubts + _set_aside(missing)), facts, (*values.blanks, *stray)
+    )
 
 
 def _set_aside(missing: int) -> list[str]:
     return [f"{missing} rows without it set aside"] if missing else []
 
 
-def _classes(where: str, values: Values, task: Task | None, fmt: NumberFormat | None) -> FoundTarget:
+def _classes(
+    where: str, values: Values, task: Task | None, fmt: NumberFormat | None
+) -> FoundTarget:
     if values.longest > MAX_LEVEL_LENGTH:
         raise UserError(
             f"{where}: a class of {values.longest} characters ({MAX_LEVEL_LENGTH} at most)",
@@ -142,14 +157,21 @@ def _classes(where: str, values: Values, task: Task | None, fmt: NumberFormat | 
         set_aside=rare,
         aliases=aliases,
     )
-    return FoundTarget(target, values.missing, tuple(doubts), _shares(kept, values.present), values.blanks)
+    return FoundTarget(
+        target, values.missing, tuple(doubts), _shares(kept, values.present), values.blanks
+    )
 
 
-def _learnable(where: str, values: Values, counts: Mapping[str, int]) -> tuple[dict[str, int], tuple[str, ...]]:
+def _learnable(
+    where: str, values: Values, counts: Mapping[str, int]
+) -> tuple[dict[str, int], tuple[str, ...]]:
     """Classes with rows enough, and those with too few."""
     if len(counts) > MAX_CLASSES:
         unique = ", nearly every row its own: unique" if len(counts) > 0.5 * values.present else ""
-        raise UserError(f"{where}: {len(counts)} different texts{unique} (classes: {MAX_CLASSES} at most)", OTHER)
+        raise UserError(
+            f"{where}: {len(counts)} different texts{unique} (classes: {MAX_CLASSES} at most)",
+            OTHER,
+        )
     kept = {c: n for c, n in counts.items() if n >= MIN_CLASS_ROWS}
     if len(kept) < 2:
         unique = " is unique, nearly" if len(counts) > 0.5 * values.present else ""
@@ -175,7 +197,10 @@ def _doubts(
     fmt: NumberFormat | None,
 ) -> list[str]:
     doubts = [f'positive: "{classes[-1]}"'] if len(classes) == 2 else []
-    doubts += [f'read as "{c}": {quoted(tuple(a for a in aliases if aliases[a] == c))}' for c in set(aliases.values())]
+    doubts += [
+        f'read as "{c}": {quoted(tuple(a for a in aliases if aliases[a] == c))}'
+        for c in set(aliases.values())
+    ]
     doubts += [f"under {MIN_CLASS_ROWS} rows, set aside: {quoted(rare)}"] if rare else []
     if fmt is not None and len(classes) > 2:
         doubts.append("a quantity? then TASK=regression")
@@ -187,7 +212,9 @@ def _doubts(
 
 def _class_texts(values: Values) -> list[str]:
     """Class names; whole numbers without `.0`."""
-    short: list[str] = pc.replace_substring_regex(values.distinct, r"^([+-]?\d+)\.0+$", r"\1").to_pylist()
+    short: list[str] = pc.replace_substring_regex(
+        values.distinct, r"^([+-]?\d+)\.0+$", r"\1"
+    ).to_pylist()
     return short
 
 
@@ -207,7 +234,9 @@ def _aliases(counts: Mapping[str, int]) -> dict[str, str]:
 def _ordered(counts: Mapping[str, int]) -> tuple[str, ...]:
     """Classes by name (numbers by size); of two, the positive one last: yes, true, 1, or the rarer."""
     if len(counts) == 2:
-        positive = [c for c in counts if c.lower() in TRUE] or [min(counts, key=lambda c: counts[c])]
+        positive = [c for c in counts if c.lower() in TRUE] or [
+            min(counts, key=lambda c: counts[c])
+        ]
         return tuple(sorted(counts, key=lambda c: c == positive[0]))
     try:
         return tuple(sorted(counts, key=float))
@@ -216,4 +245,6 @@ def _ordered(counts: Mapping[str, int]) -> tuple[str, ...]:
 
 
 def _shares(counts: Mapping[str, int], total: int) -> str:
-    return ", ".join(f"{c} {n / total:.1%}" for c, n in sorted(counts.items(), key=lambda item: -item[1])[:6])
+    return ", ".join(
+        f"{c} {n / total:.1%}" for c, n in sorted(counts.items(), key=lambda item: -item[1])[:6]
+    )

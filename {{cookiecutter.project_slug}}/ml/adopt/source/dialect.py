@@ -1,6 +1,7 @@
 """How is this file written? Encoding, separator and header, from its bytes. The answer is a `Source`.
 
-Reads: the table that a person wants to adopt. Everything doubtful is refused here, before anything is written.
+Reads: the table that a person wants to adopt. Everything doubtful is refused here, before anything
+is written.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ def sniff(path: Path, names: tuple[str, ...] = (), encoding: str = "") -> Source
 
     Args:
         path: the file.
-        names: of the columns if the first line is data; `("first",)`: the first line does name them.
+        names: of the columns if the first line is data; `("first",)`: the first line does name
+            them.
         encoding: a codec's name, if it is known; empty: from the bytes.
 
     Raises:
@@ -63,7 +65,9 @@ def sniff(path: Path, names: tuple[str, ...] = (), encoding: str = "") -> Source
 def _lines(path: Path, text: str) -> list[str]:
     lines = list(io.StringIO(text, newline=""))  # splitlines would also split at form feeds
     if len(text) > HEAD_BYTES // 8 and len(lines) < 2:
-        raise UserError(f"{path}: no line ends within its first {HEAD_BYTES} bytes: it is no table", AS_TABLE)
+        raise UserError(
+            f"{path}: no line ends within its first {HEAD_BYTES} bytes: it is no table", AS_TABLE
+        )
     return lines[:-1] if len(lines) > 2 else lines  # the last one may be cut
 
 
@@ -143,7 +147,10 @@ def _lines_by_encoding(path: Path) -> _Lines:
     with open_bytes(path) as file:
         for number, line in enumerate(iter(lambda: file.readline(CHUNK_BYTES), b""), 1):
             if len(line) == CHUNK_BYTES:
-                raise UserError(f"{path}: line {number} is longer than {CHUNK_BYTES} bytes: it is no table", AS_TABLE)
+                raise UserError(
+                    f"{path}: line {number} is longer than {CHUNK_BYTES} bytes: it is no table",
+                    AS_TABLE,
+                )
             if line.isascii():
                 continue
             found.c1 = found.c1 or bool(C1.search(line))

@@ -13,13 +13,16 @@ DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
 def is_data(first: list[str], body: list[list[str]]) -> bool:
     """Whether the first record is of the same sort as those below it.
 
-    A column votes `data` if its first cell is a number or date as its body is, or a level that its body repeats;
-    it votes `names` if its body is numbers or repeated levels and its first cell is neither.
+    A column votes `data` if its first cell is a number or date as its body is, or a level that its
+    body repeats; it votes `names` if its body is numbers or repeated levels and its first cell is
+    neither.
     """
     rows = [cells for cells in body if len(cells) == len(first)]
     if len(rows) < 5 or _is_series(first):
         return False
-    votes = [_vote(cell.strip(), [cells[i].strip() for cells in rows]) for i, cell in enumerate(first)]
+    votes = [
+        _vote(cell.strip(), [cells[i].strip() for cells in rows]) for i, cell in enumerate(first)
+    ]
     return votes.count("data") > votes.count("names") and 2 * votes.count("data") >= len(votes)
 
 
@@ -29,7 +32,13 @@ def _vote(cell: str, column: list[str]) -> str:
         return ""
     for shape in (NUMBER, DATE):
         if np.mean([bool(shape.match(text)) for text in held]) >= 0.9:
-            return "data" if shape.match(cell) else "names" if cell and cell.lower() not in ("?", "na") else ""
+            return (
+                "data"
+                if shape.match(cell)
+                else "names"
+                if cell and cell.lower() not in ("?", "na")
+                else ""
+            )
     if len(set(held)) <= 0.5 * len(held):
         return "data" if cell in set(held) else "names"
     return ""

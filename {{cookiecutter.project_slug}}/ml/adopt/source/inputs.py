@@ -1,7 +1,8 @@
 """What DATA may be: a file, a folder of parts, an address. All become local files, read as one table of texts.
 
-Reads: what a person names; `https://…` and `s3://…` come through `dvc import-url` into data/source/, so that
-`dvc update data/source/<name>.dvc` (or the same `make adopt` again) brings a newer version and `dvc diff` says so.
+Reads: what a person names; `https://…` and `s3://…` come through `dvc import-url` into
+data/source/, so that `dvc update data/source/<name>.dvc` (or the same `make adopt` again) brings a
+newer version and `dvc diff` says so.
 """
 
 from __future__ import annotations
@@ -37,11 +38,14 @@ def local_parts(data: str) -> list[Path]:
     path = Path(data).expanduser()
     if path.is_dir():
         found = sorted(
-            p for p in path.iterdir() if p.is_file() and p.name.lower().endswith(ENDINGS) and p.name[0] != "."
+            p
+            for p in path.iterdir()
+            if p.is_file() and p.name.lower().endswith(ENDINGS) and p.name[0] != "."
         )
         if not found:
             raise UserError(
-                f"{path}: a folder without tables ({', '.join(ENDINGS)})", "make adopt DATA=your.csv TARGET=…"
+                f"{path}: a folder without tables ({', '.join(ENDINGS)})",
+                "make adopt DATA=your.csv TARGET=…",
             )
         return found
     if not path.is_file():
@@ -51,10 +55,15 @@ def local_parts(data: str) -> list[Path]:
 
 
 def _tables(folder: Path) -> list[Path]:
-    found = [p for p in folder.iterdir() if p.is_file() and p.name.lower().endswith(ENDINGS) and p.name[0] != "."]
+    found = [
+        p
+        for p in folder.iterdir()
+        if p.is_file() and p.name.lower().endswith(ENDINGS) and p.name[0] != "."
+    ]
     if not found:
         raise UserError(
-            f"{folder}: a folder without tables ({', '.join(ENDINGS)})", "make adopt DATA=file TARGET=column"
+            f"{folder}: a folder without tables ({', '.join(ENDINGS)})",
+            "make adopt DATA=file TARGET=column",
         )
     return sorted(found)
 
@@ -84,7 +93,9 @@ def fetched(address: str) -> Path:
         else:
             dvc("import-url", "--force", address, str(target))
     except UserError as error:
-        raise UserError(f"{address}: {error.what}", "check the address, or download it and give the file") from None
+        raise UserError(
+            f"{address}: {error.what}", "check the address, or download it and give the file"
+        ) from None
     return target
 
 
@@ -109,7 +120,10 @@ def read(
         other = sorted(set(first) ^ set(table.column_names))
         if other:
             has = "lacks" if other[0] in first else "has"
-            raise UserError(f'{path}: it {has} the column "{other[0]}", unlike {paths[0]}', "give parts of one shape")
+            raise UserError(
+                f'{path}: it {has} the column "{other[0]}", unlike {paths[0]}',
+                "give parts of one shape",
+            )
     return _joined([table.select(first) for table in tables]), source
 
 
@@ -124,7 +138,9 @@ def _source(paths: list[Path], names: tuple[str, ...], encoding: str) -> Source:
     sniffed = {path: sniff(path, names, encoding) for path in paths if not is_parquet(path)}
     if not sniffed:
         return Source()
-    first = next((s for s in sniffed.values() if s.encoding != "utf-8"), next(iter(sniffed.values())))
+    first = next(
+        (s for s in sniffed.values() if s.encoding != "utf-8"), next(iter(sniffed.values()))
+    )
     for path, found in sniffed.items():
         plain = found.encoding == "utf-8" and first.encoding != "utf-16" and is_ascii(path)
         if found.separator != first.separator or (found.encoding != first.encoding and not plain):

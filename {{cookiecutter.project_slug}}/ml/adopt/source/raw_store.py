@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ml.atomic import staged
 from ml.dataset.reader import RAW, is_packed, is_parquet
 from ml.errors import UserError
 
@@ -35,13 +36,17 @@ def sweep() -> None:
 
 def stored_parts() -> list[Path]:
     """The parts of data/raw in name order."""
-    return sorted(p for p in RAW.iterdir() if p.is_file() and p.name[0] != ".") if RAW.is_dir() else []
+    return (
+        sorted(p for p in RAW.iterdir() if p.is_file() and p.name[0] != ".") if RAW.is_dir() else []
+    )
 
 
 def is_stored(paths: list[Path]) -> bool:
     """Whether data/raw starts with these parts (what `ml retrain` and `--append` added after them may follow)."""
     here = stored_parts()[: len(paths)]
-    return len(here) == len(paths) and all(filecmp.cmp(a, b, shallow=False) for a, b in zip(paths, here, strict=True))
+    return len(here) == len(paths) and all(
+        filecmp.cmp(a, b, shallow=False) for a, b in zip(paths, here, strict=True)
+    )
 
 
 def store(paths: list[Path]) -> None:
@@ -76,7 +81,9 @@ def add(path: Path) -> Path:
     here = stored_parts()
     same = next((p for p in here if filecmp.cmp(path, p, shallow=False)), None)
     if same is None:
-        last = max((int(p.name.split("-")[0]) for p in here if p.name.split("-")[0].isdigit()), default=0)
+        last = max(
+            (int(p.name.split("-")[0]) for p in here if p.name.split("-")[0].isdigit()), default=0
+        )
         same = RAW / part_name(path, last + 1)
         _copy(path, same)
     dvc("add", str(RAW))
@@ -105,14 +112,19 @@ def part_name(path: Path, number: int) -> str:
 
 
 def _copy(path: Path, stored: Path) -> None:
-    temporary = stored.with_name(f".{stored.name}.new")
-    shutil.copyfile(path, temporary)
-    temporary.replace(stored)
+    with staged(stored) as draft:
+        shutil.copyfile(path, draft)
 
 
 def dvc(*arguments: str) -> None:
     """Run DVC; what it says when it fails is passed on."""
-    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, check=False
+    )
     if done.returncode:
-        said = " ".join((done.stderr.strip() or done.stdout.strip()).removeprefix("ERROR: ").split())
-        raise UserError(f"dvc {' '.join(arguments)}: {said}", "mend what DVC names, then repeat the command")
+        said = " ".join(
+            (done.stderr.strip() or done.stdout.strip()).removeprefix("ERROR: ").split()
+        )
+        raise UserError(
+            f"dvc {' '.join(arguments)}: {said}", "mend what DVC names, then repeat the command"
+        )

@@ -1,7 +1,7 @@
 """An address before DVC follows it: it holds no secret, and its host does not send us to another one.
 
-`dvc import-url` writes the address into data/source/<name>.dvc, which is committed to git: a password or a
-signature in it would be published with the code.
+`dvc import-url` writes the address into data/source/<name>.dvc, which is committed to git: a
+password or a signature in it would be published with the code.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ def check_address(address: str) -> None:
     """Refuse what DVC must not record, and a redirect to another host.
 
     Raises:
-        UserError: a user or password, a parameter that grants access, a redirect to another host or to http.
+        UserError: a user or password, a parameter that grants access, a redirect to another host or
+            to http.
     """
     parts = split(address)
     secret = _secret(parts)
@@ -50,9 +51,13 @@ def split(address: str) -> SplitResult:
     try:
         parts = urlsplit(address)
     except ValueError as error:
-        raise UserError(f"not an address: {error}", "give https://host/file.csv or s3://bucket/file.csv") from None
+        raise UserError(
+            f"not an address: {error}", "give https://host/file.csv or s3://bucket/file.csv"
+        ) from None
     if not parts.hostname or not _name(parts):
-        raise UserError(f"{shown(parts)}: it names no file", "give the address of a CSV or Parquet file")
+        raise UserError(
+            f"{shown(parts)}: it names no file", "give the address of a CSV or Parquet file"
+        )
     return parts
 
 
@@ -81,7 +86,9 @@ class _SameHost(HTTPRedirectHandler):
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> Request | None:
         before, after = split(req.full_url), split(newurl)
-        if before.hostname != after.hostname or (before.scheme == "https" and after.scheme != "https"):
+        if before.hostname != after.hostname or (
+            before.scheme == "https" and after.scheme != "https"
+        ):
             fp.close()
             raise UserError(
                 f"{shown(before)}: it redirects to {after.scheme}://{after.hostname}, so that another host would"
@@ -99,5 +106,6 @@ def _check_redirects(address: str) -> None:
             pass
     except (OSError, HTTPException, ValueError) as error:
         raise UserError(
-            f"{shown(split(address))}: {error}", "check the address, or download it and give the file"
+            f"{shown(split(address))}: {error}",
+            "check the address, or download it and give the file",
         ) from None

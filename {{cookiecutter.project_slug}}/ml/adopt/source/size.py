@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-MAX_BYTES = 2_000_000_000  # all parts, unpacked: adopt needs a few times that as memory, a laptop has 8 to 16 GB
+# all parts, unpacked: adopt needs a few times that as memory, a laptop has 8 to 16 GB
+MAX_BYTES = 2_000_000_000
 MAX_RATIO = 100  # unpacked to packed: tables reach 5 to 30, a repeated row about 1,000
 FREE_BYTES = 100_000_000  # up to this size any ratio is fine
 CHUNK_BYTES = 1 << 22

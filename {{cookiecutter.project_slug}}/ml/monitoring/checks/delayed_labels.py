@@ -1,6 +1,7 @@
 """Outcomes that came late: former windows are judged again on them, without reading their rows a second time.
 
-Reads: verdict.json of former windows, and the journal's answers and outcomes of these windows (not the features).
+Reads: verdict.json of former windows, and the journal's answers and outcomes of these windows (not
+the features).
 Writes: the new numbers into the former window's verdict.json, beside its estimate.
 """
 
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ml.atomic import write_json
 from ml.journal.scan import Span, label_counts, outcomes
 from ml.monitoring import history
 from ml.monitoring.checks.performance import Cohort, performance
@@ -35,7 +37,9 @@ class Late:
     findings: list[Finding] = field(default_factory=list)
 
 
-def late_cohorts(engine: sql.Engine, champion: Champion, settings: Monitor, reports: Path, span: Span) -> Late:
+def late_cohorts(
+    engine: sql.Engine, champion: Champion, settings: Monitor, reports: Path, span: Span
+) -> Late:
     """Judge the cohorts of the champion's former windows that gained outcomes since they were judged."""
     late = Late()
     for shown in _former(reports, champion, span)[-WINDOWS:]:
@@ -55,7 +59,9 @@ def _former(reports: Path, champion: Champion, span: Span) -> list[dict[str, Any
     return [
         shown
         for shown in history.verdicts(reports)
-        if shown["end"] <= span.start and shown["version"] == champion.version and shown["verdict"] != "broken"
+        if shown["end"] <= span.start
+        and shown["version"] == champion.version
+        and shown["verdict"] != "broken"
     ]
 
 
@@ -69,10 +75,12 @@ def _cohort(engine: sql.Engine, old: Span, champion: Champion) -> Cohort:
     return Cohort(old.name, mine, outcome[known], answer[known], lag[known])
 
 
-def _settle(shown: dict[str, Any], numbers: dict[str, Any], labels: dict[str, int], path: Path) -> None:
+def _settle(
+    shown: dict[str, Any], numbers: dict[str, Any], labels: dict[str, int], path: Path
+) -> None:
     """The truth beside the estimate, once it came."""
     shown["performance"], shown["labels"] = numbers, labels
     guess = shown.get("estimate")
     if guess and guess["metric"] == numbers.get("metric") and "value" in numbers:
         guess["truth"] = numbers["value"]
-    history.write_json(path, shown)
+    write_json(path, shown)

@@ -1,8 +1,9 @@
 """Which columns moved? Significance and effect size, corrected for the number of tests, told in plain words.
 
-A test counts when its effect reaches `monitor.min_psi` and its probability passes Holm's step-down procedure, so that
-a healthy window has any ticket at all with probability `monitor.false_alarm`. The procedure is the weighted one of
-the same paper (Holm 1979): the tests share the allowance by what each needs (`ml.monitoring.statistics.power`).
+A test counts when its effect reaches `monitor.min_psi` and its probability passes Holm's step-down
+procedure, so that a healthy window has any ticket at all with probability `monitor.false_alarm`.
+The procedure is the weighted one of the same paper (Holm 1979): the tests share the allowance by
+what each needs (`ml.monitoring.statistics.power`).
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 NEVER = 1.0
 FOLLOWS = {"wider", "narrower", "shape", "cell"}  # these fall as well when a number only moves
-SPENT = 0.9  # of the allowance; the rest is kept back for what the tests' distributions are wrong by
+# of the allowance; the rest is kept back for what the tests' distributions are wrong by
+SPENT = 0.9
 
 
 def holm(p: Floats, weight: Floats, alpha: float) -> NDArray[np.bool_]:
@@ -43,12 +45,14 @@ def holm(p: Floats, weight: Floats, alpha: float) -> NDArray[np.bool_]:
     sorted_p, sorted_weight = np.take_along_axis(p, order, axis=-1), weight[order]
     left = np.flip(np.cumsum(np.flip(sorted_weight, axis=-1), axis=-1), axis=-1)
     passed = np.logical_and.accumulate(sorted_p / sorted_weight <= alpha / left, axis=-1)
-    fallen = np.zeros(p.shape, dtype=bool)
-    np.put_along_axis(fallen, order, passed, axis=-1)
-    return fallen
+    rejected = np.zeros(p.shape, dtype=bool)
+    np.put_along_axis(rejected, order, passed, axis=-1)
+    return rejected
 
 
-def fallen(shifts: Sequence[Shift], false_alarm: float, min_psi: float) -> list[NDArray[np.bool_]]:
+def rejected(
+    shifts: Sequence[Shift], false_alarm: float, min_psi: float
+) -> list[NDArray[np.bool_]]:
     """For each column, which of its tests want a ticket, (…, K); all columns share one allowance."""
     p = np.concatenate([np.where(s.effect >= min_psi, s.p, NEVER) for s in shifts], axis=-1)
     weight = np.concatenate([s.weight for s in shifts])
@@ -65,11 +69,13 @@ def shifts(window: Window, champion: Champion, min_rows: int) -> dict[str, Shift
     }
 
 
-def drift(window: Window, champion: Champion, found: dict[str, Shift], settings: Monitor) -> list[Finding]:
+def drift(
+    window: Window, champion: Champion, found: dict[str, Shift], settings: Monitor
+) -> list[Finding]:
     """One ticket for each column with a fallen test, by its most surprising one, important columns first."""
     if not found:
         return []
-    passed = fallen(list(found.values()), settings.false_alarm, settings.min_psi)
+    passed = rejected(list(found.values()), settings.false_alarm, settings.min_psi)
     findings = [
         _finding(name, made, which, window, champion)
         for (name, made), which in zip(found.items(), passed, strict=True)
@@ -78,7 +84,9 @@ def drift(window: Window, champion: Champion, found: dict[str, Shift], settings:
     return sorted(findings, key=lambda f: -champion.importance.get(f.column or "", 0.0))
 
 
-def _finding(name: str, made: Shift, which: NDArray[np.bool_], window: Window, champion: Champion) -> Finding:
+def _finding(
+    name: str, made: Shift, which: NDArray[np.bool_], window: Window, champion: Champion
+) -> Finding:
     best = _telling(made, which)
     test, size = made.names[best], float(min(made.effect[best], 99.0))
     words = told(name, test, float(made.psi), int(made.cell), window, champion)

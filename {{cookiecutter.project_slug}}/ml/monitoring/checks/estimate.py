@@ -1,10 +1,11 @@
 """Performance before any outcome has come: an estimate, from what the model says about itself.
 
-Classification: confidence-based (CBPE): calibrated probabilities are what the outcomes will be on average, so the
-metric's expectation can be computed. Regression: direct loss estimation (DLE): a second model, fitted on the reference,
-predicts the size of the error from the row. Both hold under a shift of the inputs and are blind to a change of what
-the inputs mean (concept change): only outcomes show that. Method: NannyML's documentation of CBPE and DLE; isotonic
-calibration (Zadrozny, Elkan 2002).
+Classification: confidence-based (CBPE): calibrated probabilities are what the outcomes will be on
+average, so the metric's expectation can be computed. Regression: direct loss estimation (DLE): a
+second model, fitted on the reference, predicts the size of the error from the row. Both hold under
+a shift of the inputs and are blind to a change of what the inputs mean (concept change): only
+outcomes show that. Method: NannyML's documentation of CBPE and DLE; isotonic calibration (Zadrozny,
+Elkan 2002).
 """
 
 from __future__ import annotations
@@ -104,12 +105,15 @@ def _confidence(champion: Champion) -> Fitted:
     for mine, rest in _halves(len(outcome)):
         estimator = fit(mine)
         parts = np.array_split(rest, CHUNKS // 2)
-        wrong += [estimator(answer[rows]) - measure(metric, outcome[rows], answer[rows]) for rows in parts]
+        wrong += [
+            estimator(answer[rows]) - measure(metric, outcome[rows], answer[rows]) for rows in parts
+        ]
     error, part = float(np.sqrt(np.nanmean(np.square(wrong)))), len(outcome) / CHUNKS
     return Fitted(
         metric=metric,
         estimator=fit(np.arange(len(outcome))),
-        # more for a smaller window, never less for a larger one: what is wrong with the estimator does not average out
+        # more for a smaller window, never less for a larger one: what is wrong with the estimator
+        # does not average out
         reach=lambda new: REACH * error * float(np.sqrt(max(1.0, part / max(len(new), 1)))),
         reference=measure(metric, outcome, answer),
     )
@@ -126,10 +130,15 @@ def calibration(answer: Floats, outcome: NDArray[np.int64]) -> Callable[[Floats]
     from sklearn.isotonic import IsotonicRegression
 
     codes = [1] if answer.shape[1] == 2 else list(range(answer.shape[1]))
-    fitted = [IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(answer[:, c], outcome == c) for c in codes]
+    fitted = [
+        IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(answer[:, c], outcome == c)
+        for c in codes
+    ]
 
     def calibrate(new: Floats) -> Floats:
-        shares = np.stack([f.predict(new[:, c]) for f, c in zip(fitted, codes, strict=True)], axis=1)
+        shares = np.stack(
+            [f.predict(new[:, c]) for f, c in zip(fitted, codes, strict=True)], axis=1
+        )
         if len(codes) == 1:
             shares = np.concatenate([1 - shares, shares], axis=1)
         summed: Floats = shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-12)
@@ -144,7 +153,9 @@ def _accuracy(answer: Floats, chance: Floats) -> float:
 
 def _balanced_accuracy(answer: Floats, chance: Floats) -> float:
     label = answer.argmax(axis=1)
-    recalls = [chance[label == c, c].sum() / max(chance[:, c].sum(), 1e-12) for c in range(chance.shape[1])]
+    recalls = [
+        chance[label == c, c].sum() / max(chance[:, c].sum(), 1e-12) for c in range(chance.shape[1])
+    ]
     return float(np.mean(recalls))
 
 
@@ -164,7 +175,9 @@ def _average_precision(answer: Floats, chance: Floats) -> float:
 def _weighted(metric: Any, score: Floats, chance: Floats) -> float:
     """Every row counts as positive by its chance and as negative by the rest."""
     truth = np.repeat([1, 0], len(score))
-    return float(metric(truth, np.tile(score, 2), sample_weight=np.concatenate([chance, 1 - chance])))
+    return float(
+        metric(truth, np.tile(score, 2), sample_weight=np.concatenate([chance, 1 - chance]))
+    )
 
 
 EXPECTED: dict[str, Callable[[Floats, Floats], float]] = {
@@ -178,10 +191,11 @@ EXPECTED: dict[str, Callable[[Floats, Floats], float]] = {
 def _direct_loss(champion: Champion) -> Fitted:
     """Boosted models of the absolute error by the encoded row, each fitted without one group of the reference.
 
-    The interval adds three variances: of the window's errors around what is expected of its rows; of the estimator, by
-    the jackknife over the groups, at the window's own rows (Tukey 1958); and what is wrong on parts of the reference
-    that are shifted on purpose, namely sorted by the champion's answer. The first and the last are measured in
-    units of the expected error, which grows and shrinks with a shift.
+    The interval adds three variances: of the window's errors around what is expected of its rows;
+        of the estimator, by
+    the jackknife over the groups, at the window's own rows (Tukey 1958); and what is wrong on parts
+    of the reference that are shifted on purpose, namely sorted by the champion's answer. The first
+    and the last are measured in units of the expected error, which grows and shrinks with a shift.
     """
     x = encode_frame(champion.reference, Encoder(champion.contract)).astype(np.float64)
     size = np.abs(champion.outcome - champion.answer[:, 0])
@@ -208,13 +222,17 @@ def _direct_loss(champion: Champion) -> Fitted:
 
 def _beyond_chance(size: Floats, said: Floats, noise: float) -> float:
     """Squared error of the mean beyond what the rows' own noise gives it, in units of the expected mean."""
-    return float(((said - size).mean() ** 2 - noise * (said**2).mean() / len(size)) / said.mean() ** 2)
+    return float(
+        ((said - size).mean() ** 2 - noise * (said**2).mean() / len(size)) / said.mean() ** 2
+    )
 
 
 def _loss_model(x: Floats, size: Floats) -> Callable[[Floats], Floats]:
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    model = HistGradientBoostingRegressor(random_state=0, early_stopping=True, min_samples_leaf=20).fit(x, size)
+    model = HistGradientBoostingRegressor(
+        random_state=0, early_stopping=True, min_samples_leaf=20
+    ).fit(x, size)
     return lambda new: np.maximum(model.predict(new), 1e-12)
 
 
@@ -228,4 +246,6 @@ def told(found: Estimate, settings: Monitor) -> list[Finding]:
         f"estimated {found.metric} {found.value:.3f} ({found.low:.3f} to {found.high:.3f}), {found.reference:.3f} in "
         "the reference; an estimate from the rows alone, to be settled by outcomes"
     )
-    return [Finding("performance", "estimated_loss", None, words, found.value, found.reference, "note")]
+    return [
+        Finding("performance", "estimated_loss", None, words, found.value, found.reference, "note")
+    ]

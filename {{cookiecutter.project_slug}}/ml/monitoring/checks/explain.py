@@ -19,7 +19,18 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-ORDINALS = ("", "second ", "third ", "fourth ", "fifth ", "sixth ", "seventh ", "eighth ", "ninth ", "tenth ")
+ORDINALS = (
+    "",
+    "second ",
+    "third ",
+    "fourth ",
+    "fifth ",
+    "sixth ",
+    "seventh ",
+    "eighth ",
+    "ninth ",
+    "tenth ",
+)
 
 
 def told(name: str, test: str, psi: float, cell: int, window: Window, champion: Champion) -> str:
@@ -28,7 +39,9 @@ def told(name: str, test: str, psi: float, cell: int, window: Window, champion: 
     if test == "missing":
         change = f"`{name}` is missing in {_missing(name, window):.1%} of the rows, was in {_was_missing(profile):.1%}"
     elif test == "new_level":
-        names = ", ".join(f'"{printable(level)}"' for level, _ in window.columns[name].unlisted.most_common(3))
+        names = ", ".join(
+            f'"{printable(level)}"' for level, _ in window.columns[name].unlisted.most_common(3)
+        )
         change = f"`{name}`: {_share(name, cell=-1, window=window):.1%} of the rows hold levels never seen ({names})"
     elif profile.levels:
         change = _level(name, cell, window, champion)
@@ -39,7 +52,9 @@ def told(name: str, test: str, psi: float, cell: int, window: Window, champion: 
 
 def importance(name: str, champion: Champion) -> str:
     """How the column ranks among those that the model's answers depend on."""
-    ranked = [key for key, value in sorted(champion.importance.items(), key=lambda i: -i[1]) if value > 0]
+    ranked = [
+        key for key, value in sorted(champion.importance.items(), key=lambda i: -i[1]) if value > 0
+    ]
     if name not in champion.contract.names:
         return ""
     if name not in ranked:
@@ -52,7 +67,9 @@ def importance(name: str, champion: Champion) -> str:
 
 def _missing(name: str, window: Window) -> float:
     tally = window.columns[name].tally
-    return 0.0 if tally is None else float(tally.missing) / max(float(tally.missing + tally.rows), 1.0)
+    return (
+        0.0 if tally is None else float(tally.missing) / max(float(tally.missing + tally.rows), 1.0)
+    )
 
 
 def _was_missing(profile: Profile) -> float:

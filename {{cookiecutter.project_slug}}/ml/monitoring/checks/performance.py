@@ -1,8 +1,8 @@
 """How good were the champion's answers whose outcome has come? By cohort: the rows predicted in one window.
 
-Decay is a loss of the contract's metric whose interval excludes the tolerated one (`monitor.max_loss`). The
-interval is the bootstrap's (Efron 1979) on both sides, the window's and the reference's, widened where the
-reference's errors depend on each other in time.
+Decay is a loss of the contract's metric whose interval excludes the tolerated one
+(`monitor.max_loss`). The interval is the bootstrap's (Efron 1979) on both sides, the window's and
+the reference's, widened where the reference's errors depend on each other in time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 
 from ml.metrics import measure
-from ml.monitoring.checks.drift import fallen
+from ml.monitoring.checks.drift import rejected
 from ml.monitoring.finding import Finding
 from ml.monitoring.statistics.column_tests import shift
 from ml.monitoring.statistics.profile import Profile, number_profile, tally
@@ -51,7 +51,11 @@ def cohort(window: Window) -> Cohort:
     """The window's own cohort."""
     known = window.mine & ~np.isnan(window.outcome)
     return Cohort(
-        window.span.name, int(window.mine.sum()), window.outcome[known], window.answer[known], window.lag[known]
+        window.span.name,
+        int(window.mine.sum()),
+        window.outcome[known],
+        window.answer[known],
+        window.lag[known],
     )
 
 
@@ -83,7 +87,9 @@ def _reference_deviation(champion: Champion) -> float:
     return deviation(champion.metric, champion.outcome, champion.answer)
 
 
-def performance(group: Cohort, champion: Champion, settings: Monitor) -> tuple[dict[str, Any], list[Finding]]:
+def performance(
+    group: Cohort, champion: Champion, settings: Monitor
+) -> tuple[dict[str, Any], list[Finding]]:
     """What the cohort's labels say: the numbers for verdict.json, and the findings."""
     shown: dict[str, Any] = {
         "window": group.window,
@@ -100,9 +106,17 @@ def performance(group: Cohort, champion: Champion, settings: Monitor) -> tuple[d
     profile = _error_profile(champion)
     parts, _, freedom = profile.dependence.at(len(codes))
     both = np.hypot(deviation(champion.metric, codes, group.answer), _reference_deviation(champion))
-    reach = float(stats.t.ppf(1 - settings.false_alarm, min(freedom, 1e9)) * both * np.sqrt(parts.max()))
+    reach = float(
+        stats.t.ppf(1 - settings.false_alarm, min(freedom, 1e9)) * both * np.sqrt(parts.max())
+    )
     loss = then - now
-    shown |= {"value": now, "reference": then, "loss": loss, "loss_low": loss - reach, "loss_high": loss + reach}
+    shown |= {
+        "value": now,
+        "reference": then,
+        "loss": loss,
+        "loss_low": loss - reach,
+        "loss_high": loss + reach,
+    }
     return shown, [*_decay(shown, settings), *_bias(group, champion, profile, settings)]
 
 
@@ -126,11 +140,20 @@ def _bias(group: Cohort, champion: Champion, profile: Profile, settings: Monitor
     """The errors moved: the model answers too high or too low, though it may rank as well as ever."""
     found = errors(group.outcome, group.answer, champion.contract)
     made = shift(profile, tally(profile, found))
-    which = fallen([made], settings.false_alarm, settings.min_psi)[0]
+    which = rejected([made], settings.false_alarm, settings.min_psi)[0]
     if not which[made.names.index("location")]:
         return []
     before = errors(champion.outcome, champion.answer, champion.contract).mean()
-    return [Finding("drift", "bias", None, _means(group, champion.contract), float(found.mean()), float(before))]
+    return [
+        Finding(
+            "drift",
+            "bias",
+            None,
+            _means(group, champion.contract),
+            float(found.mean()),
+            float(before),
+        )
+    ]
 
 
 def _means(group: Cohort, contract: Contract) -> str:

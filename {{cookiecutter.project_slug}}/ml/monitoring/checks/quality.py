@@ -1,7 +1,8 @@
 """Is the window's data sound? Against the contract and the reference, before anything else is believed.
 
-A column is broken when the share of its rows with a fault exceeds the reference's by `monitor.max_faulty`; a small
-rise is left to the drift tests. A broken window is quarantined: it is neither tested for drift nor trained on.
+A column is broken when the share of its rows with a fault exceeds the reference's by
+`monitor.max_faulty`; a small rise is left to the drift tests. A broken window is quarantined: it is
+neither tested for drift nor trained on.
 """
 
 from __future__ import annotations
@@ -38,25 +39,42 @@ def quality(window: Window, champion: Champion, max_faulty: float) -> list[Findi
 
 
 def _shares(
-    name: str, column: Column, profile: Profile, contract: Contract, champion: Champion, max_faulty: float
+    name: str,
+    column: Column,
+    profile: Profile,
+    contract: Contract,
+    champion: Champion,
+    max_faulty: float,
 ) -> list[Finding]:
     if column.tally is None:
         return []
     rows = float(column.tally.rows + column.tally.missing)
     before = max(profile.rows + profile.missing, 1)
     faults = [
-        ("missing", float(column.tally.missing), profile.missing / before, "of its values are missing"),
+        (
+            "missing",
+            float(column.tally.missing),
+            profile.missing / before,
+            "of its values are missing",
+        ),
         ("mistyped", column.mistyped, 0.0, "of its values are of another type"),
     ]
     if isinstance(contract.get(name), Categorical):
         words = f"of its values are not listed in contract.yaml ({_names(column)})"
-        faults.append(("unlisted", float(column.tally.cells[-1]), profile.cells[-1] / before, words))
+        faults.append(
+            ("unlisted", float(column.tally.cells[-1]), profile.cells[-1] / before, words)
+        )
     elif not profile.levels:
         words = f"of its values lie beyond the contract's range (here {column.low:g} to {column.high:g})"
         faults.append(("out_of_range", column.outside, _outside(name, champion) / before, words))
     return [
         Finding(
-            "quality", what, name, f"`{name}`: {n / rows:.1%} {words}, {then:.1%} in the reference", n / rows, limit
+            "quality",
+            what,
+            name,
+            f"`{name}`: {n / rows:.1%} {words}, {then:.1%} in the reference",
+            n / rows,
+            limit,
         )
         for what, n, then, words in faults
         if n / rows > (limit := then + max_faulty)
@@ -73,7 +91,12 @@ def _outside(name: str, champion: Champion) -> int:
     if low is None and high is None:
         return 0
     values = champion.reference[name]
-    return int(((values < (-np.inf if low is None else low)) | (values > (np.inf if high is None else high))).sum())
+    return int(
+        (
+            (values < (-np.inf if low is None else low))
+            | (values > (np.inf if high is None else high))
+        ).sum()
+    )
 
 
 def _constant(name: str, column: Column, profile: Profile) -> list[Finding]:
@@ -84,7 +107,8 @@ def _constant(name: str, column: Column, profile: Profile) -> list[Finding]:
     if not profile.levels:
         same = same and column.low == column.high
     usual, rows = profile.cells.max() / max(profile.rows, 1), float(column.tally.rows)
-    inflation = float(profile.dependence.at(rows)[0].max())  # a whole week of one season is no surprise
+    # a whole week of one season is no surprise
+    inflation = float(profile.dependence.at(rows)[0].max())
     if not same or usual > CONSTANT or usual ** (rows / inflation) > CHANCE:
         return []
     value = f" ({column.low:g})" if not profile.levels else ""
@@ -96,7 +120,9 @@ def _unit(name: str, window: Window, champion: Champion) -> list[Finding]:
     """The column's numbers are a known factor of what they were."""
     if champion.profiles[name].levels or window.sample[name].dtype != np.float64:
         return []
-    found = unit_change(champion.reference[name].dropna().to_numpy(), window.sample[name].dropna().to_numpy())
+    found = unit_change(
+        champion.reference[name].dropna().to_numpy(), window.sample[name].dropna().to_numpy()
+    )
     if found is None:
         return []
     factor, share = found

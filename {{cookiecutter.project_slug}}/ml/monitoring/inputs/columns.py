@@ -43,7 +43,9 @@ def _levels(column: Column) -> tuple[Any, ...]:
     return (False, True) if isinstance(column, Boolean) else ()
 
 
-def of_column(column: pa.ChunkedArray | pa.Array, what: Watched) -> NDArray[np.float64] | NDArray[np.int64]:
+def of_column(
+    column: pa.ChunkedArray | pa.Array, what: Watched
+) -> NDArray[np.float64] | NDArray[np.int64]:
     """Numbers with NaN for missing, or codes: a place in `levels`, len(levels) unlisted, -1 missing."""
     if what.levels:
         place = pc.index_in(column, pa.array(what.levels)).fill_null(len(what.levels))
@@ -69,22 +71,30 @@ def of_prediction(
     return answer[:, -1]
 
 
-def profiles(reference: pd.DataFrame, answer: NDArray[np.float64], contract: Contract) -> dict[str, Profile]:
+def profiles(
+    reference: pd.DataFrame, answer: NDArray[np.float64], contract: Contract
+) -> dict[str, Profile]:
     """The profile of every watched column of the reference rows, which are in order of time if there is one."""
     ordered = contract.time is not None
     made: dict[str, Profile] = {}
     columns = columns_of(reference, contract)
-    columns[contract.added(PREDICTION)] = of_prediction(answer.argmax(axis=1).astype(np.float64), answer, contract)
+    columns[contract.added(PREDICTION)] = of_prediction(
+        answer.argmax(axis=1).astype(np.float64), answer, contract
+    )
     for what in watched(contract):
         values = columns[what.name]
         if what.levels:
-            made[what.name] = level_profile(what.name, values.astype(np.int64), len(what.levels), ordered)
+            made[what.name] = level_profile(
+                what.name, values.astype(np.int64), len(what.levels), ordered
+            )
         else:
             made[what.name] = number_profile(what.name, values.astype(np.float64), ordered)
     return made
 
 
-def columns_of(frame: pd.DataFrame, contract: Contract) -> dict[str, NDArray[np.float64] | NDArray[np.int64]]:
+def columns_of(
+    frame: pd.DataFrame, contract: Contract
+) -> dict[str, NDArray[np.float64] | NDArray[np.int64]]:
     """The watched columns of a typed frame as arrays, the prediction not among them."""
     return {
         what.name: of_column(pa.Array.from_pandas(frame[what.name]), what)

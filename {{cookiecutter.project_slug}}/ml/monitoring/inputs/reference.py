@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ml.bundle import CHAMPION
 from ml.contract import Contract, load_contract
 from ml.dataset.frame import read_table, target_codes
 from ml.errors import UserError
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ml.monitoring.statistics.profile import Profile
-
-CHAMPION = Path("serving/champion")
 
 
 @dataclass(frozen=True, eq=False)  # compared by identity: what is fitted on its reference is kept
@@ -51,7 +50,10 @@ def load_champion(folder: Path = CHAMPION) -> Champion:
     """
     for name in ("contract.json", "model.json", "lineage.json", "reference.parquet"):
         if not (folder / name).is_file():
-            raise UserError(f"{folder / name}: no such file, so there is nothing to compare with", "make release")
+            raise UserError(
+                f"{folder / name}: no such file, so there is nothing to compare with",
+                "make release",
+            )
     contract = load_contract(folder / "contract.json")
     about, lineage = _json(folder / "model.json"), _json(folder / "lineage.json")
     reference = read_table(folder / "reference.parquet", contract)

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import sqlalchemy as sql
     from numpy.typing import NDArray
 
-SAMPLE = 10_000  # rows kept whole, up to twice as many: for Evidently's report, medians and estimates
+# rows kept whole, up to twice as many: for Evidently's report, medians and estimates
+SAMPLE = 10_000
 
 
 @dataclass
@@ -49,8 +50,9 @@ class Column:
 class Window:
     """A whole span, read once.
 
-    `sample` is a random part of the rows (all, up to SAMPLE): the contract's columns typed; `places` says where its
-    rows stand in the arrays. These hold all rows in order of time: see `Chunk`; `mine` marks the champion's answers.
+    `sample` is a random part of the rows (all, up to SAMPLE): the contract's columns typed;
+    `places` says where its rows stand in the arrays. These hold all rows in order of time: see
+    `Chunk`; `mine` marks the champion's answers.
     """
 
     span: Span
@@ -71,11 +73,20 @@ class Window:
 
 
 def read_window(
-    engine: sql.Engine, span: Span, contract: Contract, profiles: dict[str, Profile], version: str, size: int = CHUNK
+    engine: sql.Engine,
+    span: Span,
+    contract: Contract,
+    profiles: dict[str, Profile],
+    version: str,
+    size: int = CHUNK,
 ) -> Window:
     """Read the span once; predictions are tallied for `version` only. An empty span gives a window of no rows."""
     what = watched(contract)
-    columns, versions, sampler = {w.name: Column() for w in what}, Counter[str](), Sampler(features_schema(contract))
+    columns, versions, sampler = (
+        {w.name: Column() for w in what},
+        Counter[str](),
+        Sampler(features_schema(contract)),
+    )
     kept: dict[str, list[NDArray[Any]]] = {name: [] for name in ("mine", *ARRAYS, "marks")}
     for chunk in chunks(engine, span, contract, size):
         mine = chunk.version == version
@@ -91,12 +102,18 @@ def read_window(
             kept[name].append(getattr(chunk, name))
         kept["mine"].append(mine)
         kept["marks"].append(row_marks(seen))
-    joined = {name: np.concatenate(parts) if parts else _nothing(name, contract) for name, parts in kept.items()}
+    joined = {
+        name: np.concatenate(parts) if parts else _nothing(name, contract)
+        for name, parts in kept.items()
+    }
     sample, places = typed_sample(sampler, contract)
-    return Window(span, columns, versions, sample, places, labels=label_counts(engine, span), **joined)
+    return Window(
+        span, columns, versions, sample, places, labels=label_counts(engine, span), **joined
+    )
 
 
-PLACE = ""  # column of places while sampling; it stands first, so that a column of the same name is another one
+# column of places while sampling; it stands first, so that a column of the same name is another one
+PLACE = ""
 ARRAYS = ("answer", "prediction", "outcome", "lag")
 
 
@@ -106,17 +123,24 @@ def _nothing(name: str, contract: Contract) -> NDArray[Any]:
     return np.empty(0, dtype=bool if name == "mine" else np.float64)
 
 
-def _add(column: Column, what: Watched, profile: Profile, values: NDArray[Any], chunk: Chunk) -> None:
+def _add(
+    column: Column, what: Watched, profile: Profile, values: NDArray[Any], chunk: Chunk
+) -> None:
     made = tally(profile, values)
     column.tally = made if column.tally is None else column.tally + made
     column.mistyped += chunk.mistyped[what.name]
     if isinstance(what.column, Numeric | Integer) and (~np.isnan(values)).any():
-        column.low, column.high = min(column.low, np.nanmin(values)), max(column.high, np.nanmax(values))
+        column.low, column.high = (
+            min(column.low, np.nanmin(values)),
+            max(column.high, np.nanmax(values)),
+        )
         low = -np.inf if what.column.min is None else what.column.min
         high = np.inf if what.column.max is None else what.column.max
         column.outside += int(((values < low) | (values > high)).sum())
     if what.levels and what.column is not None and (values == len(what.levels)).any():
-        column.unlisted.update(chunk.table[what.name].filter(pa.array(values == len(what.levels))).to_pylist())
+        column.unlisted.update(
+            chunk.table[what.name].filter(pa.array(values == len(what.levels))).to_pylist()
+        )
 
 
 class Sampler:
@@ -124,7 +148,11 @@ class Sampler:
 
     def __init__(self, schema: pa.Schema) -> None:
         self._rng = np.random.default_rng(0)
-        self._share, self._seen, self._schema = 1.0, 0, pa.schema([pa.field(PLACE, pa.int64()), *schema])
+        self._share, self._seen, self._schema = (
+            1.0,
+            0,
+            pa.schema([pa.field(PLACE, pa.int64()), *schema]),
+        )
         self._parts: list[pa.Table] = []
 
     def add(self, table: pa.Table) -> None:

@@ -1,7 +1,8 @@
 """Tells people: a webhook (Slack-compatible JSON), retried, and silent while nothing new is to be said.
 
-Reads: ALERT_WEBHOOK (an address; unset: nobody is told). Reads and writes: reports/monitoring/alerts.json, what was
-said last, so that the same alarm is told once and its end once.
+Reads: ALERT_WEBHOOK (an address; unset: nobody is told). Reads and writes:
+reports/monitoring/alerts.json, what was said last, so that the same alarm is told once and its end
+once.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from ml.atomic import write_json
 from ml.errors import SENTENCE, printable
-from ml.monitoring.history import write_json
 from ml.monitoring.verdict import DO
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ SIGN = {None: "OK", "ticket": "TICKET", "page": "PAGE"}
 def send(shown: dict[str, Any], state: Path, pause: float = PAUSE) -> bool:
     """Tell the webhook if the alarm is new, has grown, or is over; True if it was told.
 
-    A receiver that stays away costs a line on stderr and nothing else: the alarm is told by the next run.
+    A receiver that stays away costs a line on stderr and nothing else: the alarm is told by the
+        next run.
     """
     address = os.environ.get("ALERT_WEBHOOK")
     now = alarm(shown)
@@ -43,8 +45,15 @@ def alarm(shown: dict[str, Any]) -> dict[str, Any]:
     """What makes an alarm the same alarm: model version, tier, verdict and the columns; nothing when all is well."""
     if shown["tier"] is None:
         return {}
-    columns = sorted({f["column"] or f["what"] for f in shown["findings"] if f["severity"] == "ticket"})
-    return {"version": shown["version"], "tier": shown["tier"], "verdict": shown["verdict"], "columns": columns}
+    columns = sorted(
+        {f["column"] or f["what"] for f in shown["findings"] if f["severity"] == "ticket"}
+    )
+    return {
+        "version": shown["version"],
+        "tier": shown["tier"],
+        "verdict": shown["verdict"],
+        "columns": columns,
+    }
 
 
 def _last(state: Path) -> dict[str, Any]:
@@ -66,7 +75,9 @@ def inert(words: str) -> str:
 
     Slack's documentation escapes `&`, `<` and `>`; Mattermost also notifies at a plain `@channel`.
     """
-    escaped = printable(words, SENTENCE).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    escaped = (
+        printable(words, SENTENCE).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    )
     return escaped.replace("@", "\N{FULLWIDTH COMMERCIAL AT}")
 
 

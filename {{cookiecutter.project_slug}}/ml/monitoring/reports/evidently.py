@@ -1,9 +1,12 @@
 """Evidently's report of a window: its presets, our verdict, and what it cannot survive taken out first.
 
-An empty column aborts Evidently's whole report, so such columns are left out and named. The drift of each column
-is judged by a test of ours that is registered with Evidently: its page shows `ml.monitoring.checks.drift`'s decision.
+An empty column aborts Evidently's whole report, so such columns are left out and named. The drift
+of each column
+is judged by a test of ours that is registered with Evidently: its page shows
+`ml.monitoring.checks.drift`'s decision.
 Evidently writes names and levels into a script of its page as they are: it gets them from `labels`.
-Writes: report.html and report.json in the window's folder, performance.html where outcomes have come.
+Writes: report.html and report.json in the window's folder, performance.html where outcomes have
+come.
 """
 
 from __future__ import annotations
@@ -31,7 +34,8 @@ if TYPE_CHECKING:
     Decided = dict[str, tuple[float, bool]]  # column → its index, and whether it has a ticket
 
 MAX_ROWS = 10_000  # rows of either side in the report; Evidently's cost grows with them
-MAX_LEVELS = 50  # levels of a column in the report; of ten thousand it takes longer than ten minutes
+# levels of a column in the report; of ten thousand it takes longer than ten minutes
+MAX_LEVELS = 50
 OTHERS = "all other levels"
 ANGLES = str.maketrans("<>", "\u2039\u203a")  # no browser and no Plotly takes them for a tag
 
@@ -40,7 +44,9 @@ def tables(window: Window, champion: Champion) -> tuple[pd.DataFrame, pd.DataFra
     """The window's and the reference's table for Evidently, and the columns left out because one side is empty."""
     contract = champion.contract
     predicted = contract.added(PREDICTION)
-    current = window.sample.assign(**{predicted: _labels(window.prediction[window.places], contract)})
+    current = window.sample.assign(
+        **{predicted: _labels(window.prediction[window.places], contract)}
+    )
     current[contract.target.name] = _labels(window.outcome[window.places], contract)
     before = champion.reference
     shown = [c.name for c in contract.columns if not isinstance(c, Datetime | Text)]
@@ -62,7 +68,11 @@ def _sample(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_report(
-    folder: Path, window: Window, champion: Champion, findings: Sequence[Finding], psi: dict[str, float]
+    folder: Path,
+    window: Window,
+    champion: Champion,
+    findings: Sequence[Finding],
+    psi: dict[str, float],
 ) -> list[str]:
     """Run Evidently's presets and write the files; returns the columns that had to be left out.
 
@@ -71,13 +81,19 @@ def write_report(
     contract = champion.contract
     current, before, empty = tables(window, champion)
     levels = [c.name for c in contract.columns if isinstance(c, Categorical | Boolean)]
-    levels += [contract.added(PREDICTION), contract.target.name] if contract.is_classification else []
+    levels += (
+        [contract.added(PREDICTION), contract.target.name] if contract.is_classification else []
+    )
     levels = [name for name in levels if name in current]
     for name in levels:
         current, before = _with_labels(current, before, name)
     names = labels(current)
-    tickets = {f.column for f in findings if f.room == "drift" and f.column and f.severity == "ticket"}
-    decided = {names[name]: (moved, name in tickets) for name, moved in psi.items() if name in names}
+    tickets = {
+        f.column for f in findings if f.room == "drift" and f.column and f.severity == "ticket"
+    }
+    decided = {
+        names[name]: (moved, name in tickets) for name, moved in psi.items() if name in names
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Evidently's and its libraries' own
         if list(current):
@@ -101,19 +117,25 @@ def labels(texts: Iterable[object]) -> dict[Any, str]:
     return made
 
 
-def _with_labels(current: pd.DataFrame, before: pd.DataFrame, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _with_labels(
+    current: pd.DataFrame, before: pd.DataFrame, name: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The tables with labels for a column's commonest levels, and one for all others."""
     counts = Counter(before[name].dropna())
     counts.update(current[name].dropna())
     shown = labels(level for level, _ in counts.most_common(MAX_LEVELS))
     frames = (
-        frame.assign(**{name: frame[name].map(lambda level: shown.get(level, OTHERS), na_action="ignore")})
+        frame.assign(
+            **{name: frame[name].map(lambda level: shown.get(level, OTHERS), na_action="ignore")}
+        )
         for frame in (current, before)
     )
     return next(frames), next(frames)
 
 
-def _drift(folder: Path, current: pd.DataFrame, before: pd.DataFrame, levels: list[str], decided: Decided) -> None:
+def _drift(
+    folder: Path, current: pd.DataFrame, before: pd.DataFrame, levels: list[str], decided: Decided
+) -> None:
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset, DataSummaryPreset
 
@@ -139,7 +161,9 @@ def _decided(name: str, decided: Decided) -> Any:
         display_name="PSI, calibrated ticket" if name in decided else "not tested",
         allowed_feature_types=[ColumnType.Numerical, ColumnType.Categorical],
     )
-    register_stattest(test, lambda _reference, _current, _kind, _threshold: decided.get(name, (0.0, False)))
+    register_stattest(
+        test, lambda _reference, _current, _kind, _threshold: decided.get(name, (0.0, False))
+    )
     return test
 
 
@@ -156,11 +180,14 @@ def _performance(folder: Path, window: Window, champion: Champion) -> None:
     shown = labels(contract.target.classes)
     if contract.is_classification:
         now, then = (
-            frame.assign(**{name: frame[name].map(shown) for name in ("target", "prediction")}) for frame in (now, then)
+            frame.assign(**{name: frame[name].map(shown) for name in ("target", "prediction")})
+            for frame in (now, then)
         )
     preset = ClassificationPreset() if contract.is_classification else RegressionPreset()
     definition = DataDefinition(**_task(contract))
-    data = [Dataset.from_pandas(_sample(frame), data_definition=definition) for frame in (now, then)]
+    data = [
+        Dataset.from_pandas(_sample(frame), data_definition=definition) for frame in (now, then)
+    ]
     Report([preset]).run(*data).save_html(str(folder / "performance.html"))
 
 
@@ -169,7 +196,9 @@ def _answers(outcome: Any, answer: Any, contract: Contract) -> pd.DataFrame:
 
     prediction = answer.argmax(axis=1).astype(float) if contract.is_classification else answer[:, 0]
     made = {"target": _labels(outcome, contract), "prediction": _labels(prediction, contract)}
-    return pd.DataFrame(made | ({"probability": answer[:, 1]} if contract.target.task == "binary" else {}))
+    return pd.DataFrame(
+        made | ({"probability": answer[:, 1]} if contract.target.task == "binary" else {})
+    )
 
 
 def _task(contract: Contract) -> dict[str, Any]:

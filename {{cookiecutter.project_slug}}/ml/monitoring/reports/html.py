@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from ml.atomic import write_text
 from ml.errors import SENTENCE, printable
 from ml.monitoring.verdict import DO
 
@@ -42,13 +43,21 @@ def badge(shown: dict[str, Any]) -> str:
 def span(shown: dict[str, Any]) -> str:
     """The window's two moments, without the time of day where both are midnight."""
     moments = [datetime.fromtimestamp(shown[end], UTC) for end in ("start", "end")]
-    style = "%Y-%m-%d" if all(moment.strftime("%H%M") == "0000" for moment in moments) else "%Y-%m-%d %H:%M"
+    style = (
+        "%Y-%m-%d"
+        if all(moment.strftime("%H%M") == "0000" for moment in moments)
+        else "%Y-%m-%d %H:%M"
+    )
     return " to ".join(moment.strftime(style) for moment in moments)
 
 
 def evidence(shown: dict[str, Any]) -> str:
     """The evidence as a list, names in code's type."""
-    return "<ul>" + "".join(f"<li>{marked(printable(words, SENTENCE))}</li>" for words in shown["evidence"]) + "</ul>"
+    return (
+        "<ul>"
+        + "".join(f"<li>{marked(printable(words, SENTENCE))}</li>" for words in shown["evidence"])
+        + "</ul>"
+    )
 
 
 def text(words: str) -> str:
@@ -61,14 +70,12 @@ def marked(words: str) -> str:
     return re.sub(r"`(.+?)`", r"<code>\1</code>", escape(words))
 
 
-def crown(path: Path, shown: dict[str, Any]) -> None:
+def prepend_header(path: Path, shown: dict[str, Any]) -> None:
     """Put the verdict over one of Evidently's pages; a page that was not written is left alone."""
     if not path.is_file():
         return
     page = path.read_text(encoding="utf-8")
-    draft = path.with_suffix(".draft")
-    draft.write_text(page.replace("<body>", f"<body>{_header(shown)}", 1), encoding="utf-8")
-    draft.replace(path)
+    write_text(path, page.replace("<body>", f"<body>{_header(shown)}", 1))
 
 
 def _header(shown: dict[str, Any]) -> str:

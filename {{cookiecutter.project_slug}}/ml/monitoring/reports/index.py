@@ -8,6 +8,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from ml.atomic import write_text
 from ml.monitoring.history import verdicts
 from ml.monitoring.reports.html import STYLE, badge, evidence, marked, span, text
 from ml.monitoring.verdict import DO
@@ -65,7 +66,9 @@ def _row(shown: dict[str, Any], reports: Path) -> str:
 
 def _links(shown: dict[str, Any], reports: Path) -> str:
     folder = shown["window"]
-    pages = [name for name in ("report", "performance") if (reports / folder / f"{name}.html").is_file()]
+    pages = [
+        name for name in ("report", "performance") if (reports / folder / f"{name}.html").is_file()
+    ]
     return "<br>".join(f'<a href="{escape(folder)}/{name}.html">{name}</a>' for name in pages)
 
 
@@ -74,7 +77,11 @@ def _metric(shown: dict[str, Any]) -> str:
     if "value" in numbers:
         came = f"{numbers['coverage']:.0%} of the outcomes have come"
         return _value(numbers["metric"], numbers["value"], numbers["reference"], came)
-    return _value(guess["metric"], guess["value"], guess["reference"], "estimated, no outcomes used") if guess else ""
+    return (
+        _value(guess["metric"], guess["value"], guess["reference"], "estimated, no outcomes used")
+        if guess
+        else ""
+    )
 
 
 def _value(metric: str, value: float, before: float, note: str) -> str:
@@ -84,6 +91,4 @@ def _value(metric: str, value: float, before: float, note: str) -> str:
 
 def write(reports: Path) -> None:
     """Write the page in one step."""
-    draft = reports / "index.html.draft"
-    draft.write_text(page(verdicts(reports), reports), encoding="utf-8")
-    draft.replace(reports / "index.html")
+    write_text(reports / "index.html", page(verdicts(reports), reports))

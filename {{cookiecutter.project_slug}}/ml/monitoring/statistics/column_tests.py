@@ -1,8 +1,9 @@
 """Tests of one column: a window's sums against the reference's profile. Pure, and vectorised over windows.
 
-Every test gives a probability (how often a healthy window shows as much) and an effect (how large the shift is, in
-units of the population stability index). A location shift of d standard deviations has the index d², a variance
-changed by r has (r + 1/r) / 2 - 1 (Jeffreys 1946, between normal distributions).
+Every test gives a probability (how often a healthy window shows as much) and an effect (how large
+the shift is, in units of the population stability index). A location shift of d standard deviations
+has the index d², a variance changed by r has (r + 1/r) / 2 - 1 (Jeffreys 1946, between normal
+distributions).
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 NUMBER = ("location", "wider", "narrower", "shape", "cell", "missing")
-LEVEL = ("level", "new_level", "missing")  # after the test over all levels: two_levels, levels or many_levels
+# after the test over all levels: two_levels, levels or many_levels
+LEVEL = ("level", "new_level", "missing")
 MANY = 20
-MIN_EXPECTED = 4.0  # rows that a cell should hold in a window for the chi-square distribution to be right
+# rows that a cell should hold in a window for the chi-square distribution to be right
+MIN_EXPECTED = 4.0
 NEW_SHARE, NEW_ROWS = 0.01, 2  # an unlisted level wants this share of the rows, and this many
 
 
@@ -61,13 +64,19 @@ def _number(profile: Profile, tally: Tally) -> Shift:
     parts, absent, freedom = profile.dependence.at(float(np.max(n)))
     v = np.resize(parts, 2 + profile.cells.shape[0])
     where = np.where(tally.rows > 0, tally.scores / n, profile.mean) - profile.mean
-    ratio = np.where((tally.rows > 0) & (profile.square > 0), tally.squares / n / (profile.square or 1), 1.0)
+    ratio = np.where(
+        (tally.rows > 0) & (profile.square > 0), tally.squares / n / (profile.square or 1), 1.0
+    )
     moved = where / np.sqrt(np.maximum(profile.variance * noise * v[0], 1e-300))
     wider = _spread_score(ratio, profile, noise * v[1], np.isinf(freedom))
     found = cells(profile.cells, tally.cells, n, float(v.max()), freedom)
-    lost = count_p(profile.missing / absent, tally.missing / absent, profile.rows / absent, n / absent)
+    lost = count_p(
+        profile.missing / absent, tally.missing / absent, profile.rows / absent, n / absent
+    )
     most = float(v.max())
-    single, worst, single_size = _one_level(profile.cells / most, tally.cells / most, profile.rows / most, n / most)
+    single, worst, single_size = _one_level(
+        profile.cells / most, tally.cells / most, profile.rows / most, n / most
+    )
     varies = profile.variance > 0
     p = [
         2 * special.stdtr(_finite(freedom), -np.abs(moved)) if varies else np.ones_like(n),
@@ -81,7 +90,14 @@ def _number(profile: Profile, tally: Tally) -> Shift:
     size = where**2 / profile.variance if varies else np.zeros_like(n)
     gone = _share_effect(profile.missing, tally.missing, profile.rows, n)
     effect = [size, spread, spread, found.effect, single_size, gone]
-    return Shift(NUMBER, _weights(NUMBER, profile), np.stack(p, axis=-1), np.stack(effect, axis=-1), found.psi, worst)
+    return Shift(
+        NUMBER,
+        _weights(NUMBER, profile),
+        np.stack(p, axis=-1),
+        np.stack(effect, axis=-1),
+        found.psi,
+        worst,
+    )
 
 
 def _levels(profile: Profile, tally: Tally) -> Shift:
@@ -89,7 +105,9 @@ def _levels(profile: Profile, tally: Tally) -> Shift:
     parts, absent, freedom = profile.dependence.at(float(np.max(n)))
     v = float(parts.max())
     found = cells(profile.cells, tally.cells, n, v, freedom)
-    lost = count_p(profile.missing / absent, tally.missing / absent, profile.rows / absent, n / absent)
+    lost = count_p(
+        profile.missing / absent, tally.missing / absent, profile.rows / absent, n / absent
+    )
     single, worst, size = _one_level(profile.cells / v, tally.cells / v, profile.rows / v, n / v)
     unlisted = tally.cells[..., -1]
     new = (profile.cells[-1] == 0) & (unlisted >= NEW_ROWS) & (unlisted / n >= NEW_SHARE)
@@ -124,8 +142,9 @@ def _finite(freedom: float) -> float:
 def _spread_score(ratio: Floats, profile: Profile, noise: Floats, independent: bool) -> Floats:
     """A ratio of mean squares as a standard normal score, large where the window is wider.
 
-    Cube-root transformation of a gamma variable (Wilson, Hilferty 1931), shifted where rows depend on each other:
-    the sum of an AR(1) series' squares is up to 1.5 times as skewed as the gamma of its mean and variance.
+    Cube-root transformation of a gamma variable (Wilson, Hilferty 1931), shifted where rows depend
+    on each other: the sum of an AR(1) series' squares is up to 1.5 times as skewed as the gamma of
+        its mean and variance.
     """
     deviation = np.sqrt(np.maximum(profile.square_variance * noise, 1e-300)) / (profile.square or 1)
     skew = (2.0 if independent else 3.0) * deviation
@@ -146,9 +165,9 @@ class CellTest:
 def cells(before: Floats, now: Floats, n: Floats, inflation: float, freedom: float) -> CellTest:
     """Two samples over the same cells: before (B,), now (…, B) of n (…) rows.
 
-    Pearson's chi-square for two samples, rare cells pooled, divided by the inflation (Rao, Scott 1981) and held
-    against F where that was estimated from blocks. The effect is the population stability index less what chance
-    alone gives it.
+    Pearson's chi-square for two samples, rare cells pooled, divided by the inflation (Rao, Scott
+    1981) and held against F where that was estimated from blocks. The effect is the population
+    stability index less what chance alone gives it.
     """
     m = max(before.sum(), 1.0)
     groups = _groups(before / m, float(np.min(n)))
@@ -158,7 +177,11 @@ def cells(before: Floats, now: Floats, n: Floats, inflation: float, freedom: flo
     terms = (new / n[..., None] - old / m) ** 2 / (pooled * noise[..., None])
     df = max(int(groups.max()), 1)
     statistic = terms.sum(axis=-1) / inflation
-    p = special.chdtrc(df, statistic) if np.isinf(freedom) else special.fdtrc(df, freedom, statistic / df)
+    p = (
+        special.chdtrc(df, statistic)
+        if np.isinf(freedom)
+        else special.fdtrc(df, freedom, statistic / df)
+    )
     psi = stability_index(old, new)
     return CellTest(p, np.maximum(psi - df * noise, 0.0), stability_index(before, now))
 
@@ -194,8 +217,8 @@ def stability_index(before: Floats, now: Floats) -> Floats:
 def count_p(before: Floats | float, now: Floats, m: Floats | float, n: Floats) -> Floats:
     """Two-sided probability of a count `now` beside n other rows, given `before` beside m.
 
-    Conditional binomial test of two Poisson rates (Przyborowski, Wilenski 1940); never too small for binomials.
-    Counts may be fractions of rows (divided by an inflation).
+    Conditional binomial test of two Poisson rates (Przyborowski, Wilenski 1940); never too small
+    for binomials. Counts may be fractions of rows (divided by an inflation).
     """
     total, chance = before + now, (n + now) / (n + now + m + before)
     low = np.where(before > 0, special.betainc(np.maximum(before, 1e-9), now + 1, 1 - chance), 1.0)
@@ -204,7 +227,9 @@ def count_p(before: Floats | float, now: Floats, m: Floats | float, n: Floats) -
     return two_sided
 
 
-def _one_level(before: Floats, now: Floats, m: float, n: Floats) -> tuple[Floats, NDArray[np.int64], Floats]:
+def _one_level(
+    before: Floats, now: Floats, m: float, n: Floats
+) -> tuple[Floats, NDArray[np.int64], Floats]:
     """The level that moved most: its probability (times the number of levels), its place, its effect."""
     others = np.maximum(n[..., None] - now, 0.0)
     p = count_p(before, now, np.maximum(m - before, 0.0), others)

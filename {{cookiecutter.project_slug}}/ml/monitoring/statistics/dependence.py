@@ -1,10 +1,11 @@
 """How much more do a series' block means vary than independent rows' would? Learnt from the reference's own blocks.
 
-Autocorrelated and seasonal rows move together, so a window of n rows says less than n independent ones. For block
-lengths b = 1, 2, 4, … the reference is cut into blocks and V(b) = b · Var(block mean) / Var(row) is measured: 1 for
-independent rows, (1 + a) / (1 - a) for a long block of an AR(1) series (batch means: Alexopoulos, Seila 1998). A
-window's test statistic is divided by the root of the largest V(b) up to its own length, and held against Student's
-t with as many degrees of freedom as there were blocks.
+Autocorrelated and seasonal rows move together, so a window of n rows says less than n independent
+ones. For block lengths b = 1, 2, 4, … the reference is cut into blocks and V(b) = b · Var(block
+mean) / Var(row) is measured: 1 for independent rows, (1 + a) / (1 - a) for a long block of an AR(1)
+series (batch means: Alexopoulos, Seila 1998). A window's test statistic is divided by the root of
+the largest V(b) up to its own length, and held against Student's t with as many degrees of freedom
+as there were blocks.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ def dependence(parts: Floats, missing: NDArray[np.bool_]) -> Dependence:
     if not len(lengths):
         return INDEPENDENT
     found = inflation(parts, lengths)
-    absent = inflation(missing[:, None].astype(float), block_lengths(len(missing))[: len(lengths)])[:, 0]
+    absent = inflation(missing[:, None].astype(float), block_lengths(len(missing))[: len(lengths)])[
+        :, 0
+    ]
     short = lengths <= max(len(parts) / TELLING_BLOCKS, 2)
     limit = (1 + SURE * np.sqrt(2 * lengths / len(parts)))[:, None]
     told = (parts.var(axis=0) > 0) & ((parts.min(axis=0) < 0) | (parts.mean(axis=0) > RARE))
@@ -72,7 +75,11 @@ def dependence(parts: Floats, missing: NDArray[np.bool_]) -> Dependence:
 def block_lengths(rows: int) -> Floats:
     """Powers of two that leave at least MIN_BLOCKS blocks, from 2."""
     most = rows // MIN_BLOCKS
-    return np.exp2(np.arange(1, int(np.log2(most)) + 1, dtype=np.float64)) if most >= 2 else np.empty(0)
+    return (
+        np.exp2(np.arange(1, int(np.log2(most)) + 1, dtype=np.float64))
+        if most >= 2
+        else np.empty(0)
+    )
 
 
 def inflation(parts: Floats, lengths: Floats) -> Floats:

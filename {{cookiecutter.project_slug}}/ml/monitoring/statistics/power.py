@@ -1,9 +1,10 @@
 """How much of the false-alarm allowance does a test need to see what it is there to see?
 
-The tests share the allowance by these needs (`ml.monitoring.checks.drift`): a wider spread is by far the hardest to see in few
-rows, while a moved mean loses next to nothing by a limit a hundred times stricter. The needs follow from the
-distributions of the tests under a stated shift and from the column itself (Spjøtvoll 1972; Roeder, Wasserman
-2009), so they hold for any mix of columns, and nothing is fitted to simulated windows.
+The tests share the allowance by these needs (`ml.monitoring.checks.drift`): a wider spread is by
+far the hardest to see in few rows, while a moved mean loses next to nothing by a limit a hundred
+times stricter. The needs follow from the distributions of the tests under a stated shift and from
+the column itself (Spjøtvoll 1972; Roeder, Wasserman 2009), so they hold for any mix of columns, and
+nothing is fitted to simulated windows.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ ROWS = 200  # of the window that the aims are for; larger windows see more
 PSI = 0.2  # the shift to be seen, as stability index
 WIDER, NARROWER = 1.5, 2.0  # the change of variance to be seen: times and divided by
 
-AIM = {  # share of such windows that the test is to see; less where more would cost the other tests dearly
+# share of such windows that the test is to see; less where more would cost the other tests dearly
+AIM = {
     "location": 0.98,
     "wider": 0.89,
     "narrower": 0.98,

@@ -1,9 +1,11 @@
 """What a column looked like in the reference, and the sums that any window of it comes to.
 
-A number x becomes its normal score z = Φ⁻¹(F(x)), F the reference's distribution: location, spread and shape
-are then measured alike for every number, however skewed. A level becomes its place in the contract. Both fall into
-cells: ten of equal share for numbers, one for each level (and one for all unlisted ones) for levels. Sums over
-rows are all that the tests of `ml.monitoring.checks.drift` need, so a window is read once and never held.
+A number x becomes its normal score z = Φ⁻¹(F(x)), F the reference's distribution: location, spread
+and shape are then measured alike for every number, however skewed. A level becomes its place in the
+contract. Both fall into
+cells: ten of equal share for numbers, one for each level (and one for all unlisted ones) for
+levels. Sums over rows are all that the tests of `ml.monitoring.checks.drift` need, so a window is
+read once and never held.
 """
 
 from __future__ import annotations
@@ -111,10 +113,13 @@ def _expected(values: Floats, ends: Floats) -> float:
 
 def _knots(present: Floats) -> tuple[Floats, Floats]:
     x, count = np.unique(present, return_counts=True)
-    z = np.asarray(special.ndtri((np.cumsum(count) - count / 2) / max(len(present), 1)), dtype=np.float64)
+    z = np.asarray(
+        special.ndtri((np.cumsum(count) - count / 2) / max(len(present), 1)), dtype=np.float64
+    )
     if len(x) <= KNOTS:
         return x, z
-    kept = np.unique(np.searchsorted(z, np.linspace(z[0], z[-1], KNOTS)))  # even in z: the tails keep each value
+    # even in z: the tails keep each value
+    kept = np.unique(np.searchsorted(z, np.linspace(z[0], z[-1], KNOTS)))
     return x[kept], z[kept]
 
 
@@ -170,14 +175,18 @@ def level_tally(profile: Profile, codes: Codes) -> Tally:
     absent = codes < 0
     zero = np.zeros(codes.shape[:-1])
     cells = _counts(codes, profile.levels + 1)
-    return Tally((~absent).sum(axis=-1).astype(float), absent.sum(axis=-1).astype(float), cells, zero, zero)
+    return Tally(
+        (~absent).sum(axis=-1).astype(float), absent.sum(axis=-1).astype(float), cells, zero, zero
+    )
 
 
 def _counts(cell: NDArray[np.int64], cells: int) -> Floats:
     """How often each cell occurs along the last axis; negative ones not at all."""
     flat = cell.reshape(int(np.prod(cell.shape[:-1])), cell.shape[-1])
     place = flat + 1 + (cells + 1) * np.arange(len(flat))[:, None]
-    counted = np.bincount(place.ravel(), minlength=len(flat) * (cells + 1)).reshape(len(flat), cells + 1)
+    counted = np.bincount(place.ravel(), minlength=len(flat) * (cells + 1)).reshape(
+        len(flat), cells + 1
+    )
     return counted[:, 1:].reshape(*cell.shape[:-1], cells).astype(float)
 
 

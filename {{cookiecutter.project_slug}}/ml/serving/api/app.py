@@ -1,6 +1,7 @@
 """The HTTP service: FastAPI as the frame (labels, health, model, metrics, OpenAPI page), predictions on a plain route.
 
-Reads: the bundle. Writes: the journal. Run by `ml serve` (`ml.serving.process.server`); a test may run `create_app` itself.
+Reads: the bundle. Writes: the journal. Run by `ml serve` (`ml.serving.process.server`); a test may
+run `create_app` itself.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from ml.serving.api.middleware import Gate
 from ml.serving.api.open_inference import add_routes
 from ml.serving.api.openapi import document_of
 from ml.serving.api.predict import Predict
-from ml.serving.api.tracing import Tracing, asked_for
+from ml.serving.api.tracing import Tracing, requested_exporter
 from ml.serving.inference.service import Service
 from ml.serving.settings import Settings
 
@@ -47,7 +48,9 @@ def create_app(settings: Settings) -> Gate:
     """
     service = Service(settings)
     predict = Predict(service)
-    tracing = Tracing(service.served.bundle.lineage.get("name") or "ml") if asked_for() else None
+    tracing = (
+        Tracing(service.served.bundle.lineage.get("name") or "ml") if requested_exporter() else None
+    )
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -57,7 +60,9 @@ def create_app(settings: Settings) -> Gate:
         if tracing is not None:
             tracing.close()
 
-    app = FastAPI(title="Predictions", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="Predictions", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
+    )
     _routes(app, service)
     add_routes(app, service, predict)
     _errors(app)
@@ -96,7 +101,9 @@ def _routes(app: FastAPI, service: Service) -> None:
     @app.get("/metrics", response_class=PlainTextResponse)
     def metrics() -> Response:
         """Counters in Prometheus' text format."""
-        return Response(service.metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(
+            service.metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8"
+        )
 
     pages = {path: (HERE / file).read_text(encoding="utf-8") for path, file in PAGES.items()}
 
@@ -104,7 +111,9 @@ def _routes(app: FastAPI, service: Service) -> None:
     @app.get("/docs", include_in_schema=False)
     async def page(request: Request) -> Response:
         """A page for people; it asks this service like any other client."""
-        return Response(pages[request.url.path], media_type="text/html; charset=utf-8", headers=PAGE_HEADERS)
+        return Response(
+            pages[request.url.path], media_type="text/html; charset=utf-8", headers=PAGE_HEADERS
+        )
 
     label_schema = LabelSchema()
 
@@ -113,7 +122,9 @@ def _routes(app: FastAPI, service: Service) -> None:
         """Record outcomes by prediction id; late, repeated and corrected ones are fine, the latest holds."""
         listed, _ = label_schema.parse(request.scope["body"])
         target = service.served.bundle.contract.target
-        recorded, unknown = _record(service, [_label(target, i, label) for i, label in enumerate(listed)])
+        recorded, unknown = _record(
+            service, [_label(target, i, label) for i, label in enumerate(listed)]
+        )
         service.metrics.labels_recorded.inc(recorded)
         return {"recorded": recorded, "unknown": unknown}
 
@@ -132,7 +143,9 @@ def _record(service: Service, labels: Sequence[Label]) -> tuple[int, int]:
     except JournalError as error:
         service.metrics.label_failures.inc()
         log.warning("%d labels were not recorded: %s", len(labels), error)
-        raise refusal(503, "journal", f"not recorded, because {error}", ("server",), Retry_After="1") from None
+        raise refusal(
+            503, "journal", f"not recorded, because {error}", ("server",), Retry_After="1"
+        ) from None
 
 
 def _label(target: Target, i: int, label: dict[str, Any]) -> Label:
@@ -151,7 +164,9 @@ def _errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-        details = [{"type": e["type"], "loc": list(e["loc"]), "msg": e["msg"]} for e in error.errors()]
+        details = [
+            {"type": e["type"], "loc": list(e["loc"]), "msg": e["msg"]} for e in error.errors()
+        ]
         return JSONResponse({"detail": first_details(details)}, 422)
 
     @app.exception_handler(HTTPException)

@@ -39,8 +39,8 @@ async def read_body(receive: Receive, limit: int, hold: Callable[[int], None]) -
 def check_headers(scope: Scope, limit: int) -> int:
     """The announced length of the body, 0 where it is not announced.
 
-    A page of any origin can send a body without a type, and one with a type of forms; for JSON its browser asks first.
-    Clients of the Open Inference Protocol send no type, and are no browsers.
+    A page of any origin can send a body without a type, and one with a type of forms; for JSON its
+    browser asks first. Clients of the Open Inference Protocol send no type, and are no browsers.
 
     Raises:
         RefusedError: larger than `limit` bytes, compressed, or not said to be JSON.
@@ -51,7 +51,9 @@ def check_headers(scope: Scope, limit: int) -> int:
     if not untyped and (kind is None or not _is_json(kind)):
         raise refusal(415, "content_type", "send application/json", ("header", "content-type"))
     if fields.get(b"content-encoding", b"identity") != b"identity":
-        raise refusal(415, "content_encoding", "send the body uncompressed", ("header", "content-encoding"))
+        raise refusal(
+            415, "content_encoding", "send the body uncompressed", ("header", "content-encoding")
+        )
     length = int(fields.get(b"content-length", 0))
     if length > limit:
         raise _too_large(limit)
@@ -59,7 +61,10 @@ def check_headers(scope: Scope, limit: int) -> int:
 
 
 def _is_json(content_type: bytes) -> bool:
-    return content_type == b"application/json" or content_type.split(b";")[0].strip().lower() == b"application/json"
+    return (
+        content_type == b"application/json"
+        or content_type.split(b";")[0].strip().lower() == b"application/json"
+    )
 
 
 async def _rest(body: bytes, receive: Receive, limit: int, hold: Callable[[int], None]) -> bytes:
@@ -95,6 +100,10 @@ async def send_refusal(send: Send, refused: RefusedError) -> None:
     """Send {"detail": [...]} with the refusal's status and headers."""
     body = json.dumps({"detail": refused.details}).encode()
     extra = [(name.lower().encode(), value.encode()) for name, value in refused.headers.items()]
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *extra]
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        *extra,
+    ]
     await send({"type": "http.response.start", "status": refused.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -1,7 +1,8 @@
 """The outermost layer: who may ask, how much, and the short way to the predict route.
 
-Without keys everyone may ask (and `ml serve` binds to loopback only); with keys everything but /health and the empty
-pages needs one, and `/labels` one of its own where there are any. Pages of other origins may not ask.
+Without keys everyone may ask (and `ml serve` binds to loopback only); with keys everything but
+/health and the empty pages needs one, and `/labels` one of its own where there are any. Pages of
+other origins may not ask.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ class Gate:
         tracing: puts spans around both ways to a prediction; None: nobody asked for it.
     """
 
-    def __init__(self, app: ASGIApp, predict: ASGIApp, service: Service, tracing: Tracing | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, predict: ASGIApp, service: Service, tracing: Tracing | None = None
+    ) -> None:
         self.app = app
         self.service = service
         self._predict = predict if tracing is None else tracing.of(predict, "/predict")
@@ -84,7 +87,11 @@ class Gate:
             return self._predict
         if path == LABELS:
             return self._admitted
-        return self._infer if path.startswith("/v2/") and path.endswith("/infer") else self._without_body
+        return (
+            self._infer
+            if path.startswith("/v2/") and path.endswith("/infer")
+            else self._without_body
+        )
 
     async def _without_body(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A route of the application that reads no body, whatever is sent."""
@@ -98,7 +105,10 @@ class Gate:
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A route of the application, which finds the body in its scope."""
-        limit, task = self.service.settings.serve.max_body_bytes, cast("Task", asyncio.current_task())
+        limit, task = (
+            self.service.settings.serve.max_body_bytes,
+            cast("Task", asyncio.current_task()),
+        )
         check_headers(scope, limit)
         scope["body"] = await read_body(receive, limit, partial(self.service.admission.hold, task))
         await self.app(scope, receive, send)
@@ -117,7 +127,7 @@ class Gate:
             admission.enter(task, time.perf_counter())
             await self._limited(scope, receive, answering)
         except asyncio.CancelledError:
-            if not admission.gave_up(task):
+            if not admission.timed_out(task):
                 raise
             late = refusal(503, "deadline", "not answered in time", ("server",), Retry_After="1")
             await send_refusal(answering, late)

@@ -1,7 +1,8 @@
 """The Open Inference Protocol's REST routes (/v2/…), for clients of KServe, Triton or MLServer.
 
-A tensor of a request is a column of the contract: `{"name": "age", "shape": [2], "datatype": "FP64", "data": [31, 4]}`.
-The rows go the same way as those of `POST /predict`: validated, answered, journaled.
+A tensor of a request is a column of the contract: `{"name": "age", "shape": [2], "datatype":
+"FP64", "data": [31, 4]}`. The rows go the same way as those of `POST /predict`: validated,
+answered, journaled.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError, with_config
 from pydantic_core import ErrorDetails
-from typing_extensions import TypedDict  # typing's own is not accepted by pydantic before Python 3.12
+
+# typing's own is not accepted by pydantic before Python 3.12
+from typing_extensions import TypedDict
 
 from ml.contract import MAX_LEVEL_LENGTH, MAX_TEXT_LENGTH, Column
 from ml.errors import Detail, RefusedError, refusal
@@ -88,8 +91,12 @@ def add_routes(app: FastAPI, service: Service, predict: Predict) -> None:
         """Answer rows that are sent as columns."""
         _check(service, name, version)
         body, limit = request.scope["body"], service.settings.serve.max_rows
-        given, rows = await run_in_threadpool(_read, body, limit) if len(body) >= LARGE_BODY else _read(body, limit)
-        answered = await predict.answer_counted(rows)
+        given, rows = (
+            await run_in_threadpool(_read, body, limit)
+            if len(body) >= LARGE_BODY
+            else _read(body, limit)
+        )
+        answered = await predict.predict_and_count(rows)
         request.scope["answered"] = answered  # for whoever traces
         return JSONResponse({**given, **_outputs(service, json.loads(answered.body))})
 
@@ -100,11 +107,17 @@ def _read(body: bytes, limit: int) -> tuple[dict[str, str], bytes]:
         request = INFER.validate_json(body)
     except ValidationError as error:
         raise RefusedError(422, [_detail(e) for e in error.errors(include_url=False)]) from None
-    return {"id": request["id"]} if "id" in request else {}, json.dumps(_rows(request, limit)).encode()
+    return {"id": request["id"]} if "id" in request else {}, json.dumps(
+        _rows(request, limit)
+    ).encode()
 
 
 def _detail(error: ErrorDetails) -> Detail:
-    said = f"not valid JSON: {error['ctx']['error']}" if error["type"] == "json_invalid" else error["msg"]
+    said = (
+        f"not valid JSON: {error['ctx']['error']}"
+        if error["type"] == "json_invalid"
+        else error["msg"]
+    )
     return {"type": error["type"], "loc": ["body", *error["loc"]], "msg": said}
 
 
@@ -121,7 +134,9 @@ def _rows(body: Infer, limit: int) -> list[dict[str, Any]]:
     if len(lengths) != len(tensors):
         raise refusal(422, "inputs", "a column is sent twice", ("body", "inputs"))
     if len(set(lengths.values())) != 1:
-        raise refusal(422, "inputs", f"columns differ in length: {lengths}"[:500], ("body", "inputs"))
+        raise refusal(
+            422, "inputs", f"columns differ in length: {lengths}"[:500], ("body", "inputs")
+        )
     n = next(iter(lengths.values()))
     if n > limit:
         raise refusal(422, "inputs", f"a request holds at most {limit} rows", ("body", "inputs"))
@@ -143,7 +158,9 @@ def _metadata(service: Service) -> dict[str, Any]:
         "versions": [bundle.version],
         "platform": "onnx",
         "inputs": [{"name": c.name, "datatype": _type(c), "shape": [-1]} for c in contract.columns],
-        "outputs": [{"name": name, "datatype": kind, "shape": shape} for name, kind, shape in outputs],
+        "outputs": [
+            {"name": name, "datatype": kind, "shape": shape} for name, kind, shape in outputs
+        ],
     }
 
 
@@ -168,5 +185,7 @@ def _outputs(service: Service, answers: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "model_name": bundle.lineage.get("name"),
         "model_version": versions[0] if len(versions) == 1 else bundle.version,
-        "outputs": [{"name": n, "datatype": kind, "shape": s, "data": data} for n, kind, s, data in columns],
+        "outputs": [
+            {"name": n, "datatype": kind, "shape": s, "data": data} for n, kind, s, data in columns
+        ],
     }

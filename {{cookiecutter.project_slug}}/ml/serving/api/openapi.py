@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from ml.contract import FLOAT32_MAX, Contract
 from ml.journal.labels import MAX_LABELS, LabelSchema
 from ml.serving.api.open_inference import INFER
-from ml.serving.inference.predictor import Served, target_schema
+from ml.serving.inference.predictor import Predictor, target_schema
 
 if TYPE_CHECKING:
     from ml.serving.inference.service import Service
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def document_of(app: FastAPI, service: Service) -> Callable[[], bytes]:
     """FastAPI's OpenAPI document, completed by the served contract, the bodies and all refusals; made once a model."""
-    made: tuple[Served, bytes] | None = None
+    made: tuple[Predictor, bytes] | None = None
 
     def document() -> bytes:
         nonlocal made
@@ -63,7 +63,9 @@ def _predict(service: Service) -> dict[str, Any]:
         "operationId": "predict",
         "requestBody": {
             "required": True,
-            "content": _json(_one_or_many(row), {"one": {"value": example}, "many": {"value": [example]}}),
+            "content": _json(
+                _one_or_many(row), {"one": {"value": example}, "many": {"value": [example]}}
+            ),
         },
         "responses": {
             "200": {"description": "Answered and recorded", "content": _json(_one_or_many(answer))},
@@ -80,7 +82,10 @@ def _complete(operation: dict[str, Any], path: str, method: str, service: Servic
         statuses |= {"413", "415", "422", "500", "503"}
     if path.endswith("/health/ready"):
         statuses.add("503")
-    refusals = {status: {"description": _REFUSALS[status], "content": _json(_ERROR)} for status in sorted(statuses)}
+    refusals = {
+        status: {"description": _REFUSALS[status], "content": _json(_ERROR)}
+        for status in sorted(statuses)
+    }
     kept = {status: answer for status, answer in operation["responses"].items() if status == "200"}
     operation["responses"] = {**kept, **refusals}
     bundle = service.served.bundle
@@ -109,7 +114,11 @@ _ERROR = {
             "items": {
                 "type": "object",
                 "required": ["type", "loc", "msg"],
-                "properties": {"type": {"type": "string"}, "loc": {"type": "array"}, "msg": {"type": "string"}},
+                "properties": {
+                    "type": {"type": "string"},
+                    "loc": {"type": "array"},
+                    "msg": {"type": "string"},
+                },
             },
         }
     },
@@ -137,6 +146,12 @@ def _answer_schema(contract: Contract) -> dict[str, Any]:
         "prediction": target_schema(contract),
     }
     if contract.is_classification:
-        shares = {name: {"type": "number", "minimum": 0, "maximum": 1} for name in contract.target.classes}
-        properties["probabilities"] = {"type": "object", "properties": shares, "required": list(shares)}
+        shares = {
+            name: {"type": "number", "minimum": 0, "maximum": 1} for name in contract.target.classes
+        }
+        properties["probabilities"] = {
+            "type": "object",
+            "properties": shares,
+            "required": list(shares),
+        }
     return {"type": "object", "properties": properties, "required": list(properties)}

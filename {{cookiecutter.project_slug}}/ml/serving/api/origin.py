@@ -1,8 +1,9 @@
 """Which requests of web pages are answered: those of the service's own pages, under a name of this machine.
 
-Any page that a person opens can send requests to addresses which that person's browser reaches, loopback included.
-Browsers say where a request comes from (`Sec-Fetch-Site`, `Origin`) and under which name it was sent (`Host`), and no
-page can forge these; clients that are not browsers send neither of the first two.
+Any page that a person opens can send requests to addresses which that person's browser reaches,
+loopback included. Browsers say where a request comes from (`Sec-Fetch-Site`, `Origin`) and under
+which name it was sent (`Host`), and no page can forge these; clients that are not browsers send
+neither of the first two.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ def is_loopback(name: str) -> bool:
 def check_host(fields: Fields, allowed: frozenset[str]) -> None:
     """Refuse a request for another name than loopback's or an allowed one.
 
-    The owner of a name can let it point to 127.0.0.1 after a page was loaded from it (DNS rebinding); to the browser
-    that page and this service are then one origin.
+    The owner of a name can let it point to 127.0.0.1 after a page was loaded from it (DNS
+    rebinding); to the browser that page and this service are then one origin.
 
     Raises:
         RefusedError: 403.
@@ -55,9 +56,11 @@ def _is_allowed(host: bytes, allowed: frozenset[str]) -> bool:
 def check_origin(fields: Fields, method: str, keyed: bool) -> None:
     """Refuse what a page of another origin sends; following a link to here is allowed.
 
-    Browsers older than `Sec-Fetch-Site`, and all browsers on plain HTTP beyond loopback, send `Origin` alone. It is
-    compared with `Host`, unless the request needs a key: a proxy may have changed `Host`, and a page of another origin
-    cannot send a key, because its browser asks first (CORS preflight) and no answer here allows it.
+    Browsers older than `Sec-Fetch-Site`, and all browsers on plain HTTP beyond loopback, send
+    `Origin` alone. It is
+    compared with `Host`, unless the request needs a key: a proxy may have changed `Host`, and a
+    page of another origin cannot send a key, because its browser asks first (CORS preflight) and no
+    answer here allows it.
 
     Raises:
         RefusedError: 403.

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from ml.errors import RefusedError, refusal
 from ml.serving.api.asgi import check_headers, read_body, send_json, send_refusal
 from ml.serving.inference.admission import LARGE_BODY
-from ml.serving.inference.batching import Answering
+from ml.serving.inference.batching import Batcher
 from ml.serving.inference.predictor import Answered
 from ml.serving.logs import log_answer
 
@@ -34,7 +34,7 @@ class Predict:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._ok = service.metrics.requests.labels("200")
-        self._answering = Answering(service)
+        self._answering = Batcher(service)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -49,9 +49,11 @@ class Predict:
                 body = await read_body(receive, limit, partial(service.admission.hold, task))
                 answered = await self._answering.answer(body, scope["query_string"] == b"trial")
             except asyncio.CancelledError:
-                if not service.admission.gave_up(task):
+                if not service.admission.timed_out(task):
                     raise
-                raise refusal(503, "deadline", "not answered in time", ("server",), Retry_After="1") from None
+                raise refusal(
+                    503, "deadline", "not answered in time", ("server",), Retry_After="1"
+                ) from None
             finally:
                 service.admission.leave(task)
         except RefusedError as refused:
@@ -62,7 +64,7 @@ class Predict:
         await send_json(send, 200, answered.body, service.draining)
         self.count(answered, time.perf_counter() - began)  # the caller need not wait for it
 
-    async def answer_counted(self, body: bytes) -> Answered:
+    async def predict_and_count(self, body: bytes) -> Answered:
         """The durable answer to another route's body, counted as one of `POST /predict`."""
         began = time.perf_counter()
         answered = await self._answering.answer(body)

@@ -1,8 +1,10 @@
 """OpenTelemetry: a span for each request for predictions where the environment asks for it; else its SDK stays out.
 
-Reads: OpenTelemetry's own variables: OTEL_EXPORTER_OTLP_ENDPOINT (or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) or
-OTEL_TRACES_EXPORTER (otlp, console, none) turn it on; OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER and the others hold.
-By hand and on the ways to a prediction only: instrumenting the whole application took two thirds of its requests.
+Reads: OpenTelemetry's own variables: OTEL_EXPORTER_OTLP_ENDPOINT (or
+OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) or OTEL_TRACES_EXPORTER (otlp, console, none) turn it on;
+OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER and the others hold.
+By hand and on the ways to a prediction only: instrumenting the whole application took two thirds of
+its requests.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"
 PACKAGES = "opentelemetry-sdk opentelemetry-exporter-otlp-proto-http"
 
 
-def asked_for() -> str | None:
+def requested_exporter() -> str | None:
     """The variable that asks for traces, or None."""
     if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return None
@@ -51,7 +53,8 @@ class Tracing:
             self._provider = _provider(name)
         except ImportError:
             raise UserError(
-                f"{asked_for()} asks for traces, and OpenTelemetry is not installed", f"pip install {PACKAGES}"
+                f"{requested_exporter()} asks for traces, and OpenTelemetry is not installed",
+                f"pip install {PACKAGES}",
             ) from None
         self._tracer = self._provider.get_tracer("ml.serving")
         self._kind, self._error = SpanKind.SERVER, StatusCode.ERROR
@@ -62,9 +65,15 @@ class Tracing:
         begun = {"http.request.method": "POST", "http.route": route}
 
         async def traced(scope: Scope, receive: Receive, send: Send) -> None:
-            headers = {n.decode("latin-1"): v.decode("latin-1") for n, v in scope["headers"] if n.startswith(b"trace")}
+            headers = {
+                n.decode("latin-1"): v.decode("latin-1")
+                for n, v in scope["headers"]
+                if n.startswith(b"trace")
+            }
             parent = self._parent(headers)
-            with self._tracer.start_as_current_span(f"POST {route}", parent, self._kind, begun) as span:
+            with self._tracer.start_as_current_span(
+                f"POST {route}", parent, self._kind, begun
+            ) as span:
 
                 async def sending(message: Message) -> None:
                     if "status" in message:
@@ -115,5 +124,6 @@ def _exporter(name: str) -> Any:
 
         return ConsoleSpanExporter()
     raise UserError(
-        f"OTEL_TRACES_EXPORTER={name}: known here are otlp (over HTTP), console, none", "correct or unset it"
+        f"OTEL_TRACES_EXPORTER={name}: known here are otlp (over HTTP), console, none",
+        "correct or unset it",
     )

@@ -1,6 +1,7 @@
 """Admission: how many requests a worker holds at once, how many bytes of their bodies, and for how long.
 
-What it cannot hold is refused at once, before its body is read, so that those inside are answered in time.
+What it cannot hold is refused at once, before its body is read, so that those inside are answered
+in time.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import Any
 
 from ml.errors import refusal
 
-LARGE_BODY = 32_000  # bytes from which reading and answering a body would hold up the event loop for milliseconds
+# bytes from which reading and answering a body would hold up the event loop for milliseconds
+LARGE_BODY = 32_000
 SWEEP_SECONDS = 0.25  # between two looks for requests that are past their deadline
 
 Task = asyncio.Task[Any]
@@ -28,10 +30,13 @@ class Admission:
         observe: told how many are inside, at every look.
     """
 
-    def __init__(self, limit: int, max_bytes: int, deadline: float, observe: Callable[[int], None]) -> None:
+    def __init__(
+        self, limit: int, max_bytes: int, deadline: float, observe: Callable[[int], None]
+    ) -> None:
         self._limit = limit
         self._max_bytes = max_bytes
-        self._bytes: dict[Task, int] = {}  # of large bodies; small ones are few because the requests are
+        # of large bodies; small ones are few because the requests are
+        self._bytes: dict[Task, int] = {}
         self._held = 0
         self._deadline = deadline
         self._observe = observe
@@ -72,7 +77,7 @@ class Admission:
         if self._bytes:
             self._held -= self._bytes.pop(task, 0)
 
-    def gave_up(self, task: Task) -> bool:
+    def timed_out(self, task: Task) -> bool:
         """Whether a cancelled request was cancelled by the deadline; it may then be answered after all."""
         if task not in self._overdue:
             return False

@@ -1,8 +1,9 @@
 """From a body to its durable answer, whatever route it came by.
 
-Small bodies that come in one turn of the event loop are answered in one run of the model and go to the journal
-together: each stage then finds its code and data in the processor's caches, which one request after the other would
-not. Large ones are answered in threads, beside the loop.
+Small bodies that come in one turn of the event loop are answered in one run of the model and go to
+the journal
+together: each stage then finds its code and data in the processor's caches, which one request after
+the other would not. Large ones are answered in threads, beside the loop.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ml.errors import RefusedError, refusal
-from ml.journal.group_commit import Writer
+from ml.journal.group_commit import GroupCommitWriter
 from ml.journal.store import JournalError
 from ml.request_schema import Row
 from ml.serving.inference.admission import LARGE_BODY
-from ml.serving.inference.predictor import Answer, Answered, Served, body_of
+from ml.serving.inference.predictor import Answer, Answered, Predictor, body_of
 
 if TYPE_CHECKING:
     from ml.serving.inference.service import Service
@@ -43,7 +44,7 @@ class Asked:
     answered: Answered | None = None
 
 
-class Answering:
+class Batcher:
     """Answers bodies with the service's current model.
 
     Args:
@@ -70,11 +71,13 @@ class Answering:
             await self._writer.write(answered.entries)
         except JournalError as error:
             self._service.metrics.journal_failures.inc()
-            raise refusal(503, "journal", f"not answered, because {error}", ("server",), Retry_After="1") from None
+            raise refusal(
+                503, "journal", f"not answered, because {error}", ("server",), Retry_After="1"
+            ) from None
         return answered
 
     @property
-    def _writer(self) -> Writer:
+    def _writer(self) -> GroupCommitWriter:
         writer = self._service.writer
         assert writer is not None  # noqa: S101  # set by the application's lifespan, before the first request
         return writer
@@ -86,7 +89,7 @@ class Answering:
             loop.call_soon(self._turn_is_over)
             return await self._at_once(body, trial)
         if self._answered_one:
-            self._writer.not_alone()
+            self._writer.expect_more()
         asked = Asked(body, trial, loop.create_future())
         if not self._asked:
             loop.call_soon(self._answer_asked)  # at the end of this turn
@@ -98,7 +101,7 @@ class Answering:
     async def _at_once(self, body: bytes, trial: bool) -> Answered:
         """The answer to who comes alone, without waiting for the end of the turn."""
         answered = self._answer_alone(self._service.served, body, trial)
-        if not self._writer.write_now(answered.entries):
+        if not self._writer.commit_now(answered.entries):
             await self._writer.write(answered.entries)
         return answered
 
@@ -122,7 +125,7 @@ class Answering:
                 one.durable.set_exception(error)
         writer.gather()
 
-    def _is_valid(self, served: Served, asked: Asked) -> bool:
+    def _is_valid(self, served: Predictor, asked: Asked) -> bool:
         try:
             asked.rows, asked.single = served.rows.parse(asked.body)
         except RefusedError as refused:
@@ -130,12 +133,17 @@ class Answering:
             return False
         return True
 
-    def _answers(self, served: Served, asked: Sequence[Asked]) -> Sequence[Answer | RefusedError]:
+    def _answers(
+        self, served: Predictor, asked: Sequence[Asked]
+    ) -> Sequence[Answer | RefusedError]:
         if len(asked) == 1 or not any(one.trial for one in asked):
-            answers = self._model(served, [one.rows for one in asked], bool(asked) and asked[0].trial)
+            answers = self._model(
+                served, [one.rows for one in asked], bool(asked) and asked[0].trial
+            )
             if len(asked) == 1 or isinstance(answers, list):
                 return answers if isinstance(answers, list) else [answers]
-        # one of them is a trial, or one of them the model failed at: each alone, from its body (ids were taken out)
+        # one of them is a trial, or one of them the model failed at: each alone, from its body (ids
+        # were taken out)
         each: list[Answer | RefusedError] = []
         for one in asked:
             one.rows, _ = served.rows.parse(one.body)
@@ -143,9 +151,15 @@ class Answering:
             each.append(answers[0] if isinstance(answers, list) else answers)
         return each
 
-    def _model(self, served: Served, requests: Sequence[Sequence[Row]], trial: bool) -> list[Answer] | RefusedError:
+    def _model(
+        self, served: Predictor, requests: Sequence[Sequence[Row]], trial: bool
+    ) -> list[Answer] | RefusedError:
         try:
-            return served.answer(requests, "trial") if trial else self._service.challenger.answer(served, requests)
+            return (
+                served.answer(requests, "trial")
+                if trial
+                else self._service.challenger.answer(served, requests)
+            )
         except Exception:
             log.exception("the model failed")
             return refusal(500, "model", "the model could not answer these rows", ("server",))
@@ -157,18 +171,26 @@ class Answering:
             RefusedError: as many as may wait do.
         """
         if self._large >= LARGE_THREADS + LARGE_WAITING:
-            raise refusal(503, "overloaded", "too many large requests; try again", ("server",), Retry_After="1")
+            raise refusal(
+                503,
+                "overloaded",
+                "too many large requests; try again",
+                ("server",),
+                Retry_After="1",
+            )
 
     async def _in_thread(self, body: bytes, trial: bool) -> Answered:
         self.refuse_when_full()
         self._large += 1
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, self._answer_alone, self._service.served, body, trial)
+            return await loop.run_in_executor(
+                self._threads, self._answer_alone, self._service.served, body, trial
+            )
         finally:
             self._large -= 1
 
-    def _answer_alone(self, served: Served, body: bytes, trial: bool) -> Answered:
+    def _answer_alone(self, served: Predictor, body: bytes, trial: bool) -> Answered:
         rows, single = served.rows.parse(body)
         answers = self._model(served, [rows], trial)
         if isinstance(answers, RefusedError):

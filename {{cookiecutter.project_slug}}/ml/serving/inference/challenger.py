@@ -1,8 +1,9 @@
 """A challenger beside the champion: it scores a copy of the traffic (shadow) or answers a share of it (canary).
 
-Reads: serving/challenger, a link like serving/champion (`ml challenge 7`, `ml challenge off`). Whatever it does,
-callers get an answer: what it fails at, the champion answers. Both are in the journal under their role, for
-`ml compare` to weigh.
+Reads: serving/challenger, a link like serving/champion (`ml challenge 7`, `ml challenge off`).
+Whatever it does,
+callers get an answer: what it fails at, the champion answers. Both are in the journal under their
+role, for `ml compare` to weigh.
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ from collections.abc import Sequence
 from queue import Full, Queue
 from typing import Literal
 
-from ml.journal.records import SHADOW_SUFFIX, Entry
+from ml.journal.records import SHADOW_SUFFIX, Record
 from ml.journal.store import Journal, JournalError
 from ml.request_schema import Row
-from ml.serving.inference.predictor import Answer, Served
+from ml.serving.inference.predictor import Answer, Predictor
 from ml.serving.metrics import Metrics
 
 WAITING = 1000  # requests that wait for the shadow at most; beyond it they are left out
 
 Mode = Literal["off", "shadow", "canary"]
-Copy = tuple[Sequence[Row], Sequence[Entry]]
+Copy = tuple[Sequence[Row], Sequence[Record]]
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Challenger:
         self._share = share
         self._metrics = metrics
         self._is_canary = mode == "canary"
-        self.served: Served | None = None
+        self.served: Predictor | None = None
         self._copies: Queue[Copy | None] = Queue(WAITING)
         self._thread: threading.Thread | None = None
         self.is_shadow = mode == "shadow"
@@ -50,37 +51,45 @@ class Challenger:
     def open(self, journal: str) -> None:
         """Start scoring copies, in a thread with a journal connection of its own."""
         if self.is_shadow:
-            self._thread = threading.Thread(target=self._score, args=(journal,), name="shadow", daemon=True)
+            self._thread = threading.Thread(
+                target=self._score, args=(journal,), name="shadow", daemon=True
+            )
             self._thread.start()
 
-    def answer(self, champion: Served, requests: Sequence[Sequence[Row]]) -> list[Answer]:
+    def answer(self, champion: Predictor, requests: Sequence[Sequence[Row]]) -> list[Answer]:
         """Both models' answers to some requests. The challenger answers the canary's share.
 
         The share is sticky: rows with the same id go the same way, whatever worker they reach.
         """
         served = self.served
-        if not self._is_canary or served is None or served.bundle.contract != champion.bundle.contract:
+        if (
+            not self._is_canary
+            or served is None
+            or served.bundle.contract != champion.bundle.contract
+        ):
             return champion.answer(requests)
         return [self._shared(champion, served, rows) for rows in requests]
 
-    def _shared(self, champion: Served, served: Served, rows: Sequence[Row]) -> Answer:
+    def _shared(self, champion: Predictor, served: Predictor, rows: Sequence[Row]) -> Answer:
         chosen = {i for i, row_id in enumerate(champion.ids(rows)) if bucket(row_id) < self._share}
         rest = [i for i in range(len(rows)) if i not in chosen]
         canary = self._canary(served, [rows[i] for i in sorted(chosen)]) if chosen else None
         if canary is None:
             return champion.answer([rows])[0]
         others = champion.answer([[rows[i] for i in rest]])[0]
-        texts = dict(zip(sorted(chosen), canary.texts, strict=True)) | dict(zip(rest, others.texts, strict=True))
+        texts = dict(zip(sorted(chosen), canary.texts, strict=True)) | dict(
+            zip(rest, others.texts, strict=True)
+        )
         return Answer([*others.entries, *canary.entries], [texts[i] for i in range(len(rows))])
 
-    def _canary(self, served: Served, rows: Sequence[Row]) -> Answer | None:
+    def _canary(self, served: Predictor, rows: Sequence[Row]) -> Answer | None:
         try:
             return served.answer([[dict(row) for row in rows]], "canary")[0]
         except Exception as error:  # whatever it is, the champion answers
             self._failed(error)
             return None
 
-    def copy(self, rows: Sequence[Row], entries: Sequence[Entry]) -> None:
+    def copy(self, rows: Sequence[Row], entries: Sequence[Record]) -> None:
         """Leave a copy of an answered request for the shadow; never waits."""
         try:
             self._copies.put_nowait((rows, entries))
@@ -96,7 +105,9 @@ class Challenger:
             rows, entries = copy
             try:
                 (scored,) = served.answer([[dict(row) for row in rows]], "shadow")
-                journal.append([_beside(s, e) for s, e in zip(scored.entries, entries, strict=True)])
+                journal.append(
+                    [_beside(s, e) for s, e in zip(scored.entries, entries, strict=True)]
+                )
                 self._metrics.answered(served.bundle.version, "shadow", len(rows))
             except (Exception, JournalError) as error:  # nobody waits for it
                 self._failed(error)
@@ -118,5 +129,7 @@ def bucket(row_id: str) -> float:
     return zlib.crc32(row_id.encode()) / 2**32
 
 
-def _beside(scored: Entry, answered: Entry) -> Entry:
-    return scored._replace(prediction_id=answered.prediction_id + SHADOW_SUFFIX, at=answered.at, row_id=answered.row_id)
+def _beside(scored: Record, answered: Record) -> Record:
+    return scored._replace(
+        prediction_id=answered.prediction_id + SHADOW_SUFFIX, at=answered.at, row_id=answered.row_id
+    )

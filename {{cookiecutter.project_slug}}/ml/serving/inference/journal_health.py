@@ -1,6 +1,7 @@
 """Whether the journal can be written, how large it is and how much room its disk has.
 
-It is looked at in a thread of its own: a disk or a database that does not answer holds up no request and no probe.
+It is looked at in a thread of its own: a disk or a database that does not answer holds up no
+request and no probe.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from ml.serving.metrics import Metrics
 
 RETRY_SECONDS = 1.0  # between two trial writes after a write has failed
 LOOK_SECONDS = 10.0  # between two looks while writes succeed
-LEAST_FREE_BYTES = 1_000_000  # with less a trial write may succeed, but the next large request would not
+# with less a trial write may succeed, but the next large request would not
+LEAST_FREE_BYTES = 1_000_000
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +43,8 @@ class JournalHealth:
         """Start looking.
 
         Args:
-            written: the journal that answers are appended to; its last write and the trial writes decide.
+            written: the journal that answers are appended to; its last write and the trial writes
+                decide.
         """
         self._written = written
         self._thread.start()
@@ -67,7 +70,9 @@ class JournalHealth:
 
     def _measure(self) -> None:
         try:
-            self._metrics.journal_size(self._trial.engine.dialect.name, self._trial.bytes(), self._trial.free_bytes())
+            self._metrics.journal_size(
+                self._trial.engine.dialect.name, self._trial.bytes(), self._trial.free_bytes()
+            )
         except (OSError, SQLAlchemyError):
             return  # whether it is a failure the trial write says
 

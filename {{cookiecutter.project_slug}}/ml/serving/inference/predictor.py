@@ -15,9 +15,9 @@ import orjson
 
 from ml.bundle import Bundle
 from ml.contract import Contract
-from ml.journal.records import LARGEST, Entry, ids_of
+from ml.journal.records import LARGEST, Record, ids_of
 from ml.params import Serve
-from ml.request_schema import Row, Rows
+from ml.request_schema import RequestSchema, Row
 
 Given = list[str | None] | None  # the rows' own ids; None: the contract has no id column
 
@@ -25,7 +25,7 @@ Given = list[str | None] | None  # the rows' own ids; None: the contract has no 
 class Answer(NamedTuple):
     """A model's answer to a request's rows: the journal's entries, and each row's answer as JSON."""
 
-    entries: list[Entry]
+    entries: list[Record]
     texts: list[str]
 
 
@@ -33,11 +33,11 @@ class Answered(NamedTuple):
     """One answered request: its valid rows, the journal's entries for them, and the answer's bytes."""
 
     rows: Sequence[Row]
-    entries: Sequence[Entry]
+    entries: Sequence[Record]
     body: bytes
 
 
-class Served:
+class Predictor:
     """A verified bundle together with what its contract asks of a request and says in an answer.
 
     Args:
@@ -47,10 +47,14 @@ class Served:
 
     def __init__(self, bundle: Bundle, serve: Serve) -> None:
         self.bundle = bundle
-        self.rows = Rows(bundle.contract, serve.max_rows, serve.max_days_ahead)
+        self.rows = RequestSchema(bundle.contract, serve.max_rows, serve.max_days_ahead)
         self._id = bundle.contract.id
-        self._classes = [json.dumps(name, ensure_ascii=False) for name in bundle.contract.target.classes]
-        self._shares = "{" + ",".join(f"{name.replace('%', '%%')}:%s" for name in self._classes) + "}\n"
+        self._classes = [
+            json.dumps(name, ensure_ascii=False) for name in bundle.contract.target.classes
+        ]
+        self._shares = (
+            "{" + ",".join(f"{name.replace('%', '%%')}:%s" for name in self._classes) + "}\n"
+        )
 
     def answer(self, requests: Sequence[Sequence[Row]], role: str = "champion") -> list[Answer]:
         """Answer the valid rows of some requests, all in one run of the model.
@@ -74,21 +78,37 @@ class Served:
             return [], []
         values = self.bundle.answer(self.bundle.encoder.rows(rows))
         if not np.isfinite(values).all():
-            raise ArithmeticError(f"version {self.bundle.version} answers a number that is not finite")
+            raise ArithmeticError(
+                f"version {self.bundle.version} answers a number that is not finite"
+            )
         # the shortest numbers that tell every float32 from its neighbor, all of them in one call
-        numbers = orjson.dumps(values.ravel(), option=orjson.OPT_SERIALIZE_NUMPY).decode()[1:-1].split(",")
+        numbers = (
+            orjson.dumps(values.ravel(), option=orjson.OPT_SERIALIZE_NUMPY)
+            .decode()[1:-1]
+            .split(",")
+        )
         if not self._classes:
             return numbers, []
         likeliest = [self._classes[i] for i in values.argmax(axis=1).tolist()]
         return likeliest, (self._shares * len(rows) % tuple(numbers)).split("\n")[:-1]
 
     def _answer(
-        self, rows: Sequence[Row], given: Given, predictions: list[str], shares: list[str], role: str
+        self,
+        rows: Sequence[Row],
+        given: Given,
+        predictions: list[str],
+        shares: list[str],
+        role: str,
     ) -> Answer:
         if len(rows) > LARGEST:
             parts = [slice(i, i + LARGEST) for i in range(0, len(rows), LARGEST)]
-            some = [self._answer(rows[p], given and given[p], predictions[p], shares[p], role) for p in parts]
-            return Answer([e for part in some for e in part.entries], [t for part in some for t in part.texts])
+            some = [
+                self._answer(rows[p], given and given[p], predictions[p], shares[p], role)
+                for p in parts
+            ]
+            return Answer(
+                [e for part in some for e in part.entries], [t for part in some for t in part.texts]
+            )
         if not rows:
             return Answer([], [])
         at, version = time.time(), self.bundle.version
@@ -96,13 +116,20 @@ class Served:
             row_id, features = given[0] if given else None, orjson.dumps(rows[0]).decode()
             prediction, probabilities = predictions[0], shares[0] if shares else None
         else:
-            row_id, features = orjson.dumps(given).decode() if given else None, orjson.dumps(rows).decode()
+            row_id, features = (
+                orjson.dumps(given).decode() if given else None,
+                orjson.dumps(rows).decode(),
+            )
             prediction, probabilities = _array(predictions), _array(shares) if shares else None
-        entry = Entry(new_id(at), at, version, role, row_id, features, prediction, probabilities, len(rows))
+        entry = Record(
+            new_id(at), at, version, role, row_id, features, prediction, probabilities, len(rows)
+        )
         head = f'","model_version":{_quoted(version)},"prediction":'
         ids = ids_of(entry.prediction_id, entry.rows)
         if not shares:
-            texts = [f'{{"prediction_id":"{i}{head}{p}}}' for i, p in zip(ids, predictions, strict=True)]
+            texts = [
+                f'{{"prediction_id":"{i}{head}{p}}}' for i, p in zip(ids, predictions, strict=True)
+            ]
         else:
             words = zip(ids, predictions, shares, strict=True)
             texts = [f'{{"prediction_id":"{i}{head}{p},"probabilities":{s}}}' for i, p, s in words]
@@ -112,7 +139,9 @@ class Served:
         """The rows' own ids, taken out of them: they are no features."""
         if self._id is None:
             return None
-        return [None if (row_id := row.pop(self._id, None)) is None else str(row_id) for row in rows]
+        return [
+            None if (row_id := row.pop(self._id, None)) is None else str(row_id) for row in rows
+        ]
 
     def ids(self, rows: Sequence[Row]) -> list[str]:
         """What a canary's share sticks to: the rows' ids; a row without one gets a random one."""
@@ -141,4 +170,8 @@ def new_id(at: float) -> str:
 
 def target_schema(contract: Contract) -> dict[str, object]:
     """JSON schema of `prediction`."""
-    return {"enum": list(contract.target.classes)} if contract.is_classification else {"type": "number"}
+    return (
+        {"enum": list(contract.target.classes)}
+        if contract.is_classification
+        else {"type": "number"}
+    )

@@ -1,7 +1,8 @@
 """Following a link: when `ml release`, `ml rollback` or `ml pull` moves serving/champion, the new model takes over.
 
-It is verified and warmed beside the old one and only then takes traffic; a request is answered by the model it began
-with. A bundle that is not sound changes nothing but a counter and a line in the log.
+It is verified and warmed beside the old one and only then takes traffic; a request is answered by
+the model it began with. A bundle that is not sound changes nothing but a counter and a line in the
+log.
 """
 
 from __future__ import annotations
@@ -25,13 +26,17 @@ def state(link: Path) -> State:
     """What distinguishes one release under the link from another."""
     found = link.resolve()
     try:
-        return str(found), (found / "manifest.json").stat().st_ctime_ns  # a copy may keep the time of writing
+        # a copy may keep the time of writing
+        return str(found), (found / "manifest.json").stat().st_ctime_ns
     except OSError:
         return str(found), 0
 
 
 async def follow(
-    link: Path, seen: State | None, use: Callable[[Bundle | None], None], refused: Callable[[], None]
+    link: Path,
+    seen: State | None,
+    use: Callable[[Bundle | None], None],
+    refused: Callable[[], None],
 ) -> None:
     """Look at the link forever; hand over each sound bundle, and None when the link is gone.
 

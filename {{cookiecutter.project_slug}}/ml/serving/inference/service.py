@@ -8,13 +8,13 @@ from collections.abc import Coroutine
 from typing import Any
 
 from ml.bundle import Bundle, load_bundle
-from ml.journal.group_commit import Writer
+from ml.journal.group_commit import GroupCommitWriter
 from ml.journal.store import Journal
 from ml.serving.connections import HEALTH_RESERVE, Connections, limit_of
 from ml.serving.inference.admission import Admission
 from ml.serving.inference.challenger import Challenger
 from ml.serving.inference.journal_health import JournalHealth
-from ml.serving.inference.predictor import Served
+from ml.serving.inference.predictor import Predictor
 from ml.serving.inference.reload import follow, state
 from ml.serving.metrics import Metrics
 from ml.serving.settings import Settings
@@ -32,11 +32,12 @@ class Service:
         self.metrics = Metrics()
         self._seen = state(settings.bundle)
         self.use(load_bundle(settings.bundle))
-        # half of the deadline: those who came while a first write waited for a lock are told in time too
+        # half of the deadline: those who came while a first write waited for a lock are told in
+        # time too
         self._patience = settings.serve.deadline_seconds / 2
         self.journal = Journal(settings.journal, self._patience)
         self.journal_health = JournalHealth(settings.journal, self._patience, self.metrics)
-        self.writer: Writer | None = None  # needs a running event loop
+        self.writer: GroupCommitWriter | None = None  # needs a running event loop
         self.draining = False
         serve, deadline = settings.serve, settings.serve.deadline_seconds
         connections = limit_of(serve.max_connections)
@@ -44,7 +45,9 @@ class Service:
         limit = min(serve.max_requests, max(1, connections - HEALTH_RESERVE))
         self.admission = Admission(limit, serve.max_held_bytes, deadline, self.metrics.waiting.set)
         self.metrics.room.set(limit)
-        self.challenger = Challenger(settings.serve.challenger, settings.serve.canary_share, self.metrics)
+        self.challenger = Challenger(
+            settings.serve.challenger, settings.serve.canary_share, self.metrics
+        )
         self._tasks: list[asyncio.Task[None]] = []
 
     def use(self, bundle: Bundle | None) -> None:
@@ -52,18 +55,22 @@ class Service:
         if bundle is None:
             self.metrics.bundle_failures.inc()
             return
-        self.served = Served(bundle, self.settings.serve)
+        self.served = Predictor(bundle, self.settings.serve)
         self.metrics.serving(bundle.version)
 
     def open(self) -> None:
         """Start writing to the journal and following the bundle's link, in the running event loop."""
         journal = Journal(self.settings.journal, self._patience)
-        journal.make_room()
+        journal.preallocate_wal()
         self.journal_health.open(journal)
-        self.writer = Writer(journal, self.settings.serve.max_waiting_rows, self.metrics.committed)
+        self.writer = GroupCommitWriter(
+            journal, self.settings.serve.max_waiting_rows, self.metrics.committed
+        )
         self._start(self.admission.sweep())
         self._start(self.connections.sweep())
-        self._start(follow(self.settings.bundle, self._seen, self.use, self.metrics.bundle_failures.inc))
+        self._start(
+            follow(self.settings.bundle, self._seen, self.use, self.metrics.bundle_failures.inc)
+        )
         if self.challenger.is_on:
             link = self.settings.bundle.with_name("challenger")
             self._start(follow(link, None, self._use_challenger, self.metrics.bundle_failures.inc))
@@ -75,7 +82,7 @@ class Service:
         self._tasks.append(asyncio.create_task(forever))
 
     def _use_challenger(self, bundle: Bundle | None) -> None:
-        self.challenger.served = None if bundle is None else Served(bundle, self.settings.serve)
+        self.challenger.served = None if bundle is None else Predictor(bundle, self.settings.serve)
 
     @property
     def not_ready(self) -> str | None:

@@ -13,7 +13,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ml.serving.connections import Connections
 
-HEAD_BYTES = 65_536  # of a request's line and headers; of one that comes in pieces a first piece is not counted
+# of a request's line and headers; of one that comes in pieces a first piece is not counted
+HEAD_BYTES = 65_536
 NO_HTTP = ("400 Bad Request", "http", "this is no HTTP request")
 HOST = ("400 Bad Request", "host", "send one Host header")
 HEAD_TIMEOUT = ("408 Request Timeout", "head", "the head of the request did not come in time")
@@ -122,7 +123,8 @@ class Protocol(HttpToolsProtocol):
         """Go on to the next request of this connection."""
         cast("WholeAnswers", self.transport).flush()
         super().on_response_complete()
-        self.waits_since = self.loop.time() if self.cycle.response_complete else None  # None: pipelined
+        # None: pipelined
+        self.waits_since = self.loop.time() if self.cycle.response_complete else None
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's own words
         """Refuse what is no HTTP, or what `on_headers_complete` has found."""

@@ -21,7 +21,8 @@ def serve(host: str = "127.0.0.1", port: int | None = None, workers: int = 1) ->
     """Serve until SIGTERM or Ctrl-C.
 
     Raises:
-        UserError: no sound bundle, the port is taken, or an address beyond loopback without ML_API_KEYS.
+        UserError: no sound bundle, the port is taken, or an address beyond loopback without
+            ML_API_KEYS.
     """
     settings = load_settings()
     _check_address(host, settings)
@@ -61,7 +62,8 @@ def _bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         bound.close()
         raise UserError(
-            f"--port {port} of {host}: {error.strerror}", "stop the other service, or `ml serve --port 0`"
+            f"--port {port} of {host}: {error.strerror}",
+            "stop the other service, or `ml serve --port 0`",
         ) from None
     return bound
 
@@ -84,5 +86,6 @@ def _announce(text: str) -> None:
 def _worker_process(pipe: socket.socket) -> None:
     from ml.serving.process.worker import run
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the parent tells its workers
+    # Ctrl-C reaches the whole group: the parent tells its workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     run(load_settings(), pipe=pipe)

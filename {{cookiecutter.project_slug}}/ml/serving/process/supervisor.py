@@ -1,7 +1,8 @@
 """Several workers behind one port: the supervisor accepts connections and deals them out in turn.
 
-Left to the kernel (SO_REUSEPORT) a hash would choose: of four connections of one client all go to the same of two
-workers one time in eight, and keep it busy while the other has nothing to do. Requests never pass through here.
+Left to the kernel (SO_REUSEPORT) a hash would choose: of four connections of one client all go to
+the same of two workers one time in eight, and keep it busy while the other has nothing to do.
+Requests never pass through here.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from multiprocessing.context import SpawnContext
 
 from ml.errors import UserError
-from ml.serving.process.drain import BEGUN_SECONDS, DRAIN_SECONDS, begin_none
+from ml.serving.process.drain import BEGUN_SECONDS, DRAIN_SECONDS, stop_accepting
 
 RESTART_SECONDS = 0.5  # before a worker that ended is started again
 LOOK_SECONDS = 0.1  # between two looks at signals and at the workers
@@ -33,7 +34,8 @@ class Worker:
 
     Args:
         context: starts it.
-        main: what it runs, with its end of the pipe over which it says how it is and gets connections.
+        main: what it runs, with its end of the pipe over which it says how it is and gets
+            connections.
     """
 
     def __init__(self, context: SpawnContext, main: Main) -> None:
@@ -95,7 +97,9 @@ class Supervisor:
         """Note a worker's end; a moment later start another."""
         if worker.ended is None:
             code = worker.process.exitcode
-            print(f"worker {worker.process.pid} ended with {code}: starting another", file=sys.stderr)
+            print(
+                f"worker {worker.process.pid} ended with {code}: starting another", file=sys.stderr
+            )
             worker.said, worker.ended = GONE, time.monotonic()
             worker.pipe.close()
             _forget(worker.process.pid)
@@ -114,7 +118,9 @@ class Supervisor:
         takers = self._takers()
         if takers and not self._listens:
             self._listen()
-        asked: list[socket.socket] = [worker.pipe for worker in self._workers if worker.said != GONE]
+        asked: list[socket.socket] = [
+            worker.pipe for worker in self._workers if worker.said != GONE
+        ]
         if takers and not self._kept:
             asked.append(self._listener)
         found = select.select(asked, [], [], seconds)[0]
@@ -161,7 +167,7 @@ class Supervisor:
         for worker in self._workers:
             worker.process.terminate()
         self._deal_for(DRAIN_SECONDS)
-        begin_none(self._listener)
+        stop_accepting(self._listener)
         self._deal_for(BEGUN_SECONDS)
         self._listener.close()
         for worker in self._workers:
@@ -169,7 +175,8 @@ class Supervisor:
         for worker in self._workers:
             worker.process.join()
         ended = [worker.process.exitcode or 0 for worker in self._workers]
-        return max((abs(code) for code in ended if code != -signal.SIGTERM), default=0)  # that one had not begun yet
+        # that one had not begun yet
+        return max((abs(code) for code in ended if code != -signal.SIGTERM), default=0)
 
     def _deal_for(self, seconds: float) -> None:
         until = time.monotonic() + seconds

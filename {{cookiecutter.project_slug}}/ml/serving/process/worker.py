@@ -15,12 +15,13 @@ import uvicorn
 from ml.serving.api.app import create_app
 from ml.serving.inference.service import Service
 from ml.serving.logs import use_json_lines
-from ml.serving.process.drain import BEGUN_SECONDS, DRAIN_SECONDS, begin_none
+from ml.serving.process.drain import BEGUN_SECONDS, DRAIN_SECONDS, stop_accepting
 from ml.serving.process.http_protocol import Protocol
 from ml.serving.process.supervisor import DRAINING, READY
 from ml.serving.settings import Settings
 
-OPEN_SECONDS = 0.5  # between the port's closing and that of idle connections: what is on its way gets an answer
+# between the port's closing and that of idle connections: what is on its way gets an answer
+OPEN_SECONDS = 0.5
 LAST_ANSWERS_SECONDS = 30  # what was accepted has this long to be answered
 IDLE_SECONDS = 5  # an answered connection is kept so long for its next request
 HANDED = 64  # connections that are taken from the supervisor at once
@@ -37,7 +38,11 @@ class Server(uvicorn.Server):
     """
 
     def __init__(
-        self, config: uvicorn.Config, service: Service, started: Callable[[], None], pipe: socket.socket | None
+        self,
+        config: uvicorn.Config,
+        service: Service,
+        started: Callable[[], None],
+        pipe: socket.socket | None,
     ) -> None:
         super().__init__(config)
         self._service = service
@@ -72,19 +77,22 @@ class Server(uvicorn.Server):
             return
         loop.remove_reader(pipe)
         self._no_more.set()
-        if not self._service.draining:  # the supervisor is gone: nobody else would ever stop this worker
+        # the supervisor is gone: nobody else would ever stop this worker
+        if not self._service.draining:
             self._drain()
 
     async def _connect(self, connection: socket.socket) -> None:
         await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
 
     def _protocol(self) -> asyncio.Protocol:
-        return Protocol(self._service.connections, self.config, self.server_state, self.lifespan.state)
+        return Protocol(
+            self._service.connections, self.config, self.server_state, self.lifespan.state
+        )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take the last connections, then let those that are open get their answers before uvicorn closes them."""
         for listener in sockets or []:
-            begin_none(listener)
+            stop_accepting(listener)
         await asyncio.sleep(BEGUN_SECONDS)
         for server in self.servers:
             server.close()
@@ -150,7 +158,8 @@ def run(
         log_config=None,
         access_log=False,
         server_header=False,
-        headers=[("x-content-type-options", "nosniff")],  # no browser takes JSON for a script or a page
+        # no browser takes JSON for a script or a page
+        headers=[("x-content-type-options", "nosniff")],
         proxy_headers=False,  # nothing here asks who the client is
         backlog=4096,
         timeout_keep_alive=IDLE_SECONDS,

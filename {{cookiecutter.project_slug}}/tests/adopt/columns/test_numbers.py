@@ -99,6 +99,8 @@ def test_minus_one_and_nines_close_by_are_values() -> None:
 
 
 def test_several_units_are_named_as_a_doubt() -> None:
-    found = infer("value", texts_of(_column([f"€{i / 9:.2f}{'MK'[i % 2]}" for i in range(10, 400)])))
+    found = infer(
+        "value", texts_of(_column([f"€{i / 9:.2f}{'MK'[i % 2]}" for i in range(10, 400)]))
+    )
     assert isinstance(found.column, Text)
     assert "several forms or units" in found.doubts[0]

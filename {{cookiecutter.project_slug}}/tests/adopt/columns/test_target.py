@@ -34,7 +34,9 @@ def _with_gaps(marker: str, every: int, values: list[str]) -> list[str]:
 @pytest.mark.parametrize("task", [None, "regression"])
 @pytest.mark.parametrize("every", [100, 20, 3])
 @pytest.mark.parametrize("marker", ["NA", "None", "n/a", "?", "-", "Unknown", "#N/A"])
-def test_a_number_with_gaps_is_a_regression(marker: str, every: int, task: Task | None, tmp_path: Path) -> None:
+def test_a_number_with_gaps_is_a_regression(
+    marker: str, every: int, task: Task | None, tmp_path: Path
+) -> None:
     """1 %, 5 % and a third of the rows: each marker means missing, and the file is read so."""
     columns = {"a": [str(i % 7) for i in range(600)], "y": _with_gaps(marker, every, SALES)}
     adopted = _adopted(tmp_path, columns, task)

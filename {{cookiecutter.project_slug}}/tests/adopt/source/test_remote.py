@@ -54,7 +54,10 @@ def test_a_secret_is_refused_before_anything_is_written(address: str, folder: Pa
     assert not list(folder.iterdir())
 
 
-@given(st.sampled_from(["token", "sig", "X-Amz-Signature", "api_key"]), st.text("abc123%=&?#/@:", min_size=1))
+@given(
+    st.sampled_from(["token", "sig", "X-Amz-Signature", "api_key"]),
+    st.text("abc123%=&?#/@:", min_size=1),
+)
 def test_no_message_shows_what_stands_behind_the_path(name: str, value: str) -> None:
     with pytest.raises(UserError) as caught:
         check_address(f"https://host.invalid/t.csv?{name}=5eCret{value}")
@@ -74,7 +77,9 @@ def test_other_parameters_are_fine(address: str) -> None:
     check_address(address)
 
 
-@pytest.mark.parametrize("address", ["https://host.invalid", "s3://", "https:///t.csv", "https://[/t.csv"])
+@pytest.mark.parametrize(
+    "address", ["https://host.invalid", "s3://", "https:///t.csv", "https://[/t.csv"]
+)
 def test_an_address_that_names_no_file(address: str) -> None:
     with pytest.raises(UserError):
         check_address(address)
@@ -117,7 +122,8 @@ def test_a_redirect_on_the_same_host_is_followed(port: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["http://host.invalid/t.csv", "ftp://host.invalid/t.csv", "https://other.invalid/t.csv"]
+    "target",
+    ["http://host.invalid/t.csv", "ftp://host.invalid/t.csv", "https://other.invalid/t.csv"],
 )
 def test_https_stays_https_and_with_its_host(target: str) -> None:
     request = Request("https://host.invalid/t.csv")
@@ -127,6 +133,8 @@ def test_https_stays_https_and_with_its_host(target: str) -> None:
 
 def test_http_may_become_https() -> None:
     request = Request("http://host.invalid/t.csv")
-    made = _SameHost().redirect_request(request, BytesIO(), 302, "", HTTPMessage(), "https://host.invalid/t.csv")
+    made = _SameHost().redirect_request(
+        request, BytesIO(), 302, "", HTTPMessage(), "https://host.invalid/t.csv"
+    )
     assert made
     assert split(made.full_url).scheme == "https"

@@ -43,7 +43,10 @@ def test_a_small_file_of_many_rows_is_refused(folder: Path) -> None:
     _written("t.csv.gz", packed)
     with pytest.raises(UserError, match="unpack to more than 100,000,000; a usual table") as caught:
         adopt("t.csv.gz", target="y", drop=[])
-    assert caught.value.then == f"if you trust the file, repeat with MAX_BYTES={MAX_BYTES} (bytes, unpacked)"
+    assert (
+        caught.value.then
+        == f"if you trust the file, repeat with MAX_BYTES={MAX_BYTES} (bytes, unpacked)"
+    )
     check_size([Path("t.csv.gz")], MAX_BYTES)
 
 
@@ -53,7 +56,9 @@ def test_a_parquet_file_of_one_repeated_row_is_refused(folder: Path) -> None:
     path = _written("t.parquet", _parquet(pa.table({"a": same})))
     with pytest.raises(UserError, match="unpack to more than 100,000,000"):
         check_size([path])
-    long = pa.DictionaryArray.from_arrays(pa.array([0] * 20_000, pa.int8()), pa.array(["x" * 10_000]))
+    long = pa.DictionaryArray.from_arrays(
+        pa.array([0] * 20_000, pa.int8()), pa.array(["x" * 10_000])
+    )
     path = _written("t.parquet", _parquet(pa.table({"a": long.dictionary_decode()})))
     assert path.stat().st_size < 50_000
     with pytest.raises(UserError, match="unpack to more than 100,000,000"):
@@ -66,7 +71,8 @@ def test_the_parts_count_together(folder: Path, monkeypatch: pytest.MonkeyPatch)
     check_size(parts)
     parts.append(_written("3.csv", b"x" * 51))
     with pytest.raises(
-        UserError, match=re.escape("3.csv: unpacked, the table is larger than the limit of 250 bytes")
+        UserError,
+        match=re.escape("3.csv: unpacked, the table is larger than the limit of 250 bytes"),
     ) as caught:
         check_size(parts)
     assert "MAX_BYTES=500" in caught.value.then
@@ -76,5 +82,11 @@ def test_the_parts_count_together(folder: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_small_and_damaged_files_are_left_to_the_reader(folder: Path) -> None:
-    check_size([_written("t.gz", gzip.compress(b"1,2\n" * 1_000_000))])  # 1,000 times, and only 4 MB
-    check_size([_written("t.gz", gzip.compress(b"1,2\n" * 1_000)[:20]), _written("t.parquet", b"PAR1" + bytes(100))])
+    # 1,000 times, and only 4 MB
+    check_size([_written("t.gz", gzip.compress(b"1,2\n" * 1_000_000))])
+    check_size(
+        [
+            _written("t.gz", gzip.compress(b"1,2\n" * 1_000)[:20]),
+            _written("t.parquet", b"PAR1" + bytes(100)),
+        ]
+    )

@@ -35,22 +35,30 @@ def answered(world: World, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("metric", ["accuracy", "roc_auc"])
-def test_fifty_chunks_of_shifted_customers_within_two_points(world: World, champion: Champion, metric: str) -> None:
+def test_fifty_chunks_of_shifted_customers_within_two_points(
+    world: World, champion: Champion, metric: str
+) -> None:
     calibrate = calibration(champion.answer, champion.outcome.astype(int))
     wrong = []
     for chunk in range(50):
-        outcome, answer = answered(world, customers(1000, 100 + chunk, charge=64 * (0.75 + chunk / 100)))
+        outcome, answer = answered(
+            world, customers(1000, 100 + chunk, charge=64 * (0.75 + chunk / 100))
+        )
         wrong.append(EXPECTED[metric](answer, calibrate(answer)) - measure(metric, outcome, answer))
     assert np.mean(np.abs(wrong)) <= 0.02
     assert abs(np.mean(wrong)) <= 0.015
 
 
-def test_a_turned_concept_deceives_the_estimate_and_not_the_labels(world: World, champion: Champion) -> None:
+def test_a_turned_concept_deceives_the_estimate_and_not_the_labels(
+    world: World, champion: Champion
+) -> None:
     calibrate = calibration(champion.answer, champion.outcome.astype(int))
     missed, caught = [], []
     for window in range(3):
         outcome, answer = answered(world, customers(1000, 200 + window, concept=0.8))
-        missed.append(EXPECTED["roc_auc"](answer, calibrate(answer)) - measure("roc_auc", outcome, answer))
+        missed.append(
+            EXPECTED["roc_auc"](answer, calibrate(answer)) - measure("roc_auc", outcome, answer)
+        )
         group = Cohort(f"{window}", 1000, outcome.astype(float), answer, np.zeros(1000))
         _, found = performance(group, champion, world.params.monitor)
         caught.append("decay" in {finding.what for finding in found})
@@ -59,13 +67,18 @@ def test_a_turned_concept_deceives_the_estimate_and_not_the_labels(world: World,
 
 
 @pytest.mark.slow
-def test_the_interval_holds_the_truth_and_says_it_is_an_estimate(world: World, champion: Champion) -> None:
+def test_the_interval_holds_the_truth_and_says_it_is_an_estimate(
+    world: World, champion: Champion
+) -> None:
     inside = 0
     for window in range(4):
         start = NOW - (4 - window) * 7 * DAY
         span = Span(start, start + 7 * DAY)
         record(world, customers(800, 300 + window, charge=75), span.start, span.end, labelled=1.0)
-        found = estimate(read_window(world.journal.engine, span, world.contract, champion.profiles, "3"), champion)
+        found = estimate(
+            read_window(world.journal.engine, span, world.contract, champion.profiles, "3"),
+            champion,
+        )
         assert found is not None
         assert found.truth is not None
         inside += found.low <= found.truth <= found.high
@@ -101,20 +114,26 @@ HOUSES = Contract.model_validate(
 )
 
 
-def houses(rows: int, seed: int, noise: float = 1.0, tilt: tuple[float, float] = (0.0, 0.0)) -> pd.DataFrame:
+def houses(
+    rows: int, seed: int, noise: float = 1.0, tilt: tuple[float, float] = (0.0, 0.0)
+) -> pd.DataFrame:
     """A regression whose errors grow with x; a tilt draws other rows of the same meaning."""
     rng = np.random.default_rng(seed)
     x, z = rng.uniform(0, 10, 12 * rows), rng.standard_normal(12 * rows)
     weight = np.exp(tilt[0] * (x - 5) / 3 + tilt[1] * z)
     kept = rng.choice(12 * rows, rows, replace=False, p=weight / weight.sum())
     x, z = x[kept], z[kept]
-    return pd.DataFrame({"x": x, "z": z, "price": 3 * x + 2 * z + noise * (0.2 + x / 5) * rng.standard_normal(rows)})
+    return pd.DataFrame(
+        {"x": x, "z": z, "price": 3 * x + 2 * z + noise * (0.2 + x / 5) * rng.standard_normal(rows)}
+    )
 
 
 def valued(params: Params, seed: int) -> tuple[Any, Champion]:
     """A model of the houses and its released reference."""
     encoder, train, held = Encoder(HOUSES), houses(4000, 1), houses(4000, seed)
-    model = make_model(HOUSES, params.train).fit(encode_frame(train, encoder), train["price"].to_numpy())
+    model = make_model(HOUSES, params.train).fit(
+        encode_frame(train, encoder), train["price"].to_numpy()
+    )
     made = reference(held, answers(model, encode_frame(held, encoder), HOUSES), HOUSES)
     about: dict[str, Any] = {"metric": "r2", "importance": {"x": 1.0}}
     released = {"name": "houses", "version": "1", "released_at": "2026-09-01T00:00:00+00:00"}
@@ -129,7 +148,8 @@ def seen(model: Any, frame: pd.DataFrame) -> Any:
 @pytest.mark.slow
 def test_sixty_chunks_of_shifted_houses_lie_in_the_interval(params: Params) -> None:
     held, wrong, guessed, wide = [], [], [], []
-    for start in (100, 200, 300):  # one reference is one draw: its error is common to all its chunks
+    # one reference is one draw: its error is common to all its chunks
+    for start in (100, 200, 300):
         model, champion = valued(params, start)
         for chunk in range(20):
             tilt = tuple(np.random.default_rng(start + chunk).uniform(-1, 1, 2))
@@ -146,7 +166,9 @@ def test_sixty_chunks_of_shifted_houses_lie_in_the_interval(params: Params) -> N
 
 
 @pytest.mark.slow
-def test_another_price_of_the_same_houses_deceives_the_estimate_and_not_the_labels(params: Params) -> None:
+def test_another_price_of_the_same_houses_deceives_the_estimate_and_not_the_labels(
+    params: Params,
+) -> None:
     model, champion = valued(params, 100)
     caught = []
     for number in range(3):

@@ -88,9 +88,11 @@ def test_a_short_reference_is_no_unit_change(rows: int) -> None:
     """Rows beyond the range of a few earlier ones come by chance, of columns around zero above all."""
     rng = np.random.default_rng(6)
     for draw in (rng.normal, rng.standard_cauchy, rng.lognormal):
-        assert not [found for _ in range(300) if (found := unit_change(draw(size=rows), draw(size=300))) is not None], (
-            draw
-        )
+        assert not [
+            found
+            for _ in range(300)
+            if (found := unit_change(draw(size=rows), draw(size=300))) is not None
+        ], draw
 
 
 def test_a_shift_is_no_unit_change() -> None:

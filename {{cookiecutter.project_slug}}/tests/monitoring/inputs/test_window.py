@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ml.encode import parse_moment
-from ml.journal.records import Entry, ids_of
+from ml.journal.records import Record, ids_of
 from ml.journal.scan import Labels, Span, chunks, latest_rows
 from ml.journal.store import LABELS
 from ml.monitoring.inputs.reference import Champion
@@ -58,16 +58,23 @@ def test_labels_late_repeated_corrected_and_unknown(world: World, champion: Cham
 
 def test_a_row_of_another_contract_is_counted_not_fatal(world: World, champion: Champion) -> None:
     record(world, customers(10, 5))
-    features = json.dumps({"charge": "12,5", "tenure": 3, "plan": "pro", "paperless": 1, "more": [1]})
-    world.journal.append([Entry("9", NOW - 1, "1", "champion", None, features, '"perhaps"', None)])
+    features = json.dumps(
+        {"charge": "12,5", "tenure": 3, "plan": "pro", "paperless": 1, "more": [1]}
+    )
+    world.journal.append([Record("9", NOW - 1, "1", "champion", None, features, '"perhaps"', None)])
     window = read(world, champion)
     assert len(window) == 11
-    assert {name: c.mistyped for name, c in window.columns.items() if c.mistyped} == {"charge": 1, "paperless": 1}
+    assert {name: c.mistyped for name, c in window.columns.items() if c.mistyped} == {
+        "charge": 1,
+        "paperless": 1,
+    }
     assert np.isnan(window.sample["charge"].iloc[-1])
     assert np.isnan(window.prediction[-1])
 
 
-def test_rows_of_one_request_are_read_like_requests_of_one_row(world: World, champion: Champion) -> None:
+def test_rows_of_one_request_are_read_like_requests_of_one_row(
+    world: World, champion: Champion
+) -> None:
     ids = record(world, customers(60, 5), labelled=0.5)
     alone = read(world, champion)
     journal = world.journal
@@ -76,11 +83,16 @@ def test_rows_of_one_request_are_read_like_requests_of_one_row(world: World, cha
     for begin in range(0, 60, 20):
         some = journaled[begin : begin + 20]
         features, answers, shares = (
-            json.dumps([getattr(p, name) for p in some]) for name in ("features", "prediction", "probabilities")
+            json.dumps([getattr(p, name) for p in some])
+            for name in ("features", "prediction", "probabilities")
         )
         entry_id = f"{begin:032x}"
-        journal.append([Entry(entry_id, some[0].at, "3", "champion", None, features, answers, shares, 20)])
-        labelled = [(f"{entry_id}-{i}", p.outcome) for i, p in enumerate(some) if p.outcome is not None]
+        journal.append(
+            [Record(entry_id, some[0].at, "3", "champion", None, features, answers, shares, 20)]
+        )
+        labelled = [
+            (f"{entry_id}-{i}", p.outcome) for i, p in enumerate(some) if p.outcome is not None
+        ]
         journal.add_labels(labelled, at=NOW)
     together = read(world, champion)
     assert len(ids) == len(together) == len(alone) == 60
@@ -91,11 +103,25 @@ def test_rows_of_one_request_are_read_like_requests_of_one_row(world: World, cha
     assert np.isfinite(together.lag).sum() == 30
 
 
-def test_a_row_of_another_contract_among_others_of_its_request(world: World, champion: Champion) -> None:
+def test_a_row_of_another_contract_among_others_of_its_request(
+    world: World, champion: Champion
+) -> None:
     good = {"charge": 12.5, "tenure": 3, "plan": "pro", "paperless": True}
     features = json.dumps([good, {**good, "charge": "12,5"}, good])
     world.journal.append(
-        [Entry("9" * 32, NOW - 1, "3", "champion", None, features, '["no", "perhaps", "yes"]', None, 3)]
+        [
+            Record(
+                "9" * 32,
+                NOW - 1,
+                "3",
+                "champion",
+                None,
+                features,
+                '["no", "perhaps", "yes"]',
+                None,
+                3,
+            )
+        ]
     )
     window = read(world, champion)
     assert len(window) == 3
@@ -106,7 +132,9 @@ def test_a_row_of_another_contract_among_others_of_its_request(world: World, cha
 def test_the_latest_rows_are_counted_in_requests_of_many(world: World) -> None:
     for i in range(4):
         at = NOW - 100 + 10 * i
-        world.journal.append([Entry(f"{i:032x}", at, "3", "champion", None, "[{},{}]", '["no","no"]', None, 2)])
+        world.journal.append(
+            [Record(f"{i:032x}", at, "3", "champion", None, "[{},{}]", '["no","no"]', None, 2)]
+        )
     engine = world.journal.engine
     assert [latest_rows(engine, rows, NOW) for rows in (1, 2, 3, 8, 99)] == [
         NOW - 70,
@@ -124,24 +152,42 @@ def test_moments_of_an_older_journal_are_read_or_counted(world: World, champion:
     good = {"charge": 12.5, "tenure": 3, "plan": "pro", "paperless": True}
     for i, seen_at in enumerate([*OLD_MOMENTS, "yesterday", "", 5]):
         features = json.dumps({**good, "seen_at": seen_at})
-        world.journal.append([Entry(f"{i:032x}", NOW - 1, "3", "champion", None, features, '"no"', None)])
+        world.journal.append(
+            [Record(f"{i:032x}", NOW - 1, "3", "champion", None, features, '"no"', None)]
+        )
     chunk = next(chunks(world.journal.engine, SPAN, world.contract))
-    assert chunk.table["seen_at"].to_pylist() == [parse_moment(text) for text in OLD_MOMENTS] + [None] * 3
+    assert (
+        chunk.table["seen_at"].to_pylist()
+        == [parse_moment(text) for text in OLD_MOMENTS] + [None] * 3
+    )
     assert chunk.mistyped == {"seen_at": 3}
     assert len(read(world, champion)) == 7
 
 
 anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats() | st.text(st.characters()),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.just(10**400)
+    | st.floats()
+    | st.text(st.characters()),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4)
+    ),
     max_leaves=9,
 )
-stored = anything.map(json.dumps) | st.sampled_from(["", "{", "[]", "[1", "1e999", '{"charge": 1e999}', "nonsense"])
+stored = anything.map(json.dumps) | st.sampled_from(
+    ["", "{", "[]", "[1", "1e999", '{"charge": 1e999}', "nonsense"]
+)
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    entries=st.lists(st.tuples(stored, stored, st.none() | stored, stored, st.integers(1, 3)), min_size=1, max_size=4)
+    entries=st.lists(
+        st.tuples(stored, stored, st.none() | stored, stored, st.integers(1, 3)),
+        min_size=1,
+        max_size=4,
+    )
 )
 def test_no_content_of_a_journal_ends_in_a_traceback(
     entries: list[tuple[str, str, str | None, str, int]], world: World, champion: Champion
@@ -149,9 +195,16 @@ def test_no_content_of_a_journal_ends_in_a_traceback(
     rows = sum(entry[-1] for entry in entries)
     for i, (features, prediction, shares, outcome, n) in enumerate(entries):
         name = f"{i:032x}"
-        world.journal.append([Entry(name, NOW - 1, "3", "champion", None, features, prediction, shares, n)])
+        world.journal.append(
+            [Record(name, NOW - 1, "3", "champion", None, features, prediction, shares, n)]
+        )
         with world.journal.engine.begin() as connection:
-            label = {"prediction_id": ids_of(name, n)[0], "entry_id": name, "outcome": outcome, "at": NOW}
+            label = {
+                "prediction_id": ids_of(name, n)[0],
+                "entry_id": name,
+                "outcome": outcome,
+                "at": NOW,
+            }
             connection.execute(LABELS.insert(), label)
     try:
         window = read(world, champion)

@@ -64,13 +64,20 @@ def shown(tier: str | None, *columns: str) -> dict[str, Any]:
         "verdict": "drift" if tier else "ok",
         "action": "investigate" if tier else "nothing",
         "evidence": [f"`{name}` rose" for name in columns],
-        "findings": [{"column": name, "what": "location", "severity": "ticket"} for name in columns],
+        "findings": [
+            {"column": name, "what": "location", "severity": "ticket"} for name in columns
+        ],
     }
 
 
 def test_an_alarm_is_told_once_and_its_end_once(receiver: Receiver, tmp_path: Path) -> None:
     state = tmp_path / "alerts.json"
-    for verdict in (shown(None), shown("ticket", "charge"), shown("ticket", "charge"), shown("page", "charge")):
+    for verdict in (
+        shown(None),
+        shown("ticket", "charge"),
+        shown("ticket", "charge"),
+        shown("page", "charge"),
+    ):
         send(verdict, state, pause=0.01)
     send(shown(None), state, pause=0.01)
     send(shown(None), state, pause=0.01)

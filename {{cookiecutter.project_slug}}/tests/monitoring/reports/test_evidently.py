@@ -22,9 +22,15 @@ def evidently(current: Any, before: Any, metrics: Any, **definition: Any) -> lis
         warnings.simplefilter("ignore")
         from evidently import DataDefinition, Dataset, Report
 
-        data = [Dataset.from_pandas(f, data_definition=DataDefinition(**definition)) for f in (current, before)]
+        data = [
+            Dataset.from_pandas(f, data_definition=DataDefinition(**definition))
+            for f in (current, before)
+        ]
         values = [m["value"] for m in Report(metrics()).run(*data).dict()["metrics"]]
-    return [value.get("count", value.get("value")) if isinstance(value, dict) else value for value in values]
+    return [
+        value.get("count", value.get("value")) if isinstance(value, dict) else value
+        for value in values
+    ]
 
 
 @pytest.mark.slow
@@ -33,7 +39,9 @@ def test_counts_indices_and_metrics_agree(world: World, champion: Champion) -> N
     frame.loc[frame.index[:40], "plan"] = "gold"
     frame.loc[frame.index[40:90], "charge"] = 2000.0
     record(world, frame, labelled=1.0)
-    window = read_window(world.journal.engine, Span(NOW - 30 * DAY, NOW), world.contract, champion.profiles, "3")
+    window = read_window(
+        world.journal.engine, Span(NOW - 30 * DAY, NOW), world.contract, champion.profiles, "3"
+    )
     columns, plan = window.columns, champion.profiles["plan"]
     names = ["charge", "tenure", "plan"]
     assert columns["plan"].tally is not None
@@ -76,13 +84,16 @@ def test_counts_indices_and_metrics_agree(world: World, champion: Champion) -> N
         float(window.sample["charge"].median()),
     ]
     assert found[:6] == pytest.approx(ours)
-    # both put the same small share into an empty cell: Evidently 0.0001, the monitor half a row of the reference's 5000
+    # both put the same small share into an empty cell: Evidently 0.0001, the monitor half a row of
+    # the reference's 5000
     assert found[6] == pytest.approx(float(shift(plan, columns["plan"].tally).psi), rel=1e-6)
 
     group = cohort(window)
     shown, _ = performance(group, champion, world.params.monitor)
     assert shown["value"] == pytest.approx(_roc_auc(group, champion)[0], rel=1e-6)
-    assert measure("accuracy", group.outcome, group.answer) == pytest.approx(_roc_auc(group, champion)[1], rel=1e-6)
+    assert measure("accuracy", group.outcome, group.answer) == pytest.approx(
+        _roc_auc(group, champion)[1], rel=1e-6
+    )
 
 
 def _roc_auc(group: Any, champion: Champion) -> list[float]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ml.monitoring.checks.drift import fallen, holm
+from ml.monitoring.checks.drift import holm, rejected
 from ml.monitoring.statistics.column_tests import Shift, cells, count_p, shift, stability_index
 from ml.monitoring.statistics.dependence import INDEPENDENT, block_lengths, dependence, inflation
 from ml.monitoring.statistics.profile import level_profile, number_profile, tally
@@ -23,7 +23,7 @@ def levels(values: np.ndarray, now: np.ndarray, listed: int) -> Shift:
 
 
 def fell(made: Shift) -> set[str]:
-    (which,) = fallen([made], 0.01, 0.03)
+    (which,) = rejected([made], 0.01, 0.03)
     return {name for name, fell in zip(made.names, which, strict=True) if fell}
 
 
@@ -40,16 +40,21 @@ def test_count_p_is_the_conditional_binomial_test() -> None:
         total = before + now
         low, high = stats.binom.cdf(now, total, chance), stats.binom.sf(now - 1, total, chance)
         expected = min(1.0, 2 * min(low, high))
-        assert float(count_p(before, np.array(float(now)), 1000 - before, np.array(200.0 - now))) == pytest.approx(
-            expected, rel=1e-6
-        )
+        assert float(
+            count_p(before, np.array(float(now)), 1000 - before, np.array(200.0 - now))
+        ) == pytest.approx(expected, rel=1e-6)
 
 
 def test_holm_steps_down_and_stops() -> None:
     p, even = np.array([0.001, 0.04, 0.012, 0.02]), np.ones(4)
     # by hand: 0.001 <= 0.05/4, 0.012 <= 0.05/3, 0.02 <= 0.05/2, 0.04 <= 0.05/1
     assert holm(p, even, 0.05).all()
-    assert holm(np.array([0.001, 0.04, 0.03, 0.02]), even, 0.05).tolist() == [True, False, False, False]
+    assert holm(np.array([0.001, 0.04, 0.03, 0.02]), even, 0.05).tolist() == [
+        True,
+        False,
+        False,
+        False,
+    ]
     assert holm(np.array([0.009, 0.009]), np.array([9.0, 1.0]), 0.01).tolist() == [True, True]
     assert holm(np.array([0.02, 0.009]), np.array([9.0, 1.0]), 0.01).tolist() == [False, False]
 
@@ -84,7 +89,9 @@ def test_a_certain_but_tiny_shift_gets_no_ticket() -> None:
     assert fell(made) == set()
 
 
-@pytest.mark.parametrize("now", [np.full(300, np.nan), np.zeros(300), np.array([1.0]), np.array([])])
+@pytest.mark.parametrize(
+    "now", [np.full(300, np.nan), np.zeros(300), np.array([1.0]), np.array([])]
+)
 def test_odd_windows_give_probabilities(now: np.ndarray) -> None:
     rng = np.random.default_rng(6)
     for before in (rng.standard_normal(500), np.full(500, 3.0), np.full(500, np.nan)):
@@ -101,7 +108,9 @@ def test_a_constant_reference_sees_another_constant() -> None:
 def test_the_index_is_the_sum_over_cells() -> None:
     before, now = np.array([50.0, 30.0, 20.0]), np.array([30.0, 30.0, 40.0])
     p, q = before / 100, now / 100
-    assert float(stability_index(before, now)) == pytest.approx(float(((q - p) * np.log(q / p)).sum()))
+    assert float(stability_index(before, now)) == pytest.approx(
+        float(((q - p) * np.log(q / p)).sum())
+    )
 
 
 def test_ar1_inflation_is_what_theory_says() -> None:

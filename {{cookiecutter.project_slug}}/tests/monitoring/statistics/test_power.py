@@ -13,11 +13,17 @@ REFERENCE = 10**9  # as good as known
 
 def test_at_its_level_a_test_reaches_its_aim() -> None:
     rng = np.random.default_rng(1)
-    wider = (WIDER * rng.chisquare(ROWS, 100_000)) > stats.chi2.isf(needed("wider", REFERENCE, 10, 10), ROWS)
+    wider = (WIDER * rng.chisquare(ROWS, 100_000)) > stats.chi2.isf(
+        needed("wider", REFERENCE, 10, 10), ROWS
+    )
     assert wider.mean() == pytest.approx(AIM["wider"], abs=0.005)
-    moved = rng.normal((PSI * ROWS) ** 0.5, 1, 100_000) > stats.norm.isf(needed("location", REFERENCE, 10, 10) / 2)
+    moved = rng.normal((PSI * ROWS) ** 0.5, 1, 100_000) > stats.norm.isf(
+        needed("location", REFERENCE, 10, 10) / 2
+    )
     assert moved.mean() == pytest.approx(AIM["location"], abs=0.005)
-    levels = rng.noncentral_chisquare(11, PSI * ROWS, 100_000) > stats.chi2.isf(needed("levels", REFERENCE, 12, 13), 11)
+    levels = rng.noncentral_chisquare(11, PSI * ROWS, 100_000) > stats.chi2.isf(
+        needed("levels", REFERENCE, 12, 13), 11
+    )
     assert levels.mean() == pytest.approx(AIM["levels"], abs=0.005)
 
 

@@ -22,7 +22,9 @@ from tests.serving.conftest import CLASSIFICATION, sample_rows
 Row = dict[str, Any]
 
 
-def test_one_row_is_answered_as_the_model_answers(client: TestClient, row: Row, settings: Settings) -> None:
+def test_one_row_is_answered_as_the_model_answers(
+    client: TestClient, row: Row, settings: Settings
+) -> None:
     answer = client.post("/predict", json=row).json()
     bundle = load_bundle(settings.bundle)
     expected = bundle.answer(bundle.encoder.rows([row]))[0]
@@ -40,7 +42,9 @@ def test_many_rows_are_answered_in_order_and_alike(client: TestClient) -> None:
     assert len({a["prediction_id"] for a in many}) == 700
 
 
-def test_what_was_answered_is_in_the_journal(client: TestClient, row: Row, settings: Settings) -> None:
+def test_what_was_answered_is_in_the_journal(
+    client: TestClient, row: Row, settings: Settings
+) -> None:
     sent = {**row, "customer id": 17}
     answer = client.post("/predict", json=sent).json()
     (kept,) = Journal(settings.journal).predictions()
@@ -70,7 +74,10 @@ def test_a_missing_value_may_be_absent_or_null(client: TestClient, row: Row) -> 
     [
         ({"monthly charge": "12"}, 'column "monthly charge": "12" is not a finite number'),
         ({"monthly charge": True}, 'column "monthly charge": true is not a finite number'),
-        ({"monthly charge": 1e39}, 'column "monthly charge": 1e+39 is not a finite number within ±3.4e+38 or null'),
+        (
+            {"monthly charge": 1e39},
+            'column "monthly charge": 1e+39 is not a finite number within ±3.4e+38 or null',
+        ),
         ({"class": 3.5}, 'column "class": 3.5 is not a whole number'),
         ({"class": None}, 'column "class": null is not a whole number'),
         ({"été.2024": 1}, 'column "été.2024": 1 is not true or false'),
@@ -78,10 +85,15 @@ def test_a_missing_value_may_be_absent_or_null(client: TestClient, row: Row) -> 
         ({"month": "soon"}, 'column "month": "soon" is not an ISO 8601 moment'),
         ({"month": "0001-01-01T00:00:00+23:00"}, "is not an ISO 8601 moment"),
         ({"clas": 3}, 'column "clas" is not in the contract; did you mean "class"?'),
-        ({"customer id": [1]}, 'column "customer id": an array is not a text without NUL of at most 512 characters'),
+        (
+            {"customer id": [1]},
+            'column "customer id": an array is not a text without NUL of at most 512 characters',
+        ),
     ],
 )
-def test_a_wrong_value_is_refused_by_name(client: TestClient, row: Row, change: Row, says: str) -> None:
+def test_a_wrong_value_is_refused_by_name(
+    client: TestClient, row: Row, change: Row, says: str
+) -> None:
     answer = client.post("/predict", json=[row, {**row, **change}])
     assert answer.status_code == 422
     (detail,) = answer.json()["detail"]
@@ -96,7 +108,10 @@ def test_a_wrong_value_is_refused_by_name(client: TestClient, row: Row, change: 
         (b"", "not valid JSON"),
         (b'{"class": NaN}', "NaN is not a whole number"),
         (b'{"class": 1e999}', "Infinity is not a whole number"),
-        (b'{"class": 1' + b"0" * 400 + b"}", "a number of more than 70 digits is not a whole number"),
+        (
+            b'{"class": 1' + b"0" * 400 + b"}",
+            "a number of more than 70 digits is not a whole number",
+        ),
         (b"[" * 100_000, "recursion limit"),
         (b"7", "expected one row"),
         (b"[[]]", "expected one row"),
@@ -111,7 +126,9 @@ def test_a_body_that_holds_no_row_is_refused(client: TestClient, body: bytes, sa
 
 
 def test_what_is_whole_or_pooled_is_accepted(client: TestClient, row: Row) -> None:
-    assert client.post("/predict", json={**row, "class": 3.0, "city": "Atlantis", "monthly charge": 7}).is_success
+    assert client.post(
+        "/predict", json={**row, "class": 3.0, "city": "Atlantis", "monthly charge": 7}
+    ).is_success
     assert client.post("/predict", json=[]).json() == []
 
 
@@ -123,7 +140,9 @@ def test_what_is_whole_or_pooled_is_accepted(client: TestClient, row: Row) -> No
         ({"content-type": "application/json; charset=utf-8"}, 200),
     ],
 )
-def test_only_plain_json_is_read(client: TestClient, row: Row, headers: dict[str, str], status: int) -> None:
+def test_only_plain_json_is_read(
+    client: TestClient, row: Row, headers: dict[str, str], status: int
+) -> None:
     assert client.post("/predict", content=json.dumps(row), headers=headers).status_code == status
 
 
@@ -132,7 +151,12 @@ def test_limits_of_size_and_rows(client: TestClient, row: Row, settings: Setting
     assert too_many.status_code == 422
     assert "at most 10000 rows" in too_many.json()["detail"][0]["msg"]
     huge = b" " * (settings.serve.max_body_bytes + 1)
-    assert client.post("/predict", content=huge, headers={"content-type": "application/json"}).status_code == 413
+    assert (
+        client.post(
+            "/predict", content=huge, headers={"content-type": "application/json"}
+        ).status_code
+        == 413
+    )
 
 
 def test_a_label_over_http(client: TestClient, row: Row, settings: Settings) -> None:
@@ -141,7 +165,10 @@ def test_a_label_over_http(client: TestClient, row: Row, settings: Settings) -> 
         "recorded": 1,
         "unknown": 0,
     }
-    both = [{"prediction_id": known, "outcome": 'yes, "100%"'}, {"prediction_id": "elsewhere", "outcome": "no"}]
+    both = [
+        {"prediction_id": known, "outcome": 'yes, "100%"'},
+        {"prediction_id": "elsewhere", "outcome": "no"},
+    ]
     assert client.post("/labels", json=both).json() == {"recorded": 2, "unknown": 1}
     (kept,) = Journal(settings.journal).labelled()
     assert kept.outcome == 'yes, "100%"'
@@ -156,7 +183,9 @@ def test_a_label_over_http(client: TestClient, row: Row, settings: Settings) -> 
         ({"prediction_id": 3, "outcome": "no"}, 422),
     ],
 )
-def test_a_wrong_label_is_refused(client: TestClient, body: Row, status: int, settings: Settings) -> None:
+def test_a_wrong_label_is_refused(
+    client: TestClient, body: Row, status: int, settings: Settings
+) -> None:
     answer = client.post("/labels", json=body)
     assert answer.status_code == status
     assert all(set(d) == {"type", "loc", "msg"} for d in answer.json()["detail"])
@@ -198,7 +227,9 @@ def test_unknown_paths_and_methods_have_the_same_error_shape(client: TestClient)
 
 
 def test_with_keys_everything_but_health_needs_one(settings: Settings, row: Row) -> None:
-    closed = Settings(settings.serve, settings.bundle, settings.journal, Keys(("one", "two"), None, 0))
+    closed = Settings(
+        settings.serve, settings.bundle, settings.journal, Keys(("one", "two"), None, 0)
+    )
     with TestClient(create_app(closed)) as client:
         assert client.post("/predict", json=row).status_code == 401
         assert client.post("/predict", json=row, headers={"X-API-Key": "onetwo"}).status_code == 401
@@ -214,8 +245,12 @@ def test_a_regression_answers_a_number(settings: Settings, project: Path) -> Non
         answer = client.post("/predict", json={"a": 3.5, "b": "y"}).json()
         assert isinstance(answer["prediction"], float)
         assert "probabilities" not in answer
-        assert client.post("/labels", json={"prediction_id": answer["prediction_id"], "outcome": 4}).is_success
-        assert client.post("/labels", json={"prediction_id": "x", "outcome": "4"}).status_code == 422
+        assert client.post(
+            "/labels", json={"prediction_id": answer["prediction_id"], "outcome": 4}
+        ).is_success
+        assert (
+            client.post("/labels", json={"prediction_id": "x", "outcome": "4"}).status_code == 422
+        )
     (kept,) = Journal(settings.journal).labelled()
     assert kept.outcome == 4.0
 

@@ -51,7 +51,9 @@ def test_what_is_no_json_is_refused(client: TestClient, route: str, old: str, ne
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-1e999", "1e39", "1" + "0" * 400])
 @pytest.mark.parametrize("route", ["/predict", INFER])
-def test_a_number_that_the_model_cannot_hold_is_refused(client: TestClient, route: str, number: str) -> None:
+def test_a_number_that_the_model_cannot_hold_is_refused(
+    client: TestClient, route: str, number: str
+) -> None:
     body = json.dumps(BODIES[route]).replace("11.25", number)
     answer = client.post(route, content=body, headers=JSON)
     assert answer.status_code == 422
@@ -64,8 +66,12 @@ def test_an_outcome_that_is_none_is_refused(client: TestClient, outcome: str) ->
     assert client.post("/labels", content=body, headers=JSON).status_code == 422
 
 
-@pytest.mark.parametrize(("route", "name"), [("/predict", "customer id"), ("/labels", "prediction_id")])
-def test_no_id_holds_what_postgresql_would_refuse(client: TestClient, route: str, name: str) -> None:
+@pytest.mark.parametrize(
+    ("route", "name"), [("/predict", "customer id"), ("/labels", "prediction_id")]
+)
+def test_no_id_holds_what_postgresql_would_refuse(
+    client: TestClient, route: str, name: str
+) -> None:
     assert client.post(route, json={**BODIES[route], name: "a\0b"}).status_code == 422
 
 
@@ -75,7 +81,8 @@ def test_of_a_key_sent_twice_the_last_value_holds(client: TestClient, settings: 
     once = client.post("/predict", json={**ROW, "monthly charge": 70.5}).json()
     assert answer["probabilities"] == once["probabilities"]
     kept = {p.prediction_id: p for p in Journal(settings.journal).predictions()}
-    assert kept[answer["prediction_id"]].features["monthly charge"] == 70.5  # what is kept is what was answered
+    # what is kept is what was answered
+    assert kept[answer["prediction_id"]].features["monthly charge"] == 70.5
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -89,7 +96,9 @@ def test_of_a_key_sent_twice_the_last_value_holds(client: TestClient, settings: 
         {"content-type": "application/json", "content-encoding": "br"},
     ],
 )
-def test_another_content_is_refused(client: TestClient, route: str, headers: dict[str, str]) -> None:
+def test_another_content_is_refused(
+    client: TestClient, route: str, headers: dict[str, str]
+) -> None:
     answer = client.post(route, content=json.dumps(BODIES[route]), headers=headers)
     assert answer.status_code == 415
     assert answer.json()["detail"][0]["loc"][0] == "header"

@@ -43,7 +43,9 @@ return [...document.querySelectorAll("body *:not(script, style, option)")].filte
   .map(e => [text(e), getComputedStyle(e).color, opaque(e)]);
 """
 
-needs_chromium = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not installed")
+needs_chromium = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not installed"
+)
 pytestmark = [pytest.mark.slow, needs_chromium]
 
 
@@ -128,13 +130,19 @@ def trial(browser: Chrome) -> Prediction:
 
 def errors(browser: Chrome) -> list[str]:
     """What the console complains about."""
-    return [entry["message"] for entry in log(browser, "browser") if entry["level"] in ("SEVERE", "WARNING")]
+    return [
+        entry["message"]
+        for entry in log(browser, "browser")
+        if entry["level"] in ("SEVERE", "WARNING")
+    ]
 
 
 def asked(browser: Chrome) -> set[str]:
     """Every address that the page asked for."""
     events = [json.loads(entry["message"])["message"] for entry in log(browser, "performance")]
-    return {e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"}
+    return {
+        e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"
+    }
 
 
 def test_it_answers_as_one_types_and_as_predict_does(start: Start, browser: Chrome) -> None:
@@ -152,12 +160,17 @@ def test_it_answers_as_one_types_and_as_predict_does(start: Start, browser: Chro
     last = answers(browser)
     assert last[0][1] == expected["prediction"]
     assert all(float(milliseconds) > 0 for _, _, milliseconds, _ in last)
-    assert {row[3] for row in last} <= {p.prediction_id for p in Journal().predictions(role="trial")}
+    assert {row[3] for row in last} <= {
+        p.prediction_id for p in Journal().predictions(role="trial")
+    }
     assert trial(browser).probabilities == expected["probabilities"]
 
     assert shown(browser, "#version") == ["version 1"]
     assert "0" * 40 in browser.execute_script("return document.getElementById('model').textContent")
-    assert shown(browser, "#quality .decides td, #quality tr:nth-child(2) td")[:2] == ["roc auc", "0.9"]
+    assert shown(browser, "#quality .decides td, #quality tr:nth-child(2) td")[:2] == [
+        "roc auc",
+        "0.9",
+    ]
     assert errors(browser) == []
     own = {f"{server.url}/{path}" for path in ("", "model", "openapi.json", "predict?trial")}
     assert asked(browser) - {"data:,"} == own
@@ -170,13 +183,18 @@ def test_what_is_wrong_is_told_beside_the_answer_before(start: Start, browser: C
     wait(browser, lambda: entry(browser, "class").get_attribute("aria-invalid") == "true")
     assert 'column "class": "many" is not a whole number' in shown(browser, "#refused")[0]
     assert entry(browser, "class").get_attribute("aria-describedby") == "refused"
-    assert (shown(browser, "#answer"), browser.find_element(By.ID, "answer").get_attribute("class")) == (before, "old")
+    assert (
+        shown(browser, "#answer"),
+        browser.find_element(By.ID, "answer").get_attribute("class"),
+    ) == (before, "old")
     fill(browser, "class", "7")
     wait(browser, lambda: entry(browser, "class").get_attribute("aria-invalid") is None)
     assert shown(browser, "#refused") == [""]
 
 
-def test_every_entry_has_a_label_and_its_turn_on_the_keyboard(start: Start, browser: Chrome) -> None:
+def test_every_entry_has_a_label_and_its_turn_on_the_keyboard(
+    start: Start, browser: Chrome
+) -> None:
     visit(browser, start().url)
     browser.execute_script("fields[0].input.focus()")
     for column in CLASSIFICATION.names:
@@ -204,7 +222,9 @@ def test_every_text_is_legible(start: Start, browser: Chrome, scheme: str) -> No
 def luminance(color: str) -> float:
     """Relative luminance of `rgb(r, g, b)`."""
     parts = [float(part) / 255 for part in color[color.index("(") + 1 : -1].split(",")[:3]]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
@@ -222,7 +242,8 @@ def test_it_fits_a_telephone(start: Start, browser: Chrome) -> None:
     visit(browser, server.url)
     assert browser.execute_script(width) <= 400
     top = "return document.getElementById(arguments[0]).getBoundingClientRect().top"
-    assert browser.execute_script(top, "now") < browser.execute_script(top, "form")  # the answer is in sight
+    # the answer is in sight
+    assert browser.execute_script(top, "now") < browser.execute_script(top, "form")
     browser.get(f"{server.url}/docs")
     wait(browser, lambda: "POST /predict" in shown(browser, "h2"))
     assert browser.execute_script(width) <= 400
@@ -242,6 +263,10 @@ def test_a_number_is_shown_as_it_is_answered(start: Start, browser: Chrome) -> N
     server = start(env={"ML_BUNDLE": "serving/releases/r"})
     visit(browser, server.url)
     fill(browser, "a", "3.5")
-    expected = httpx2.post(f"{server.url}/predict", json={"a": 3.5, "b": entry(browser, "b").get_attribute("value")})
+    expected = httpx2.post(
+        f"{server.url}/predict", json={"a": 3.5, "b": entry(browser, "b").get_attribute("value")}
+    )
     wait(browser, lambda: len(answers(browser)) == 2)
-    assert float(shown(browser, "#answer")[0]) == pytest.approx(expected.json()["prediction"], rel=1e-6)
+    assert float(shown(browser, "#answer")[0]) == pytest.approx(
+        expected.json()["prediction"], rel=1e-6
+    )

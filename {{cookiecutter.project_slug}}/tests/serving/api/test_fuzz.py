@@ -24,13 +24,17 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 from ml.journal.store import Journal
 from tests.serving.conftest import CLASSIFICATION, Start
 
-CASES = {"/predict": 1500, "/labels": 750, "infer": 250}  # of one route, as many valid ones as others
+# of one route, as many valid ones as others
+CASES = {"/predict": 1500, "/labels": 750, "infer": 250}
 FEW = 30  # of the routes that read no body
-LONG = re.compile(r"\d{17}|\de-\d")  # a number that may be rounded to an allowed one when it is read
+# a number that may be rounded to an allowed one when it is read
+LONG = re.compile(r"\d{17}|\de-\d")
 NAMES = [*CLASSIFICATION.names, "customer id"]
 
 # in the first year an offset leads out of the calendar, and what lies ahead of the clock is refused
-schemathesis.openapi.format("date-time", st.datetimes(datetime(2, 1, 1), datetime(2026, 1, 1)).map(datetime.isoformat))
+schemathesis.openapi.format(
+    "date-time", st.datetimes(datetime(2, 1, 1), datetime(2026, 1, 1)).map(datetime.isoformat)
+)
 
 
 def unsaid(body: Any) -> bool:
@@ -47,7 +51,9 @@ def test_no_request_makes_it_fail_and_every_answer_is_as_described(start: Start)
     statuses: Counter[int] = Counter()
     found: dict[str, str] = {}
     with requests.Session() as session:
-        for made in schemathesis.openapi.from_url(f"{server.url}/openapi.json").get_all_operations():
+        for made in schemathesis.openapi.from_url(
+            f"{server.url}/openapi.json"
+        ).get_all_operations():
             assert isinstance(made, Ok)
             operation: Any = made.ok()
             for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
@@ -73,7 +79,11 @@ def _send(
     """Send an operation's cases; what is not as the document says goes to `found`."""
     path: str = operation.path
     body = f"#/paths/{path.replace('/', '~1')}/post/requestBody/content/application~1json/schema"
-    schema = jsonschema_rs.validator_for({"$ref": quote(body, "#/~"), **document}) if operation.body else None
+    schema = (
+        jsonschema_rs.validator_for({"$ref": quote(body, "#/~"), **document})
+        if operation.body
+        else None
+    )
     # a body made wrong by a change may be another right one: which it is, the schema says
     skipped = [negative_data_rejection]
     if path.endswith("/infer"):
@@ -99,7 +109,9 @@ def _send(
             case.validate_response(answer, excluded_checks=skipped)
         except FailureGroup as failures:
             for failure in failures.exceptions:
-                found[f"{operation.label}: {type(failure).__name__} {answer.status_code}"] = f"{failure} {case.body}"
+                found[f"{operation.label}: {type(failure).__name__} {answer.status_code}"] = (
+                    f"{failure} {case.body}"
+                )
 
     send()
 
@@ -126,15 +138,24 @@ def test_what_predict_answers_the_inference_protocol_answers_alike(start: Start)
                 return
             one = client.post("/predict", json=rows).json()
             inputs = [
-                {"name": name, "shape": [len(rows)], "datatype": "BYTES", "data": [row.get(name) for row in rows]}
+                {
+                    "name": name,
+                    "shape": [len(rows)],
+                    "datatype": "BYTES",
+                    "data": [row.get(name) for row in rows],
+                }
                 for name in NAMES
             ]
             other = {
                 o["name"]: o["data"]
-                for o in client.post("/v2/models/churn/infer", json={"inputs": inputs}).json()["outputs"]
+                for o in client.post("/v2/models/churn/infer", json={"inputs": inputs}).json()[
+                    "outputs"
+                ]
             }
             assert other["prediction"] == [answer["prediction"] for answer in one]
-            assert other["probabilities"] == [share for answer in one for share in answer["probabilities"].values()]
+            assert other["probabilities"] == [
+                share for answer in one for share in answer["probabilities"].values()
+            ]
             compared.append(len(rows))
 
         compare()

@@ -23,7 +23,12 @@ INFER = "/v2/models/churn/infer"
 def tensors(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows as the protocol's tensors."""
     return [
-        {"name": name, "shape": [len(rows)], "datatype": "BYTES", "data": [row[name] for row in rows]}
+        {
+            "name": name,
+            "shape": [len(rows)],
+            "datatype": "BYTES",
+            "data": [row[name] for row in rows],
+        }
         for name in CLASSIFICATION.names
     ]
 
@@ -35,7 +40,9 @@ def test_it_answers_as_predict_does_and_journals(client: TestClient, settings: S
     assert (answer["id"], answer["model_name"], answer["model_version"]) == ("mine", "churn", "1")
     assert outputs["prediction"]["data"] == [a["prediction"] for a in plain]
     assert outputs["probabilities"]["shape"] == [5, 2]
-    assert outputs["probabilities"]["data"] == [p for a in plain for p in a["probabilities"].values()]
+    assert outputs["probabilities"]["data"] == [
+        p for a in plain for p in a["probabilities"].values()
+    ]
     kept = {p.prediction_id for p in Journal(settings.journal).predictions()}
     assert set(outputs["prediction_id"]["data"]) < kept
     assert 'ml_requests_total{status="200"} 2.0' in client.get("/metrics").text
@@ -44,14 +51,19 @@ def test_it_answers_as_predict_does_and_journals(client: TestClient, settings: S
 def test_metadata_and_health(client: TestClient) -> None:
     assert client.get("/v2/health/live").json() == {"live": True}
     assert client.get("/v2/health/ready").json() == {"ready": True}
-    assert client.get("/v2/models/churn/versions/1/ready").json() == {"name": "churn", "ready": True}
+    assert client.get("/v2/models/churn/versions/1/ready").json() == {
+        "name": "churn",
+        "ready": True,
+    }
     model = client.get("/v2/models/churn").json()
     assert [i["name"] for i in model["inputs"]] == CLASSIFICATION.names
     assert [o["name"] for o in model["outputs"]] == ["prediction_id", "prediction", "probabilities"]
     assert client.get("/v2").json()["name"] == "ml"
 
 
-@pytest.mark.parametrize("path", ["/v2/models/other", "/v2/models/churn/versions/9", "/v2/models/other/ready"])
+@pytest.mark.parametrize(
+    "path", ["/v2/models/other", "/v2/models/churn/versions/9", "/v2/models/other/ready"]
+)
 def test_another_model_is_not_found(client: TestClient, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 404
@@ -79,7 +91,10 @@ def test_wrong_tensors_are_refused(client: TestClient, change: Any, says: str) -
 
 def test_it_is_admitted_and_given_up_as_predict_is(start: Start, project: Path) -> None:
     params = (project / "params.yaml").read_text()
-    for old, new in {"max_requests: 512": "max_requests: 2", "deadline_seconds: 10": "deadline_seconds: 10"}.items():
+    for old, new in {
+        "max_requests: 512": "max_requests: 2",
+        "deadline_seconds: 10": "deadline_seconds: 10",
+    }.items():
         assert old in params
         params = params.replace(old, new)
     (project / "params.yaml").write_text(params)
@@ -101,10 +116,18 @@ def test_it_is_admitted_and_given_up_as_predict_is(start: Start, project: Path) 
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(whole)
         status, headers, body = await answer(reader)
-        assert (status, headers["retry-after"], json.loads(body)["detail"][0]["type"]) == (503, "1", "overloaded")
+        assert (status, headers["retry-after"], json.loads(body)["detail"][0]["type"]) == (
+            503,
+            "1",
+            "overloaded",
+        )
         for reader, _ in stalled:
             status, headers, body = await answer(reader)
-            assert (status, headers["retry-after"], json.loads(body)["detail"][0]["type"]) == (503, "1", "deadline")
+            assert (status, headers["retry-after"], json.loads(body)["detail"][0]["type"]) == (
+                503,
+                "1",
+                "deadline",
+            )
         for _, stuck in [*stalled, (reader, writer)]:
             stuck.close()
         reader, writer = await asyncio.open_connection(host, int(port))

@@ -21,7 +21,9 @@ def test_a_page_needs_nothing_from_elsewhere(client: TestClient, path: str) -> N
     assert page.status_code == 200
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "default-src 'self'" in page.headers["content-security-policy"]
-    assert not re.findall(r"(?:https?:)?//[a-z]|<link (?!rel=.icon. href=.data:,.>)|@import|src=", page.text)
+    assert not re.findall(
+        r"(?:https?:)?//[a-z]|<link (?!rel=.icon. href=.data:,.>)|@import|src=", page.text
+    )
 
 
 def test_what_a_page_asks_for_is_answered(client: TestClient) -> None:
@@ -37,7 +39,9 @@ def test_what_is_tried_on_the_page_is_no_traffic(client: TestClient, settings: S
     tried = client.post("/predict?trial", json=sample_rows(CLASSIFICATION, 1)[0]).json()
     journal = Journal(settings.journal)
     assert list(journal.predictions()) == []
-    assert [(p.prediction_id, p.role) for p in journal.predictions(role=None)] == [(tried["prediction_id"], "trial")]
+    assert [(p.prediction_id, p.role) for p in journal.predictions(role=None)] == [
+        (tried["prediction_id"], "trial")
+    ]
 
 
 def test_with_keys_the_page_opens_and_shows_nothing(settings: Settings) -> None:

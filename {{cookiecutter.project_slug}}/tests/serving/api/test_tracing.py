@@ -55,13 +55,19 @@ class Receiver:
     def spans(self) -> list[Span]:
         """All spans, in the order of their beginning."""
         resources = [resource for request in self.received for resource in request.resource_spans]
-        spans = [span for resource in resources for scope in resource.scope_spans for span in scope.spans]
+        spans = [
+            span for resource in resources for scope in resource.scope_spans for span in scope.spans
+        ]
         return sorted(spans, key=lambda span: span.start_time_unix_nano)
 
     def services(self) -> set[str]:
         """The names of the services that sent them."""
-        resources = [resource.resource for request in self.received for resource in request.resource_spans]
-        return {a.value.string_value for r in resources for a in r.attributes if a.key == "service.name"}
+        resources = [
+            resource.resource for request in self.received for resource in request.resource_spans
+        ]
+        return {
+            a.value.string_value for r in resources for a in r.attributes if a.key == "service.name"
+        }
 
 
 @pytest.fixture
@@ -97,7 +103,10 @@ def test_each_request_is_a_span_of_its_callers_trace(
     one = httpx2.post(f"{server.url}/predict", json=row, headers=caller).json()
     many = httpx2.post(f"{server.url}/predict", json=[row] * 30).json()
     httpx2.post(f"{server.url}/predict", json={})
-    httpx2.post(f"{server.url}/predict", json=row, headers={"traceparent": f"00-{trace}-{parent}-00"})  # not sampled
+    # not sampled
+    httpx2.post(
+        f"{server.url}/predict", json=row, headers={"traceparent": f"00-{trace}-{parent}-00"}
+    )
     httpx2.get(f"{server.url}/model")
     server.stop()
     assert server.process.returncode == 0
@@ -107,7 +116,11 @@ def test_each_request_is_a_span_of_its_callers_trace(
     assert (first.trace_id.hex(), first.parent_span_id.hex()) == (trace, parent)
     common = {"http.request.method": "POST", "http.route": "/predict"}
     answered = {**common, "http.response.status_code": 200, "ml.model_versions": ["1"]}
-    assert attributes(first) == {**answered, "ml.rows": 1, "ml.prediction_ids": [one["prediction_id"]]}
+    assert attributes(first) == {
+        **answered,
+        "ml.rows": 1,
+        "ml.prediction_ids": [one["prediction_id"]],
+    }
     ids = [answer["prediction_id"] for answer in many]
     assert attributes(second) == {**answered, "ml.rows": 30, "ml.prediction_ids": ids[:20]}
     assert attributes(third) == {**common, "http.response.status_code": 422}
@@ -117,7 +130,10 @@ def test_each_request_is_a_span_of_its_callers_trace(
 
 def test_an_inference_is_a_span_too(start: Start, receiver: Receiver, row: Row) -> None:
     server = start(env={"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url})
-    inputs = [{"name": name, "shape": [1], "datatype": "BYTES", "data": [value]} for name, value in row.items()]
+    inputs = [
+        {"name": name, "shape": [1], "datatype": "BYTES", "data": [value]}
+        for name, value in row.items()
+    ]
     inferred = httpx2.post(f"{server.url}/v2/models/churn/infer", json={"inputs": inputs}).json()
     httpx2.post(f"{server.url}/v2/models/other/infer", json={"inputs": inputs})
     server.stop()
@@ -130,15 +146,22 @@ def test_an_inference_is_a_span_too(start: Start, receiver: Receiver, row: Row) 
 
 
 def test_a_collector_that_is_away_keeps_nobody_waiting(start: Start, row: Row) -> None:
-    env = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}", "OTEL_EXPORTER_OTLP_TIMEOUT": "1"}
+    env = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "1",
+    }
     server = start(env=env)
     assert {httpx2.post(f"{server.url}/predict", json=row).status_code for _ in range(20)} == {200}
     server.stop()
     assert server.process.returncode == 0
 
 
-@pytest.mark.parametrize("env", [{}, {"OTEL_TRACES_EXPORTER": "none", ENDPOINTS[0]: "http://127.0.0.1:1"}])
-def test_unasked_nothing_is_imported(settings: Settings, env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "env", [{}, {"OTEL_TRACES_EXPORTER": "none", ENDPOINTS[0]: "http://127.0.0.1:1"}]
+)
+def test_unasked_nothing_is_imported(
+    settings: Settings, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in {"PYTHONPATH": str(HOME), **env}.items():
         monkeypatch.setenv(name, value)
     code = (
@@ -154,10 +177,14 @@ def test_what_is_missing_is_named(settings: Settings, monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     with pytest.raises(UserError, match="OTEL_EXPORTER_OTLP_ENDPOINT asks for traces") as raised:
         create_app(settings)
-    assert "pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http" in raised.value.then
+    assert (
+        "pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http" in raised.value.then
+    )
 
 
-def test_an_unknown_exporter_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_exporter_is_refused(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "zipkin")
     with pytest.raises(UserError, match="OTEL_TRACES_EXPORTER=zipkin: known here are otlp"):
         create_app(settings)

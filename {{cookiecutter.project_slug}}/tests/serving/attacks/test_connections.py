@@ -28,7 +28,15 @@ from ml.serving.api.app import create_app
 from ml.serving.connections import Connections, limit_of
 from ml.serving.settings import Settings
 from tests.serving.api.test_open_inference import INFER
-from tests.serving.conftest import CLASSIFICATION, HOME, Running, Start, free_port, sample_rows, wait_ready
+from tests.serving.conftest import (
+    CLASSIFICATION,
+    HOME,
+    Running,
+    Start,
+    free_port,
+    sample_rows,
+    wait_ready,
+)
 
 LIMITS = {
     "max_body_bytes: 16000000": "max_body_bytes: 1000000",
@@ -52,7 +60,9 @@ def server(releases: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         "JOURNAL_URL": f"sqlite:///{folder}/journal.db",
     }
     command = [sys.executable, "-m", "ml", "serve", "--port", str(port)]
-    process = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True
+    )
     running = Running(process, f"http://127.0.0.1:{port}")
     wait_ready(running, 60)
     yield running
@@ -119,7 +129,9 @@ def test_an_open_path_reads_no_body(server: Running, path: str) -> None:
 def test_head_answers_as_get_without_the_body(server: Running, path: str) -> None:
     """HEAD got 405 before."""
     with closing(connect(server)) as connection:
-        connection.sendall(f"HEAD {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode())
+        connection.sendall(
+            f"HEAD {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode()
+        )
         said = until_closed(connection)
     asked = httpx2.get(server.url + path)
     assert said.startswith(f"HTTP/1.1 {asked.status_code} ".encode())
@@ -134,12 +146,20 @@ def test_head_answers_as_get_without_the_body(server: Running, path: str) -> Non
 def test_a_request_names_one_host(server: Running, version: str, hosts: int, status: int) -> None:
     """None and two were accepted before: a proxy may take another of the two than the service."""
     with closing(connect(server)) as connection:
-        lines = [f"GET /health/live HTTP/{version}", *["host: localhost"] * hosts, "connection: close", "", ""]
+        lines = [
+            f"GET /health/live HTTP/{version}",
+            *["host: localhost"] * hosts,
+            "connection: close",
+            "",
+            "",
+        ]
         connection.sendall("\r\n".join(lines).encode())
         assert until_closed(connection).startswith(f"HTTP/1.1 {status} ".encode())
 
 
-@pytest.mark.parametrize("piece", [b"x-a: %s\r\n" % (b"a" * 70_000), b"a" * 70_000, b"a: b\r\n" * 12_000])
+@pytest.mark.parametrize(
+    "piece", [b"x-a: %s\r\n" % (b"a" * 70_000), b"a" * 70_000, b"a: b\r\n" * 12_000]
+)
 def test_a_head_has_a_size(server: Running, piece: bytes) -> None:
     """80 MB of headers were taken before; now 431 after at most 64 kB, and those of one read."""
     with closing(connect(server)) as connection:
@@ -152,11 +172,14 @@ def test_a_head_has_a_size(server: Running, piece: bytes) -> None:
             pass
         assert sent < 40_000_000  # what buffers of the system hold
     with closing(connect(server)) as connection:  # a whole one
-        connection.sendall(b"GET /health/live HTTP/1.1\r\nhost: localhost\r\nx-a: %s\r\n\r\n" % (b"a" * 70_000))
+        connection.sendall(
+            b"GET /health/live HTTP/1.1\r\nhost: localhost\r\nx-a: %s\r\n\r\n" % (b"a" * 70_000)
+        )
         assert until_closed(connection).startswith(b"HTTP/1.1 431 ")
     with closing(connect(server)) as connection:
         connection.sendall(
-            b"GET /health/live HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nx-a: %s\r\n\r\n" % (b"a" * 60_000)
+            b"GET /health/live HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nx-a: %s\r\n\r\n"
+            % (b"a" * 60_000)
         )
         assert until_closed(connection).startswith(b"HTTP/1.1 200 ")
 
@@ -166,7 +189,8 @@ def test_a_head_has_a_size(server: Running, piece: bytes) -> None:
     [
         (b"", b""),
         (b"GET /health/live HTTP/1.1\r\nhos", b"HTTP/1.1 408 "),
-        (b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n", b"HTTP/1.1 200 "),  # idle afterwards
+        # idle afterwards
+        (b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n", b"HTTP/1.1 200 "),
         (head() + b"{", b"HTTP/1.1 503 "),
         (head("/labels") + b"{", b"HTTP/1.1 503 "),
         (head(INFER) + b"{", b"HTTP/1.1 503 "),
@@ -191,7 +215,10 @@ def test_who_takes_no_answer_is_cut_off(server: Running) -> None:
     """A client that asks for pages and reads none kept its connection, and the pages in memory, for ever."""
     with closing(connect(server)) as connection:
         connection.setblocking(False)
-        assert send_until_closed(connection, b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n" * 100, 200) < 200
+        assert (
+            send_until_closed(connection, b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n" * 100, 200)
+            < 200
+        )
 
 
 def silent(server: Running, n: int) -> Iterator[socket.socket]:
@@ -202,13 +229,19 @@ def silent(server: Running, n: int) -> Iterator[socket.socket]:
 
 def dropped(server: Running) -> float:
     """How many connections made room, as the metrics say."""
-    found = re.search(r"^ml_connections_dropped_total (\S+)$", httpx2.get(f"{server.url}/metrics").text, re.MULTILINE)
+    found = re.search(
+        r"^ml_connections_dropped_total (\S+)$",
+        httpx2.get(f"{server.url}/metrics").text,
+        re.MULTILINE,
+    )
     assert found is not None
     return float(found[1])
 
 
 @pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
-def test_a_probe_is_answered_whatever_is_open(start: Start, project: Path, row: dict[str, Any], workers: str) -> None:
+def test_a_probe_is_answered_whatever_is_open(
+    start: Start, project: Path, row: dict[str, Any], workers: str
+) -> None:
     """At the limit of open files /health/live had no answer, and no line was logged."""
     limit(project, {**LIMITS, "deadline_seconds: 10": "deadline_seconds: 60"})
     server = start("--workers", workers, ready=False)
@@ -226,7 +259,9 @@ def test_a_probe_is_answered_whatever_is_open(start: Start, project: Path, row: 
     assert 1 <= len(logged) <= int(workers)  # at most one each minute for each worker that was full
 
 
-def test_large_bodies_share_a_room_and_small_ones_pass(server: Running, row: dict[str, Any]) -> None:
+def test_large_bodies_share_a_room_and_small_ones_pass(
+    server: Running, row: dict[str, Any]
+) -> None:
     """40 half bodies of 16 MB took 570 MB before; now `max_held_bytes`, and single rows are answered meanwhile."""
     large = json.dumps(sample_rows(CLASSIFICATION, 2000)).encode()
     with ExitStack() as stack:
@@ -237,7 +272,8 @@ def test_large_bodies_share_a_room_and_small_ones_pass(server: Running, row: dic
         assert statuses == [b"503"] * 4
     assert httpx2.post(f"{server.url}/predict", json=row).status_code == 200
     headers = {"content-type": "application/json"}
-    assert httpx2.post(f"{server.url}/predict", content=large, headers=headers).status_code == 200  # it is free again
+    # it is free again
+    assert httpx2.post(f"{server.url}/predict", content=large, headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/predict", "/labels", INFER])
@@ -248,7 +284,9 @@ def test_what_is_announced_alone_takes_no_room(server: Running, path: str) -> No
         for connection in silent(server, 8):
             stack.enter_context(closing(connection)).sendall(head(path) + b"[")
         headers = {"content-type": "application/json"}
-        assert httpx2.post(f"{server.url}/predict", content=large, headers=headers).status_code == 200
+        assert (
+            httpx2.post(f"{server.url}/predict", content=large, headers=headers).status_code == 200
+        )
 
 
 def test_a_body_must_fit_into_the_room(project: Path) -> None:
@@ -258,7 +296,9 @@ def test_a_body_must_fit_into_the_room(project: Path) -> None:
         load_params(project / "params.yaml")
 
 
-def test_the_description_is_made_once_for_a_model(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_description_is_made_once_for_a_model(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each request for /openapi.json made it anew before, 10 ms of the event loop."""
     gate = create_app(settings)
     with TestClient(gate) as client:
@@ -281,7 +321,9 @@ class Opened:
         self.dropped = True
 
 
-@given(since=st.lists(st.one_of(st.none(), st.integers(0, 9)), max_size=80), most=st.integers(1, 40))
+@given(
+    since=st.lists(st.one_of(st.none(), st.integers(0, 9)), max_size=80), most=st.integers(1, 40)
+)
 def test_those_that_wait_longest_make_room(since: list[int | None], most: int) -> None:
     """Never more than allowed are open, one with a request inside is never closed, and a new one stays if it can."""
     counted: list[int] = []

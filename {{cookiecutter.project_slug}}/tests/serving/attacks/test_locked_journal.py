@@ -18,7 +18,7 @@ import pytest
 
 from ml.errors import UserError
 from ml.journal.export import prune
-from ml.journal.records import Entry
+from ml.journal.records import Record
 from ml.journal.store import Journal, JournalError
 from tests.conftest import write_settings
 from tests.serving.conftest import Running, Start
@@ -83,7 +83,9 @@ def until(true: Callable[[], bool]) -> None:
 
 
 @LOCKS
-def test_a_locked_journal_stops_writes_and_nothing_else(server: Running, row: dict[str, Any], lock: Lock) -> None:
+def test_a_locked_journal_stops_writes_and_nothing_else(
+    server: Running, row: dict[str, Any], lock: Lock
+) -> None:
     """30 s without an answer from /health and every other route before; now writes get 503 within the deadline."""
     with httpx2.Client(base_url=server.url, timeout=60) as client, ThreadPoolExecutor(8) as pool:
         kept = [client.post("/predict", json=row).json()["prediction_id"]]
@@ -99,20 +101,28 @@ def test_a_locked_journal_stops_writes_and_nothing_else(server: Running, row: di
                 answer = one.result()
                 assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
                 assert answer.json()["detail"][0]["type"] == "journal"  # the deadline would say so
-                assert "locked by another process" in answer.text or "database is locked" in answer.text
+                assert (
+                    "locked by another process" in answer.text
+                    or "database is locked" in answer.text
+                )
             ready = client.get("/health/ready")
             assert (ready.status_code, "locked" in ready.json()["reason"]) == (503, True)
             assert client.get("/v2/health/ready").json() == {"ready": False}
             metrics = client.get("/metrics").text
             assert "ml_journal_failures_total 6.0" in metrics
             assert "ml_label_failures_total 2.0" in metrics
-        until(lambda: client.get("/health/ready").status_code == 200)  # without any request for a prediction
+        # without any request for a prediction
+        until(lambda: client.get("/health/ready").status_code == 200)
         kept += [client.post("/predict", json=row).json()["prediction_id"] for _ in range(3)]
         assert client.post("/labels", json=label).json() == {"recorded": 1, "unknown": 0}
     assert [p.prediction_id for p in Journal().predictions()] == kept
     told = server.stop()
     assert told.count("labels were not recorded") == 2
-    assert told.count("nothing is answered: journal: ") == told.count("the journal is written again") == 1
+    assert (
+        told.count("nothing is answered: journal: ")
+        == told.count("the journal is written again")
+        == 1
+    )
 
 
 @LOCKS
@@ -120,14 +130,19 @@ def test_a_short_lock_refuses_nobody(server: Running, row: dict[str, Any], lock:
     """A lock for less than half the deadline delays, and that is all."""
     with ThreadPoolExecutor(4) as pool:
         with lock():
-            waiting = [pool.submit(httpx2.post, f"{server.url}/predict", json=row, timeout=30) for _ in range(4)]
+            waiting = [
+                pool.submit(httpx2.post, f"{server.url}/predict", json=row, timeout=30)
+                for _ in range(4)
+            ]
             time.sleep(0.5)
         assert [one.result().status_code for one in waiting] == [200] * 4
     assert Journal().count() == 4
 
 
 @LOCKS
-def test_a_server_and_readers_start_beside_a_lock(start: Start, project: Path, row: dict[str, Any], lock: Lock) -> None:
+def test_a_server_and_readers_start_beside_a_lock(
+    start: Start, project: Path, row: dict[str, Any], lock: Lock
+) -> None:
     """`ml serve` and `ml journal export` waited for the lock without end before; they begin with reading."""
     Journal().close()
     write_settings(project / "params.yaml", serve__deadline_seconds=DEADLINE)
@@ -161,27 +176,29 @@ def test_a_journal_that_cannot_be_read_is_told(project: Path) -> None:
 
 @pytest.mark.parametrize("lock", [sqlite_lock, turn_lock, exclusive_lock])
 def test_the_event_loops_way_never_waits(project: Path, lock: Lock) -> None:
-    """`append_soon` is what runs in the event loop: it says no while the journal is locked, and raises nothing."""
+    """`try_append` is what runs in the event loop: it says no while the journal is locked, and raises nothing."""
     journal = Journal(patience=0.2)
     journal.append([_entry("before")])
     if lock is exclusive_lock:
         journal.close()  # sqlite grants that lock only when nobody has the file open
     with lock():
         for entries in ([_entry("a")], [_entry("b"), _entry("c")]):
-            assert journal.append_soon(entries) is False
+            assert journal.try_append(entries) is False
             with pytest.raises(JournalError, match="locked"):
                 journal.append(entries)
     journal.append([_entry("after")])
-    assert journal.append_soon([_entry("soon")]) is True
+    assert journal.try_append([_entry("soon")]) is True
     assert [p.prediction_id for p in journal.predictions()] == ["after", "before", "soon"]
     journal.close()
 
 
-def _entry(name: str, at: float = 1.0) -> Entry:
-    return Entry(name, at, "1", "champion", None, "{}", '"no"', None)
+def _entry(name: str, at: float = 1.0) -> Record:
+    return Record(name, at, "1", "champion", None, "{}", '"no"', None)
 
 
-def test_pruning_a_large_journal_lets_the_service_answer(server: Running, row: dict[str, Any]) -> None:
+def test_pruning_a_large_journal_lets_the_service_answer(
+    server: Running, row: dict[str, Any]
+) -> None:
     """Every answer of the load is a 200 while 20,000 old ones go."""
     journal = Journal()
     journal.append([_entry(f"{i:06d}") for i in range(20_000)])
@@ -208,7 +225,9 @@ def test_pruning_a_large_journal_lets_the_service_answer(server: Running, row: d
 
 
 @pytest.mark.slow
-def test_a_full_disk_is_not_ready_until_there_is_room(start: Start, small_disk: Path, row: dict[str, Any]) -> None:
+def test_a_full_disk_is_not_ready_until_there_is_room(
+    start: Start, small_disk: Path, row: dict[str, Any]
+) -> None:
     """Ready all the time before, so that a balancer went on sending requests that nobody could answer."""
     file = small_disk / "journal.db"
     server = start(env={"JOURNAL_URL": f"sqlite:///{file}"})
@@ -217,7 +236,10 @@ def test_a_full_disk_is_not_ready_until_there_is_room(start: Start, small_disk: 
         pass
     for _ in range(30):  # trial writes do not make it ready while only they find room
         ready = get(server, "/health/ready")
-        assert (ready.status_code, ready.json()["reason"]) == (503, "journal: database or disk is full")
+        assert (ready.status_code, ready.json()["reason"]) == (
+            503,
+            "journal: database or disk is full",
+        )
         time.sleep(0.1)
     os.system(f"mount -o remount,size=100m '{small_disk}'")  # noqa: S605
     until(lambda: get(server, "/health/ready").status_code == 200)
@@ -229,5 +251,7 @@ def test_a_full_disk_is_not_ready_until_there_is_room(start: Start, small_disk: 
 
 
 def _gauges(text: str) -> dict[str, float]:
-    lines = [line.split() for line in text.splitlines() if line.startswith("ml_journal_") and "{" in line]
+    lines = [
+        line.split() for line in text.splitlines() if line.startswith("ml_journal_") and "{" in line
+    ]
     return {name.split("{")[0]: float(value) for name, value in lines}

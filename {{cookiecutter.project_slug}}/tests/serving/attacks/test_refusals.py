@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from ml.errors import RefusedError, printable
-from ml.request_schema import Rows
+from ml.request_schema import RequestSchema
 from tests.serving.api.test_open_inference import INFER, tensors
 from tests.serving.conftest import CLASSIFICATION, sample_rows
 
 ROW = sample_rows(CLASSIFICATION, 1)[0]
-ROWS = Rows(CLASSIFICATION, 10_000)
+ROWS = RequestSchema(CLASSIFICATION, 10_000)
 MANY = {f"name {i}": 1 for i in range(150_000)}
 LARGEST = 8_000  # bytes of a refusal
 
@@ -49,7 +49,9 @@ def test_a_label_with_unknown_names(client: TestClient) -> None:
     assert details[-1]["msg"] == "and 149980 more mistakes"
 
 
-@pytest.mark.parametrize("label", [{"prediction_id": 1, "outcome": None}, {"prediction_id": "a", "outcome": "maybe"}])
+@pytest.mark.parametrize(
+    "label", [{"prediction_id": 1, "outcome": None}, {"prediction_id": "a", "outcome": "maybe"}]
+)
 def test_labels_with_the_same_mistake(client: TestClient, label: Any) -> None:
     """100,000 mistyped labels: the event loop stood still for 2 s before; now the first wrong label is told."""
     details = refused(client, "/labels", [label] * 100_000)
@@ -63,7 +65,9 @@ def test_tensors_with_unknown_names(client: TestClient) -> None:
     assert details[-1]["msg"] == "and 149980 more mistakes"
 
 
-@pytest.mark.parametrize("inputs", [[{}] * 100_000, [{**tensors([ROW])[0], "shape": ["x"] * 100_000}]])
+@pytest.mark.parametrize(
+    "inputs", [[{}] * 100_000, [{**tensors([ROW])[0], "shape": ["x"] * 100_000}]]
+)
 def test_tensors_of_another_form(client: TestClient, inputs: Any) -> None:
     """100,000 tensors without a name, or a shape of 100,000 texts: an error for each before."""
     refused(client, INFER, {"inputs": inputs})
@@ -88,18 +92,31 @@ def test_hints_are_for_the_first_three_short_names(client: TestClient) -> None:
 def test_a_mistake_in_an_earlier_row_is_told_first() -> None:
     """Values are checked before keys; the first wrong row is told all the same."""
     with pytest.raises(RefusedError) as raised:
-        ROWS.parse(json.dumps([ROW, {**ROW, "other": 1}, {**ROW, "class": "x", "another": 1}]).encode())
+        ROWS.parse(
+            json.dumps([ROW, {**ROW, "other": 1}, {**ROW, "class": "x", "another": 1}]).encode()
+        )
     assert [d["loc"] for d in raised.value.details] == [["body", 1, "other"]]
     with pytest.raises(RefusedError) as raised:
         ROWS.parse(json.dumps([ROW, {**ROW, "class": "x", "another": 1}, {}]).encode())
-    assert [d["loc"] for d in raised.value.details] == [["body", 1, "class"], ["body", 1, "another"]]
+    assert [d["loc"] for d in raised.value.details] == [
+        ["body", 1, "class"],
+        ["body", 1, "another"],
+    ]
 
 
-VALUES = st.one_of(st.none(), st.booleans(), st.floats(), st.text(), st.just("x" * 5000), st.just([{}] * 50))
+VALUES = st.one_of(
+    st.none(), st.booleans(), st.floats(), st.text(), st.just("x" * 5000), st.just([{}] * 50)
+)
 OBJECTS = st.builds(
-    lambda kept, other, many: {**{k: ROW[k] for k in kept}, **other, **{f"{i}{n}": 1 for n, i in many.items()}},
+    lambda kept, other, many: {
+        **{k: ROW[k] for k in kept},
+        **other,
+        **{f"{i}{n}": 1 for n, i in many.items()},
+    },
     st.sets(st.sampled_from(list(ROW))),
-    st.dictionaries(st.one_of(st.sampled_from([*ROW, "customer id"]), st.text(), st.just("y" * 5000)), VALUES),
+    st.dictionaries(
+        st.one_of(st.sampled_from([*ROW, "customer id"]), st.text(), st.just("y" * 5000)), VALUES
+    ),
     st.dictionaries(st.text(max_size=2), st.integers(0, 9), max_size=60),
 )
 
@@ -117,4 +134,6 @@ def test_whatever_is_sent_is_accepted_with_known_keys_or_refused_in_a_few_words(
         details = error.details
     assert len(details) <= 21
     assert len(json.dumps(details)) < 2 * LARGEST  # a character may take six bytes
-    assert details or (all(needed <= row.keys() <= known for row in rows) and len(parsed) == len(rows))
+    assert details or (
+        all(needed <= row.keys() <= known for row in rows) and len(parsed) == len(rows)
+    )

@@ -39,14 +39,15 @@ MENTION = "<!channel> <https://attacker.example|the dashboard> @channel"
 ESCAPES = "\x1b]0;title\x07\x1b[2J\x9b31m\r\u202eevil\u2066\u2028next: rm -rf /\u2029\x00\x7f\ud800\U000e0041"
 
 ANY_TEXT = st.text(st.characters(), max_size=200) | st.sampled_from([SCRIPT, MENTION, ESCAPES])
-LONG = st.just("x").map(lambda letter: letter * 100_000)  # built here: hypothesis prints no text of 100 kB
+# built here: hypothesis prints no text of 100 kB
+LONG = st.just("x").map(lambda letter: letter * 100_000)
 
 
 def is_plain(text: str) -> bool:
     """Nothing in it steers a terminal or turns the direction of writing."""
-    return all(c.isprintable() or c == "\u3000" or c.isspace() for c in text) and not set(text) & set(
-        "\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\u2028\u2029"
-    )
+    return all(c.isprintable() or c == "\u3000" or c.isspace() for c in text) and not set(
+        text
+    ) & set("\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\u2028\u2029")
 
 
 # --- printable, the one function ------------------------------------------------------------------
@@ -70,7 +71,9 @@ def test_what_was_hidden_is_made_visible() -> None:
     assert printable("x" * 81) == "x" * 79 + "…"
 
 
-@given(value=st.recursive(ANY_TEXT | st.none() | st.booleans() | st.floats() | st.integers(), st.lists))
+@given(
+    value=st.recursive(ANY_TEXT | st.none() | st.booleans() | st.floats() | st.integers(), st.lists)
+)
 def test_a_refused_value_is_short(value: Any) -> None:
     assert len(display_value(value)) <= SHOWN
     assert is_plain(display_value(value))
@@ -103,7 +106,9 @@ CONTRACT = Contract(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 @example(text=ESCAPES.replace("\ud800", ""))
-def test_ml_label_repeats_an_outcome_harmlessly(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ml_label_repeats_an_outcome_harmlessly(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("ml.journal.labels.load_contract", lambda: CONTRACT)
     path = tmp_path / "outcomes.jsonl"
     path.write_text(json.dumps({"prediction_id": "1", "outcome": f"{text}!"}))
@@ -127,12 +132,29 @@ def test_ml_score_repeats_a_level_harmlessly(releases: Path, text: str) -> None:
 def verdict(text: str) -> dict[str, Any]:
     """What verdict.json holds when a column and a level are called so."""
     finding = Finding(
-        "quality", "unlisted", text, f'`{text}`: 30.0% of its values are not listed ("{text}")', 0.3, 0.05
+        "quality",
+        "unlisted",
+        text,
+        f'`{text}`: 30.0% of its values are not listed ("{text}")',
+        0.3,
+        0.05,
     )
     decided = decide([finding])
     return {
-        **{"model": text, "version": text, "window": "w", "start": 0.0, "end": 86400.0, "rows": 900},
-        **{"tier": "ticket", "verdict": decided.verdict, "action": decided.action, "evidence": decided.evidence},
+        **{
+            "model": text,
+            "version": text,
+            "window": "w",
+            "start": 0.0,
+            "end": 86400.0,
+            "rows": 900,
+        },
+        **{
+            "tier": "ticket",
+            "verdict": decided.verdict,
+            "action": decided.action,
+            "evidence": decided.evidence,
+        },
         "findings": [f.as_json() for f in decided.findings],
         "versions": {text: 3, "3": 4},
         "performance": {"rows": 0},
@@ -153,7 +175,9 @@ def test_ml_monitor_shows_a_level_harmlessly(text: str) -> None:
 
 @given(text=ANY_TEXT | LONG)
 def test_a_log_line_is_one_line_of_ascii(text: str) -> None:
-    line = JsonLines().format(logging.LogRecord("ml", logging.WARNING, "", 1, "failed: %s", (text,), None))
+    line = JsonLines().format(
+        logging.LogRecord("ml", logging.WARNING, "", 1, "failed: %s", (text,), None)
+    )
     assert line.isascii()
     assert line.isprintable()
     assert json.loads(line)["message"] == f"failed: {text}"
@@ -173,15 +197,31 @@ def test_an_alert_mentions_nobody(text: str) -> None:
     assert len(told) < 5 * SENTENCE
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     address=st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), min_size=1)
-    | st.sampled_from(["http://127.0.0.1:1/\x1bhook", "http://127.0.0.1:1/\n", "ftp://a/secret", "http://[::1/secret"])
-    | st.text().map(lambda path: f"http://127.0.0.1:1/{path}".replace("\x00", "").encode(errors="ignore").decode())
+    | st.sampled_from(
+        [
+            "http://127.0.0.1:1/\x1bhook",
+            "http://127.0.0.1:1/\n",
+            "ftp://a/secret",
+            "http://[::1/secret",
+        ]
+    )
+    | st.text().map(
+        lambda path: (
+            f"http://127.0.0.1:1/{path}".replace("\x00", "").encode(errors="ignore").decode()
+        )
+    )
 )
 @example(address="http://127.0.0.1:99999/secret")
 def test_any_address_of_the_webhook_costs_one_line(
-    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    address: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A control character in ALERT_WEBHOOK ended `ml monitor` in a traceback."""
     monkeypatch.setenv("ALERT_WEBHOOK", address)
@@ -230,7 +270,10 @@ def test_labels_of_a_report_are_short_without_markup_and_distinct(texts: list[st
     shown = labels(texts)
     assert list(shown) == texts
     assert len(set(shown.values())) == len(texts)
-    assert all(len(label) <= SHOWN and is_plain(label) and not set(label) & set("<>") for label in shown.values())
+    assert all(
+        len(label) <= SHOWN and is_plain(label) and not set(label) & set("<>")
+        for label in shown.values()
+    )
 
 
 released, world, params, champion = (
@@ -249,7 +292,9 @@ def hostile(champion: Champion, window: Window, text: str) -> tuple[Champion, Wi
     about["target"] |= {"name": columns["left"], "classes": list(classes.values())}
     for column in about["columns"]:
         column["name"] = columns.get(column["name"], column["name"])
-    before = champion.reference.replace({"left": classes, "prediction": classes}).rename(columns=columns)
+    before = champion.reference.replace({"left": classes, "prediction": classes}).rename(
+        columns=columns
+    )
     sample = window.sample.rename(columns=columns)
     sample.loc[sample.index[:200], columns["plan"]] = text
     return (
@@ -271,7 +316,7 @@ def pages(folder: Path, champion: Champion, window: Window) -> dict[str, str]:
     folder.mkdir()
     write_report(folder, window, champion, [], {})
     for path in folder.glob("*.html"):
-        html.crown(path, verdict("plan"))
+        html.prepend_header(path, verdict("plan"))
     return {path.name: path.read_text() for path in folder.glob("*.html")}
 
 
@@ -292,10 +337,18 @@ def test_evidentlys_pages_hold_text_and_no_markup(
 
 
 @pytest.mark.slow
-def test_ten_thousand_long_levels_make_no_large_report(champion: Champion, window: Window, tmp_path: Path) -> None:
+def test_ten_thousand_long_levels_make_no_large_report(
+    champion: Champion, window: Window, tmp_path: Path
+) -> None:
     """1,000 levels of 4 kB made a report of 36 MB, 10,000 took more than ten minutes; now under 5 MB."""
-    plan = pd.Series([f"{i}{'x' * 4000}" for i in range(len(window.sample))], index=window.sample.index, dtype=object)
-    found = pages(tmp_path / "many", champion, replace(window, sample=window.sample.assign(plan=plan)))
+    plan = pd.Series(
+        [f"{i}{'x' * 4000}" for i in range(len(window.sample))],
+        index=window.sample.index,
+        dtype=object,
+    )
+    found = pages(
+        tmp_path / "many", champion, replace(window, sample=window.sample.assign(plan=plan))
+    )
     assert len(found["report.html"]) < 5_000_000
 
 
@@ -332,4 +385,5 @@ def test_no_browser_runs_what_was_sent(
     drawn = "[id^=root_] *"
     WebDriverWait(browser, 60).until(lambda b: len(b.find_elements(By.CSS_SELECTOR, drawn)) > 20)
     assert browser.title != "it ran"
-    assert "\u2039script\u203a" in browser.find_element(By.TAG_NAME, "body").text  # it is shown as text
+    # it is shown as text
+    assert "\u2039script\u203a" in browser.find_element(By.TAG_NAME, "body").text

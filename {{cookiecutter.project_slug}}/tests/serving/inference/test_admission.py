@@ -33,7 +33,9 @@ Row = dict[str, Any]
 
 def with_serve(settings: Settings, **changes: object) -> Settings:
     """The settings with other values in the serve block."""
-    return dataclasses.replace(settings, serve=Serve.model_validate({**settings.serve.model_dump(), **changes}))
+    return dataclasses.replace(
+        settings, serve=Serve.model_validate({**settings.serve.model_dump(), **changes})
+    )
 
 
 def test_keys_are_replaced_without_a_restart(settings: Settings, tmp_path: Path, row: Row) -> None:
@@ -65,7 +67,10 @@ def test_a_key_that_asks_too_often_waits_and_others_do_not(
     monkeypatch.setattr(api_keys, "time", SimpleNamespace(monotonic=lambda: now[0]))
     limited = dataclasses.replace(settings, keys=Keys(("a", "b"), None, 5))
     with TestClient(create_app(limited)) as client:
-        statuses = [client.post("/predict", json=row, headers={"X-API-Key": "a"}).status_code for _ in range(12)]
+        statuses = [
+            client.post("/predict", json=row, headers={"X-API-Key": "a"}).status_code
+            for _ in range(12)
+        ]
         assert statuses == [200] * 5 + [429] * 7
         refused = client.post("/predict", json=row, headers={"X-API-Key": "a"})
         assert refused.headers["retry-after"] == "1"
@@ -74,7 +79,9 @@ def test_a_key_that_asks_too_often_waits_and_others_do_not(
         assert client.post("/predict", json=row, headers={"X-API-Key": "a"}).status_code == 200
 
 
-def test_a_keys_file_without_a_key_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_keys_file_without_a_key_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ML_API_KEYS_FILE", str(tmp_path / "none"))
     with pytest.raises(UserError, match="no file with a key"):
         load_keys(0)
@@ -92,7 +99,9 @@ def tight(start: Start, project: Path) -> str:
     return start().url
 
 
-def test_what_cannot_be_held_is_refused_at_once_and_what_stalls_is_given_up(tight: str, row: Row) -> None:
+def test_what_cannot_be_held_is_refused_at_once_and_what_stalls_is_given_up(
+    tight: str, row: Row
+) -> None:
     host, port = tight.removeprefix("http://").split(":")
 
     async def run() -> tuple[list[int], int, list[int], int]:
@@ -171,23 +180,32 @@ class Pressure:
         before = self.processor()
         await asyncio.gather(*(self.client(time.perf_counter() + 2) for _ in range(clients)))
         after = self.processor()
-        return Round(self.done, self.refused, after.user + after.system - before.user - before.system)
+        return Round(
+            self.done, self.refused, after.user + after.system - before.user - before.system
+        )
 
 
 def not_kept(pressure: Pressure) -> str:
     """What an overload of three and of ten times spoils, empty where nothing; rounds take turns, and are added up.
 
-    A refusal must come sooner than an answer does: it is compared with the answers of the same rounds, so that a busy
+    A refusal must come sooner than an answer does: it is compared with the answers of the same
+        rounds, so that a busy
     machine slows both.
     """
     crowds = {1: 8, 3: 24, 10: 80}
 
     async def run() -> list[dict[int, Round]]:
         await pressure.of(4)
-        return [{times: await pressure.of(clients) for times, clients in crowds.items()} for _ in range(4)]
+        return [
+            {times: await pressure.of(clients) for times, clients in crowds.items()}
+            for _ in range(4)
+        ]
 
     rounds = asyncio.run(run())
-    goodput = {t: sum(len(r[t].answered) for r in rounds) / sum(r[t].processor for r in rounds) for t in crowds}
+    goodput = {
+        t: sum(len(r[t].answered) for r in rounds) / sum(r[t].processor for r in rounds)
+        for t in crowds
+    }
     said = []
     for times in (3, 10):
         refused = [seconds for r in rounds for seconds in r[times].refused]
@@ -195,7 +213,9 @@ def not_kept(pressure: Pressure) -> str:
         assert len(refused) > 20  # there was an overload
         sooner = median(refused) < median(answered)
         if goodput[times] <= 0.9 * goodput[1] or not sooner:
-            said.append(f"x{times}: goodput {goodput[times]:.1f} of {goodput[1]:.1f}, refused sooner: {sooner}")
+            said.append(
+                f"x{times}: goodput {goodput[times]:.1f} of {goodput[1]:.1f}, refused sooner: {sooner}"
+            )
     return ", ".join(said)
 
 
@@ -203,9 +223,9 @@ def not_kept(pressure: Pressure) -> str:
 def test_overload_keeps_the_goodput_and_refuses_quickly(start: Start, project: Path) -> None:
     """Batches from as many connections as saturate the server, three times and ten times as many.
 
-    Goodput is counted for each second of the server's processor time: what refusing costs shows, and what else runs
-    on this machine shows little. A machine that is busy all the same gets three tries: a server that does not hold up
-    fails each of them.
+    Goodput is counted for each second of the server's processor time: what refusing costs shows,
+    and what else runs on this machine shows little. A machine that is busy all the same gets three
+    tries: a server that does not hold up fails each of them.
     """
     server = start()
     batch = request(sample_rows(CLASSIFICATION, 400))
@@ -230,7 +250,9 @@ def test_the_requests_inside_are_counted_at_every_look() -> None:
     async def waited() -> list[int]:
         seen: asyncio.Queue[int] = asyncio.Queue()
         admission = Admission(4, 0, 600, seen.put_nowait)
-        sweeping, waiting = (asyncio.create_task(forever) for forever in (admission.sweep(), asyncio.sleep(600)))
+        sweeping, waiting = (
+            asyncio.create_task(forever) for forever in (admission.sweep(), asyncio.sleep(600))
+        )
         admission.enter(waiting, time.perf_counter())
         first = await seen.get()
         admission.leave(waiting)

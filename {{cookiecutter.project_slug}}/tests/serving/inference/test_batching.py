@@ -19,7 +19,7 @@ from ml.model import make_model
 from ml.params import load_params
 from ml.pipeline.export import onnx_answers, write_bundle
 from ml.pipeline.onnx_convert import to_onnx
-from ml.serving.inference.batching import TOGETHER, Answering
+from ml.serving.inference.batching import TOGETHER, Batcher
 from ml.serving.inference.predictor import Answered
 from ml.serving.inference.service import Service
 from ml.serving.settings import Settings
@@ -43,7 +43,9 @@ def linear(project: Path) -> Path:
     return folder
 
 
-def together(settings: Settings, bodies: list[bytes], trial: bool = False) -> tuple[Said, list[int]]:
+def together(
+    settings: Settings, bodies: list[bytes], trial: bool = False
+) -> tuple[Said, list[int]]:
     """What was said to bodies that came in one turn, and the rows of each run of the model.
 
     With `trial` the second one is one.
@@ -53,8 +55,10 @@ def together(settings: Settings, bodies: list[bytes], trial: bool = False) -> tu
         service = Service(settings)
         runs = counted(service)
         service.open()
-        answering = Answering(service)
-        asked: list[Awaitable[Answered]] = [answering.answer(body, trial and i == 1) for i, body in enumerate(bodies)]
+        answering = Batcher(service)
+        asked: list[Awaitable[Answered]] = [
+            answering.answer(body, trial and i == 1) for i, body in enumerate(bodies)
+        ]
         said = await asyncio.gather(*asked, return_exceptions=True)
         service.close()
         return said, runs
@@ -80,7 +84,9 @@ def values(said: Said) -> list[Any]:
     return [json.loads(one.body) if isinstance(one, Answered) else type(one) for one in said]
 
 
-def test_one_run_of_the_model_answers_all_but_the_first_and_each_as_if_alone(settings: Settings) -> None:
+def test_one_run_of_the_model_answers_all_but_the_first_and_each_as_if_alone(
+    settings: Settings,
+) -> None:
     rows = sample_rows(CLASSIFICATION, 9)
     bodies = [json.dumps(row).encode() for row in rows[:5]] + [json.dumps(rows[5:]).encode()]
     said, runs = together(settings, bodies)
@@ -90,7 +96,9 @@ def test_one_run_of_the_model_answers_all_but_the_first_and_each_as_if_alone(set
     bundle = Service(settings).served.bundle
     alone = [bundle.answer(bundle.encoder.rows([row]))[0] for row in rows]
     for answer, expected in zip(flat, alone, strict=True):
-        assert np.array_equal(np.array(list(answer["probabilities"].values()), np.float32), expected)
+        assert np.array_equal(
+            np.array(list(answer["probabilities"].values()), np.float32), expected
+        )
     kept = {p.prediction_id: p.features for p in Journal(settings.journal).predictions()}
     assert [kept[answer["prediction_id"]] for answer in flat] == rows
 
@@ -118,7 +126,10 @@ def test_a_row_that_the_model_fails_at_spoils_no_other(settings: Settings, linea
     assert [one.status for one in said if isinstance(one, RefusedError)] == [500]
     assert [isinstance(one, Answered) for one in said] == [True, False, True]
     assert runs == [1, 2, 1, 1]  # once together, then each alone
-    assert [p.features["a"] for p in Journal(settings.journal).predictions()] in ([1.0, 2.0], [2.0, 1.0])
+    assert [p.features["a"] for p in Journal(settings.journal).predictions()] in (
+        [1.0, 2.0],
+        [2.0, 1.0],
+    )
 
 
 def test_a_trial_is_kept_apart_from_those_it_came_with(settings: Settings) -> None:
@@ -132,7 +143,7 @@ def test_what_was_given_up_before_its_turn_is_not_answered(settings: Settings) -
     async def run() -> None:
         service = Service(settings)
         service.open()
-        answering = Answering(service)
+        answering = Batcher(service)
         bodies = [json.dumps(row).encode() for row in sample_rows(CLASSIFICATION, 3)]
         first, second, third = (asyncio.ensure_future(answering.answer(body)) for body in bodies)
         await asyncio.sleep(0)
@@ -146,7 +157,9 @@ def test_what_was_given_up_before_its_turn_is_not_answered(settings: Settings) -
 
 @pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("callers", [1, 8])
-def test_callers_that_come_again_are_answered_together_and_one_alone_at_once(settings: Settings, callers: int) -> None:
+def test_callers_that_come_again_are_answered_together_and_one_alone_at_once(
+    settings: Settings, callers: int
+) -> None:
     bodies = [json.dumps(row).encode() for row in sample_rows(CLASSIFICATION, callers)]
 
     async def run() -> tuple[list[int], list[bool]]:
@@ -154,7 +167,7 @@ def test_callers_that_come_again_are_answered_together_and_one_alone_at_once(set
         runs = counted(service)
         turns: list[bool] = []
         service.open()
-        answering = Answering(service)
+        answering = Batcher(service)
 
         async def caller(body: bytes) -> None:
             for _ in range(30):

@@ -47,7 +47,9 @@ def until(true: Callable[[], bool]) -> bool:
 
 
 def test_a_canary_answers_its_share_and_sticks_to_ids(settings: Settings) -> None:
-    with TestClient(create_app(with_serve(settings, challenger="canary", canary_share=0.3))) as client:
+    with TestClient(
+        create_app(with_serve(settings, challenger="canary", canary_share=0.3))
+    ) as client:
         started(client)
         many = client.post("/predict", json=ROWS).json()
         alone = [client.post("/predict", json=row).json() for row in ROWS[:40]]
@@ -58,10 +60,17 @@ def test_a_canary_answers_its_share_and_sticks_to_ids(settings: Settings) -> Non
     models = {v: load_bundle(settings.bundle.parent / "releases" / v) for v in ("1", "2")}
     for row, answered in zip(ROWS, many, strict=True):
         model = models[answered["model_version"]]
-        assert np.float32(answered["probabilities"]["no"]) == model.answer(model.encoder.rows([row]))[0][0]
-    roles = {p.prediction_id: (p.version, p.role) for p in Journal(settings.journal).predictions(role=None)}
+        assert (
+            np.float32(answered["probabilities"]["no"])
+            == model.answer(model.encoder.rows([row]))[0][0]
+        )
+    roles = {
+        p.prediction_id: (p.version, p.role)
+        for p in Journal(settings.journal).predictions(role=None)
+    }
     assert all(
-        roles[a["prediction_id"]] == (a["model_version"], {"1": "champion", "2": "canary"}[a["model_version"]])
+        roles[a["prediction_id"]]
+        == (a["model_version"], {"1": "champion", "2": "canary"}[a["model_version"]])
         for a in many
     )
 
@@ -74,9 +83,13 @@ def test_a_shadow_scores_a_copy_that_nobody_waits_for(settings: Settings) -> Non
         assert until(lambda: journal.count() == 60)
     assert {a["model_version"] for a in answered} == {"1"}
     shadows = list(journal.predictions(role="shadow"))
-    assert {p.prediction_id for p in shadows} == {a["prediction_id"] + SHADOW_SUFFIX for a in answered}
+    assert {p.prediction_id for p in shadows} == {
+        a["prediction_id"] + SHADOW_SUFFIX for a in answered
+    }
     assert {p.version for p in shadows} == {"2"}
-    assert [p.prediction_id for p in journal.predictions()] == sorted(a["prediction_id"] for a in answered)
+    assert [p.prediction_id for p in journal.predictions()] == sorted(
+        a["prediction_id"] for a in answered
+    )
 
 
 def _nan(_self: Bundle, matrix: Any) -> Any:
@@ -93,7 +106,9 @@ class _Broken(Bundle):
 
 @pytest.mark.parametrize("mode", ["shadow", "canary"])
 @pytest.mark.parametrize("harm", [_nan, _crash])
-def test_what_a_challenger_fails_at_the_champion_answers(settings: Settings, mode: str, harm: Any) -> None:
+def test_what_a_challenger_fails_at_the_champion_answers(
+    settings: Settings, mode: str, harm: Any
+) -> None:
     with TestClient(create_app(with_serve(settings, challenger=mode, canary_share=1.0))) as client:
         service = started(client)
         kind = type("Broken", (_Broken,), {"answer": harm})
@@ -110,14 +125,17 @@ def test_a_slow_shadow_delays_no_answer(settings: Settings) -> None:
     answered = threading.Event()
 
     def slow(_self: Bundle, matrix: Any) -> Any:
-        answered.wait(60)  # an answer that waited for the shadow would come after a minute, and find it not set
+        # an answer that waited for the shadow would come after a minute, and find it not set
+        answered.wait(60)
         return np.full((len(matrix), 2), 0.5, np.float32)
 
     with TestClient(create_app(with_serve(settings, challenger="shadow"))) as client:
         service = started(client)
         bundle = service.challenger.served.bundle
         kind = type("Slow", (_Broken,), {"answer": slow})
-        service.challenger.served.bundle = kind(**{f.name: getattr(bundle, f.name) for f in dataclasses.fields(bundle)})
+        service.challenger.served.bundle = kind(
+            **{f.name: getattr(bundle, f.name) for f in dataclasses.fields(bundle)}
+        )
         for row in ROWS[:5]:
             assert client.post("/predict", json=row).status_code == 200
         scored = list(Journal(settings.journal).predictions(role="shadow"))
@@ -127,7 +145,9 @@ def test_a_slow_shadow_delays_no_answer(settings: Settings) -> None:
 
 
 def test_without_a_challenger_the_champion_answers_everything(settings: Settings) -> None:
-    with TestClient(create_app(with_serve(settings, challenger="canary", canary_share=1.0))) as client:
+    with TestClient(
+        create_app(with_serve(settings, challenger="canary", canary_share=1.0))
+    ) as client:
         assert client.post("/predict", json=ROWS[0]).json()["model_version"] == "1"
         service = started(client)
         assert client.post("/predict", json=ROWS[0]).json()["model_version"] == "2"
@@ -150,7 +170,10 @@ def test_compare_tells_the_better_of_the_two(
         answered = [client.post("/predict", json=row).json() for row in ROWS]
         journal = Journal(settings.journal)
         assert until(lambda: journal.count() == 400)
-    shadows = {p.prediction_id.removesuffix(SHADOW_SUFFIX): p.prediction for p in journal.predictions(role="shadow")}
+    shadows = {
+        p.prediction_id.removesuffix(SHADOW_SUFFIX): p.prediction
+        for p in journal.predictions(role="shadow")
+    }
     journal.add_labels(
         [(a["prediction_id"], shadows[a["prediction_id"]]) for a in answered]
     )  # the shadow is always right

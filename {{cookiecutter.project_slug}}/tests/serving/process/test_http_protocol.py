@@ -40,7 +40,10 @@ HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
         ([HEAD, b""], [HEAD]),
         ([HEAD, b"{", b"}"], [HEAD + b"{", b"}"]),
         ([HEAD, HEAD], [HEAD + HEAD]),  # a body may look like a head
-        ([b"HTTP/1.1 100 Continue\r\n\r\n", HEAD, b"{}"], [b"HTTP/1.1 100 Continue\r\n\r\n", HEAD + b"{}"]),
+        (
+            [b"HTTP/1.1 100 Continue\r\n\r\n", HEAD, b"{}"],
+            [b"HTTP/1.1 100 Continue\r\n\r\n", HEAD + b"{}"],
+        ),
         ([HEAD], [HEAD]),
     ],
 )
@@ -83,17 +86,31 @@ def test_answers_without_a_body_arrive(connection: socket.socket) -> None:
     assert heads(connection, 1) == [b"HTTP/1.1 200 OK"]
 
 
-def test_who_waits_for_100_continue_gets_it_before_sending(connection: socket.socket, row: dict[str, Any]) -> None:
+def test_who_waits_for_100_continue_gets_it_before_sending(
+    connection: socket.socket, row: dict[str, Any]
+) -> None:
     body = json.dumps(row).encode()
-    lines = ("POST /predict HTTP/1.1", "host: localhost", "content-type: application/json", "expect: 100-continue")
+    lines = (
+        "POST /predict HTTP/1.1",
+        "host: localhost",
+        "content-type: application/json",
+        "expect: 100-continue",
+    )
     connection.sendall("\r\n".join([*lines, f"content-length: {len(body)}", "", ""]).encode())
     assert heads(connection, 1) == [b"HTTP/1.1 100 Continue"]
     connection.sendall(body)
     assert heads(connection, 1) == [b"HTTP/1.1 200 OK"]
 
 
-def test_requests_that_do_not_wait_are_answered_in_order(connection: socket.socket, row: dict[str, Any]) -> None:
-    connection.sendall(request(row) + request({}) + request(row) + b"GET /nowhere HTTP/1.1\r\nhost: localhost\r\n\r\n")
+def test_requests_that_do_not_wait_are_answered_in_order(
+    connection: socket.socket, row: dict[str, Any]
+) -> None:
+    connection.sendall(
+        request(row)
+        + request({})
+        + request(row)
+        + b"GET /nowhere HTTP/1.1\r\nhost: localhost\r\n\r\n"
+    )
     assert [head.split()[1] for head in heads(connection, 4)] == [b"200", b"422", b"200", b"404"]
 
 

@@ -34,7 +34,8 @@ def test_it_answers_and_ends_with_status_0(start: Start, row: Row) -> None:
 def test_stopping_while_workers_begin_is_an_orderly_end(start: Start) -> None:
     server = start("--workers", "2", ready=False)
     assert server.process.stderr is not None
-    assert server.process.stderr.readline().startswith("serving ")  # told when the workers are made, not ready
+    # told when the workers are made, not ready
+    assert server.process.stderr.readline().startswith("serving ")
     server.stop()
     assert server.process.returncode == 0
 
@@ -42,7 +43,9 @@ def test_stopping_while_workers_begin_is_an_orderly_end(start: Start) -> None:
 @pytest.mark.slow
 def test_workers_share_port_journal_and_metrics(start: Start, row: Row) -> None:
     server = start("--workers", "2")
-    ids = {httpx2.post(f"{server.url}/predict", json=row).json()["prediction_id"] for _ in range(40)}
+    ids = {
+        httpx2.post(f"{server.url}/predict", json=row).json()["prediction_id"] for _ in range(40)
+    }
     metrics = httpx2.get(f"{server.url}/metrics").text
     assert 'ml_requests_total{status="200"} 40.0' in metrics
     server.stop()
@@ -51,7 +54,11 @@ def test_workers_share_port_journal_and_metrics(start: Start, row: Row) -> None:
 
 
 def workers_of(server: Running) -> list[psutil.Process]:
-    return [p for p in psutil.Process(server.process.pid).children() if "--multiprocessing-fork" in p.cmdline()]
+    return [
+        p
+        for p in psutil.Process(server.process.pid).children()
+        if "--multiprocessing-fork" in p.cmdline()
+    ]
 
 
 def held(server: Running) -> list[int]:
@@ -72,7 +79,8 @@ def test_connections_are_dealt_out_in_turn(start: Start, row: Row) -> None:
         return held(server)
 
     until = time.monotonic() + 60
-    while min(before := connect(1)) == 0 and time.monotonic() < until:  # one worker is ready before the other
+    # one worker is ready before the other
+    while min(before := connect(1)) == 0 and time.monotonic() < until:
         time.sleep(0.1)
     after = connect(10)
     for client in clients:
@@ -102,7 +110,11 @@ def test_a_worker_that_ends_is_replaced(start: Start, row: Row) -> None:
         ((), {"ML_BUNDLE": "nowhere"}, "nowhere: there is no released model here"),
         (("--workers", "2"), {"ML_BUNDLE": "nowhere"}, "nowhere: there is no released model here"),
         ((), {"JOURNAL_URL": "nonsense"}, "JOURNAL_URL"),
-        ((), {"JOURNAL_URL": "sqlite:////proc/none/journal.db"}, "JOURNAL_URL sqlite:////proc/none/journal.db"),
+        (
+            (),
+            {"JOURNAL_URL": "sqlite:////proc/none/journal.db"},
+            "JOURNAL_URL sqlite:////proc/none/journal.db",
+        ),
     ],
 )
 def test_it_refuses_to_start_and_says_why(
@@ -118,7 +130,8 @@ def test_it_refuses_to_start_and_says_why(
 
 def test_a_taken_port_is_refused(start: Start) -> None:
     with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # even where another would share it
+        # even where another would share it
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         server = start("--port", str(taken.getsockname()[1]), ready=False)
@@ -135,7 +148,8 @@ def test_two_servers_that_begin_together_are_one_and_an_error(start: Start) -> N
         port = first.getsockname()[1]
         server = start("--workers", "2", "--port", str(port), ready=False)
         assert server.process.stderr is not None
-        assert server.process.stderr.readline().startswith("serving ")  # bound beside the first, which now listens
+        # bound beside the first, which now listens
+        assert server.process.stderr.readline().startswith("serving ")
         first.listen()
         said = server.process.communicate(timeout=120)[1]
     assert server.process.returncode == 2
@@ -147,7 +161,10 @@ def test_two_servers_that_begin_together_are_one_and_an_error(start: Start) -> N
 def test_with_a_key_it_may_listen_everywhere(start: Start, row: Row) -> None:
     server = start("--host", "0.0.0.0", env={"ML_API_KEYS": KEY})  # noqa: S104
     assert httpx2.post(f"{server.url}/predict", json=row).status_code == 401
-    assert httpx2.post(f"{server.url}/predict", json=row, headers={"X-API-Key": KEY}).status_code == 200
+    assert (
+        httpx2.post(f"{server.url}/predict", json=row, headers={"X-API-Key": KEY}).status_code
+        == 200
+    )
     server.stop()
 
 

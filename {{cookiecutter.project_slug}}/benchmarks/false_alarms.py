@@ -1,12 +1,13 @@
 """How often does the monitor cry wolf, and what does it see? Measured on simulated columns, seeded.
 
-Ten columns, in two mixes: two each of normal, log-normal, 2, 12 and 50 levels, and one with fewer numbers. A reference
-is drawn, windows follow it, the monitor's own tests judge them (`ml.monitoring.statistics.profile`, `shift`, `drift`). Healthy
-windows are drawn row by row (iid), from AR(1) series (0.9) and from daily cycles; the others have one column of ten
-changed.
+Ten columns, in two mixes: two each of normal, log-normal, 2, 12 and 50 levels, and one with fewer
+numbers. A reference is drawn, windows follow it, the monitor's own tests judge them
+(`ml.monitoring.statistics.profile`, `shift`, `drift`). Healthy windows are drawn row by row (iid),
+from AR(1) series (0.9) and from daily cycles; the others have one column of ten changed.
 
 Reads: params.yaml (monitor). Writes: reports/benchmarks/calibration.json.
-Run: `make calibrate` (`python -m ml.monitoring.calibrate`, with another seed `… 7`); some five minutes.
+Run: `make calibrate` (`python -m benchmarks.false_alarms`, with another seed `… 7`); some five
+minutes.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from rich.progress import track
 from rich.table import Table
 from scipy import signal, special, stats
 
-from ml.monitoring.checks.drift import fallen
+from ml.monitoring.checks.drift import rejected
 from ml.monitoring.statistics.column_tests import shift
 from ml.monitoring.statistics.profile import level_profile, number_profile, tally
 from ml.params import load_params
@@ -130,17 +131,21 @@ def tickets(
             for place, change in case.items():
                 profile, now = columns[place]
                 made[place] = shift(profile, tally(profile, change(now, rng)))
-            passed = fallen(made, settings.false_alarm, settings.min_psi)
+            passed = rejected(made, settings.false_alarm, settings.min_psi)
             found[name].append(np.asarray(np.concatenate(passed, axis=-1).any(axis=-1)))
     return {name: np.array(shown) for name, shown in found.items()}
 
 
-def _column(kind: Kind, process: str, windows: int, size: int, rng: np.random.Generator) -> tuple[Profile, Floats]:
+def _column(
+    kind: Kind, process: str, windows: int, size: int, rng: np.random.Generator
+) -> tuple[Profile, Floats]:
     """A reference's profile and the windows after it, (windows, size)."""
     series = kind.of(rows(process, REFERENCE_ROWS + windows * size, rng))
     before, now = series[:REFERENCE_ROWS], series[REFERENCE_ROWS:].reshape(windows, size)
     if kind.shares:
-        return level_profile(kind.name, before.astype(np.int64), len(kind.shares), ordered=True), now
+        return level_profile(
+            kind.name, before.astype(np.int64), len(kind.shares), ordered=True
+        ), now
     return number_profile(kind.name, before, ordered=True), now
 
 
@@ -176,8 +181,14 @@ def relevelled(kind: Kind, psi: float, spread: bool) -> Change:
     shares = kind.shares
 
     def change(now: Floats, rng: np.random.Generator) -> Floats:
-        direction = rng.standard_normal(len(shares)) if spread else (np.arange(len(shares)) == 1).astype(float)
-        return np.asarray(rng.choice(len(shares), now.shape, p=shares_for(psi, shares, direction)), dtype=float)
+        direction = (
+            rng.standard_normal(len(shares))
+            if spread
+            else (np.arange(len(shares)) == 1).astype(float)
+        )
+        return np.asarray(
+            rng.choice(len(shares), now.shape, p=shares_for(psi, shares, direction)), dtype=float
+        )
 
     return change
 
@@ -191,12 +202,18 @@ def vanished(kind: Kind, level: int) -> Change:
     """A level that no row holds any more; its rows take the others in their proportion."""
     shares = np.array(kind.shares)
     shares[level] = 0.0
-    return lambda now, rng: np.asarray(rng.choice(len(shares), now.shape, p=shares / shares.sum()), dtype=float)
+    return lambda now, rng: np.asarray(
+        rng.choice(len(shares), now.shape, p=shares / shares.sum()), dtype=float
+    )
 
 
 def promised(mix: Mix) -> dict[str, Case]:
     """The changes that windows of 200 rows are to show."""
-    two, even, falling = _places(mix, "2 levels")[0], _places(mix, "12 levels")[0], _places(mix, "12 levels")[-1]
+    two, even, falling = (
+        _places(mix, "2 levels")[0],
+        _places(mix, "12 levels")[0],
+        _places(mix, "12 levels")[-1],
+    )
     log_normal, fifty = _places(mix, "log-normal")[0], _places(mix, "50 levels")[-1]
     return {
         "psi_0.2_normal": {0: moved(location_for(PSI))},
@@ -245,7 +262,8 @@ def false_alarm(
     }
 
 
-PLAN = {200: (100, 100), 500: (50, 80), 2000: (25, 80)}  # references, and windows after each, by rows of a window
+# references, and windows after each, by rows of a window
+PLAN = {200: (100, 100), 500: (50, 80), 2000: (25, 80)}
 POWER_SIZES = (200, 500)
 POWER = (60, 60)
 SEED = 1_000_000
@@ -266,12 +284,16 @@ def calibrate(settings: Monitor, console: Console, seed: int = SEED) -> dict[str
 
 def _mix(mix: Mix, settings: Monitor, console: Console, seed: int) -> dict[str, Any]:
     alarms: dict[str, dict[str, Any]] = {"iid": {}, "ar1": {}, "seasonal": {}}
-    for process, size in track([(p, s) for p in alarms for s in SIZES], "Healthy windows", console=console):
+    for process, size in track(
+        [(p, s) for p in alarms for s in SIZES], "Healthy windows", console=console
+    ):
         alarms[process][str(size)] = false_alarm(process, size, PLAN[size], settings, seed, mix)
     sure, more = promised(mix), beyond(mix)
     shown: dict[str, dict[str, float]] = {name: {} for name in sure | more}
     for size in track(POWER_SIZES, "Changed windows", console=console):
-        for name, found in tickets("iid", size, *POWER, settings, seed + size + 1, mix, sure | more).items():
+        for name, found in tickets(
+            "iid", size, *POWER, settings, seed + size + 1, mix, sure | more
+        ).items():
             shown[name][str(size)] = float(found.mean())
     return {
         "columns": [kind.name for kind in mix],
@@ -284,7 +306,9 @@ def _mix(mix: Mix, settings: Monitor, console: Console, seed: int) -> dict[str, 
 def tiny_shift(settings: Monitor, seed: int, windows: int = 4) -> float:
     """Share of windows of 100,000 rows with a shift of PSI 0.005 in two numbers that get a ticket."""
     case: Case = {place: moved(location_for(0.005)) for place in (0, 1)}
-    return float(tickets("iid", 100_000, 3, windows, settings, seed + 5, cases={"tiny": case})["tiny"].mean())
+    return float(
+        tickets("iid", 100_000, 3, windows, settings, seed + 5, cases={"tiny": case})["tiny"].mean()
+    )
 
 
 def tables(found: dict[str, Any]) -> list[Table]:
@@ -294,18 +318,24 @@ def tables(found: dict[str, Any]) -> list[Table]:
 
 
 def _tables(mix: str, found: dict[str, Any]) -> list[Table]:
-    alarms = Table(title=f"Healthy windows that get a ticket (95 % upper limit) / that page; mix: {mix}")
+    alarms = Table(
+        title=f"Healthy windows that get a ticket (95 % upper limit) / that page; mix: {mix}"
+    )
     for head in ("rows are", *(f"{size} rows" for size in SIZES)):
         alarms.add_column(head)
     for process, by_size in found["false_alarm"].items():
-        shown = [f"{c['ticket']:.2%} ({c['ticket_upper_95']:.2%}) / {c['page']:.3%}" for c in by_size.values()]
+        shown = [
+            f"{c['ticket']:.2%} ({c['ticket_upper_95']:.2%}) / {c['page']:.3%}"
+            for c in by_size.values()
+        ]
         alarms.add_row(process, *shown)
     power = Table(title=f"Changed windows that get a ticket; mix: {mix}")
     for head in ("one column of ten", *(f"{size} rows" for size in POWER_SIZES)):
         power.add_column(head)
     for name, by_rows in (found["power"] | found["beyond"]).items():
         power.add_row(
-            name + (" (not promised)" if name in found["beyond"] else ""), *(f"{v:.1%}" for v in by_rows.values())
+            name + (" (not promised)" if name in found["beyond"] else ""),
+            *(f"{v:.1%}" for v in by_rows.values()),
         )
     return [alarms, power]
 

@@ -1,0 +1,227 @@
+"""The structure of ml/: rooms that are small and mapped, functions that are short, stages that name what they import.
+
+Run by itself it prints the figures: `python tests/test_structure.py`.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import statistics
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+PROJECT = Path(__file__).parents[1]
+ML = PROJECT / "ml"
+MOST_MODULES = 12  # in one folder
+MOST_TOKENS = 250  # in one function
+MEDIAN_TOKENS = 60
+P90_TOKENS = 150
+LAYOUT = {
+    tokenize.NL,
+    tokenize.NEWLINE,
+    tokenize.COMMENT,
+    tokenize.INDENT,
+    tokenize.DEDENT,
+    tokenize.ENDMARKER,
+}
+# These change how a stage reports and fails, never what it computes; params are named by `params:`.
+NO_DEPENDENCY = {
+    "ml/atomic.py",
+    "ml/errors.py",
+    "ml/params.py",
+    "ml/progress.py",
+    "ml/pipeline/stage.py",
+}
+# Modules without a test file of their own, each with the reason.
+TESTED_ELSEWHERE: dict[str, str] = {}
+
+Place = tuple[int, int]
+
+
+def modules() -> list[Path]:
+    """Every module but `__init__.py`."""
+    return sorted(path for path in ML.rglob("*.py") if path.name != "__init__.py")
+
+
+def rooms() -> list[Path]:
+    """Every package."""
+    return sorted(path.parent for path in ML.rglob("__init__.py"))
+
+
+def room_id(room: Path) -> str:
+    return str(room.relative_to(PROJECT))
+
+
+def files_of(room: Path) -> set[str]:
+    """The modules and packages of a room, as its map names them."""
+    named = {path.name for path in room.glob("*.py")} - {"__init__.py", "__main__.py"}
+    return named | {f"{path.parent.name}/" for path in room.glob("*/__init__.py")}
+
+
+def map_of(docstring: str) -> set[str]:
+    """What a room's map names: the first word of each line, where it is a file or a folder."""
+    return set(re.findall(r"^\s*(\w+(?:\.py|/))\s", docstring, re.MULTILINE))
+
+
+@pytest.mark.parametrize("room", rooms(), ids=room_id)
+def test_a_room_is_small_and_its_map_names_exactly_its_files(room: Path) -> None:
+    here = files_of(room)
+    assert len([name for name in here if name.endswith(".py")]) <= MOST_MODULES
+    docstring = (
+        ast.get_docstring(ast.parse((room / "__init__.py").read_text(encoding="utf-8"))) or ""
+    )
+    assert map_of(docstring + "\n") == here
+
+
+def test_a_map_is_read_line_by_line() -> None:
+    assert map_of("A room.\n\nfirst.py   what it is\ninner/     a room in it\nsee other.py\n") == {
+        "first.py",
+        "inner/",
+    }
+
+
+def test_each_module_has_a_test_file_of_its_name() -> None:
+    without = []
+    for module in modules():
+        inside = module.relative_to(ML)
+        if not (PROJECT / "tests" / inside.parent / f"test_{inside.name}").is_file():
+            without.append(str(inside))
+    assert sorted(without) == sorted(TESTED_ELSEWHERE)
+
+
+def functions(source: str) -> Iterator[tuple[str, int]]:
+    """Name and number of tokens of each function: docstring, comments and data literals left out."""
+    readline = io.StringIO(source).readline
+    tokens = [t.start for t in tokenize.generate_tokens(readline) if t.type not in LAYOUT]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            left_out = [
+                span(part) for part in [docstring_of(node), *literals(node)] if part is not None
+            ]
+            first, last = span(node)
+            inside = [t for t in tokens if first <= t < last]
+            yield node.name, sum(not any(a <= t < b for a, b in left_out) for t in inside)
+
+
+def span(node: ast.expr | ast.stmt) -> tuple[Place, Place]:
+    """Where a node begins and ends."""
+    assert node.end_lineno is not None
+    assert node.end_col_offset is not None
+    return (node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)
+
+
+def docstring_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.stmt | None:
+    return function.body[0] if ast.get_docstring(function) is not None else None
+
+
+def literals(function: ast.AST) -> list[ast.expr]:
+    """Lists, tuples, sets and dictionaries of constants alone."""
+    return [node for node in ast.walk(function) if isinstance(node, ast.expr) and is_data(node)]
+
+
+def is_data(node: ast.expr) -> bool:
+    match node:
+        case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
+            return bool(parts) and all(
+                isinstance(part, ast.Constant) or is_data(part) for part in parts
+            )
+        case ast.Dict(keys=keys, values=values):
+            parts = [*(key for key in keys if key is not None), *values]
+            return None not in keys and all(
+                isinstance(p, ast.Constant) or is_data(p) for p in parts
+            )
+    return False
+
+
+def sizes() -> list[tuple[int, str]]:
+    """Tokens and name of every function, the longest first."""
+    found = []
+    for path in modules():
+        for name, size in functions(path.read_text(encoding="utf-8")):
+            found.append((size, f"{path.relative_to(PROJECT)}: {name}"))
+    return sorted(found, reverse=True)
+
+
+def test_no_function_is_long() -> None:
+    assert [f"{name}: {size} tokens" for size, name in sizes() if size > MOST_TOKENS] == []
+
+
+def test_most_functions_are_short() -> None:
+    counted = [size for size, _ in sizes()]
+    assert statistics.median(counted) <= MEDIAN_TOKENS
+    assert statistics.quantiles(counted, n=10)[-1] <= P90_TOKENS
+
+
+def test_tokens_are_counted_without_layout_docstrings_and_data() -> None:
+    source = 'def f(x):\n    """Doc."""\n    # reason\n    data = [1, (2, 3), {"a": 4}]\n    return data[x]\n'
+    assert list(functions(source)) == [
+        ("f", len(["def", "f", "(", "x", ")", ":", "data", "=", "return", "data", "[", "x", "]"]))
+    ]
+
+
+def imported(path: Path) -> set[Path]:
+    """The modules of ml/ that a module imports, at its top or inside a function."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for_types = {
+        id(n) for block in ast.walk(tree) if is_type_checking(block) for n in ast.walk(block)
+    }
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and id(node) not in for_types:
+            for name in [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]:
+                file = PROJECT.joinpath(*name.split(".")).with_suffix(".py")
+                found |= {file} if name.startswith("ml.") and file.is_file() else set()
+    return found
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.If)
+        and isinstance(node.test, ast.Name)
+        and node.test.id == "TYPE_CHECKING"
+    )
+
+
+def closure(path: Path) -> set[Path]:
+    """A module and all that it imports, directly or not; modules that change no result end the way."""
+    seen: set[Path] = set()
+    waiting = [path]
+    while waiting:
+        here = waiting.pop()
+        if here not in seen and here.relative_to(PROJECT).as_posix() not in NO_DEPENDENCY:
+            seen.add(here)
+            waiting.extend(imported(here))
+    return seen
+
+
+STAGES = YAML(typ="safe").load((PROJECT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_exactly_what_it_imports(stage: str) -> None:
+    (module,) = re.findall(r"python -m ([\w.]+)", STAGES[stage]["cmd"])
+    reached = closure(PROJECT.joinpath(*module.split(".")).with_suffix(".py"))
+    needed = {path.relative_to(PROJECT).as_posix() for path in reached}
+    assert {dep for dep in STAGES[stage]["deps"] if dep.startswith("ml/")} == needed
+
+
+def main() -> None:
+    """Print the figures."""
+    counted = sizes()
+    numbers = [size for size, _ in counted]
+    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in ML.rglob("*.py"))
+    print(f"{lines} lines, {len(modules())} modules, {len(numbers)} functions")
+    print(f"tokens: median {statistics.median(numbers):g}, ", end="")
+    print(f"90th percentile {statistics.quantiles(numbers, n=10)[-1]:g}, longest {numbers[0]}")
+    for size, name in counted[:10]:
+        print(f"  {size:4d} {name}")
+
+
+if __name__ == "__main__":
+    main()
