@@ -23,10 +23,10 @@ demo: .venv/installed.txt ## render, install, train, release, serve, predict, mo
 
 test: .venv/installed.txt ## all of the template's tests (it installs what they need)
 	@.venv/bin/python demo.py --only install
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest -n 2 --dist loadfile --durations 20
 
 fast: .venv/installed.txt ## the tests that need no project environment
-	@.venv/bin/python -m pytest -m "not slow"
+	@.venv/bin/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 check: .venv/installed.txt ## look, change nothing: the template and, in place, the unrendered project
 	@.venv/bin/python demo.py --only install

@@ -83,7 +83,7 @@ def fingerprint() -> str:
 
 
 def refuse_strays() -> None:
-    """Caches in the template's folder would be rendered too: name them instead of failing over one of them."""
+    """Name the caches in the template's folder: they would be rendered too."""
     listed = [
         "git",
         "ls-files",
@@ -99,7 +99,8 @@ def refuse_strays() -> None:
     ).stdout.split("\n")[:-1]
     if strays:
         raise StepFailedError(
-            f"not part of the template: {', '.join(strays)}\nnext: git clean -fdX -- '{SOURCES[-1]}'"
+            f"not part of the template: {', '.join(strays)}\n"
+            f"next: git clean -fdX -- '{SOURCES[-1]}'"
         )
 
 
@@ -127,7 +128,7 @@ def render() -> None:
 
 
 def install(project: Path = PROJECT) -> None:
-    """Install the project's environment into build/venv, once for all renders, and link it into the project."""
+    """Install the environment into build/venv, once for all renders, and link it into the project."""
     run(
         "make",
         "--no-print-directory",

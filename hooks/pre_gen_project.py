@@ -1,6 +1,6 @@
-"""Refuse answers that a folder, TOML, YAML, the registry or Docker would not survive. Cookiecutter runs it first.
+"""Refuse answers that a folder, TOML, YAML, the registry or Docker cannot take.
 
-Reads the answers as data (JSON inside a raw string, where JSON leaves no quote), writes nothing.
+Cookiecutter runs it first. Reads the answers as data (JSON inside a raw string, where JSON leaves no quote), writes nothing.
 """
 
 import json
@@ -18,7 +18,10 @@ def problem_of_slug(slug: str) -> str | None:
     """What is wrong with the folder's name, or None."""
     if SLUG.fullmatch(slug) and len(slug) <= 50:
         return None
-    return "use 1 to 50 lower case letters and digits, parted by single hyphens or underscores, e.g. churn-early-warning"
+    return (
+        "use 1 to 50 lower case letters and digits, parted by single hyphens or underscores, "
+        "e.g. churn-early-warning"
+    )
 
 
 def problem_of_text(text: str, longest: int) -> str | None:

@@ -1,4 +1,4 @@
-"""What the tests share: the template's files, and cookiecutter run as a person runs it, in a home of its own."""
+"""Shared fixtures: the template's files, and cookiecutter with a home folder of its own."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import living
 import pytest
+import rendered_project
 
 from demo import COOKIECUTTER, SOURCES, TEMPLATE
 
@@ -73,28 +73,34 @@ def render(tmp_path: Path, home: dict[str, str]) -> Render:
 
 
 @pytest.fixture(scope="session")
-def newborn(tmp_path_factory: pytest.TempPathFactory, home: dict[str, str]) -> living.Project:
+def newborn(
+    tmp_path_factory: pytest.TempPathFactory, home: dict[str, str]
+) -> rendered_project.Project:
     """A project as it comes from the template, set up; copy it before changing it."""
-    return living.born(tmp_path_factory.mktemp("newborn"), living.identity(home))
+    return rendered_project.born(
+        tmp_path_factory.mktemp("newborn"), rendered_project.identity(home)
+    )
 
 
 @pytest.fixture
-def fresh(newborn: living.Project, tmp_path: Path) -> living.Project:
+def fresh(newborn: rendered_project.Project, tmp_path: Path) -> rendered_project.Project:
     """A new project of the test's own."""
     shutil.copytree(newborn.path, tmp_path / newborn.path.name, symlinks=True)
-    return living.Project(tmp_path / newborn.path.name, newborn.env)
+    return rendered_project.Project(tmp_path / newborn.path.name, newborn.env)
 
 
-@pytest.fixture(scope="session")
-def figures() -> list[str]:
-    """Lines that stand above pytest's summary: measured, not asserted."""
-    return FIGURES
-
-
-FIGURES: list[str] = []
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Notes a line that stands above pytest's summary: measured, not asserted."""
+    return lambda line: record_property("figure", line)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if FIGURES:
+    """Print the noted figures; with several test processes each comes with its test's report."""
+    reports = [
+        r for r in terminalreporter.stats.get("passed", []) if isinstance(r, pytest.TestReport)
+    ]
+    lines = [str(value) for r in reports for key, value in r.user_properties if key == "figure"]
+    if lines:
         terminalreporter.section("figures")
-        terminalreporter.write_line("\n".join(FIGURES))
+        terminalreporter.write_line("\n".join(lines))

@@ -1,4 +1,4 @@
-"""Boosting with scikit-learn's defaults on a project's own training and held-out rows: what its score is judged beside.
+"""Boosting with scikit-learn's defaults on a project's own rows, to compare its score with.
 
 Reads data/train.parquet and data/test.parquet of the project in whose folder it runs; texts as
 ordinal codes, moments as days.

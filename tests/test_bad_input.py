@@ -1,4 +1,4 @@
-"""What a person gets wrong is told in one error with the next command, without a traceback, and nothing is lost."""
+"""A user's mistake ends in one error with the next command, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import random
 import subprocess
 from pathlib import Path
 
-import living
 import pytest
+import rendered_project
 
 pytestmark = pytest.mark.slow
 
@@ -15,7 +15,8 @@ pytestmark = pytest.mark.slow
 def table(rows: int = 200, header: str = "age,plan,spent,left") -> str:
     draw = random.Random(1)  # noqa: S311 - a table, not a secret
     lines = [
-        f"{draw.randint(18, 80)},{draw.choice(['basic', 'gold'])},{draw.random() * 90:.2f},{draw.choice(['yes', 'no'])}"
+        f"{draw.randint(18, 80)},{draw.choice(['basic', 'gold'])},{draw.random() * 90:.2f},"
+        f"{draw.choice(['yes', 'no'])}"
         for _ in range(rows)
     ]
     return "\n".join([header, *lines]) + "\n"
@@ -35,7 +36,7 @@ BAD_FILES = {
 
 @pytest.mark.parametrize(("text", "target", "named"), BAD_FILES.values(), ids=BAD_FILES)
 def test_a_bad_file_is_refused(
-    fresh: living.Project, text: str | None, target: str, named: list[str]
+    fresh: rendered_project.Project, text: str | None, target: str, named: list[str]
 ) -> None:
     path = fresh.path / ("nowhere.csv" if text is None else "table.csv")
     if text is not None:
@@ -62,25 +63,27 @@ def test_a_bad_file_is_refused(
     ],
 )
 def test_a_step_too_early_names_the_step_before(
-    fresh: living.Project, words: list[str], named: str
+    fresh: rendered_project.Project, words: list[str], named: str
 ) -> None:
     assert named in fresh.refused(*words)
 
 
-def test_a_project_whose_contract_was_deleted_is_told_to_adopt(fresh: living.Project) -> None:
+def test_a_project_whose_contract_was_deleted_is_told_to_adopt(
+    fresh: rendered_project.Project,
+) -> None:
     (fresh.path / "contract.yaml").unlink()
     assert "make adopt" in fresh.refused("flow")
 
 
 @pytest.fixture
-def adopted(fresh: living.Project) -> living.Project:
+def adopted(fresh: rendered_project.Project) -> rendered_project.Project:
     """A small table, adopted, from a file whose name needs quotes."""
     (fresh.path / "my table; $HOME 'x'.csv").write_text(table())
     fresh.make("adopt", "DATA=my table; $HOME 'x'.csv", "TARGET=left")
     return fresh
 
 
-def test_a_file_name_full_of_shell_is_a_file_name(adopted: living.Project) -> None:
+def test_a_file_name_full_of_shell_is_a_file_name(adopted: rendered_project.Project) -> None:
     (part,) = (adopted.path / "data/raw").iterdir()
     assert part.read_text() == table()
 
@@ -99,7 +102,7 @@ def test_a_file_name_full_of_shell_is_a_file_name(adopted: living.Project) -> No
     ids=["renamed column", "column gone", "type changed", "new level"],
 )
 def test_data_that_left_its_contract_stops_the_flow(
-    adopted: living.Project, text: str, named: list[str]
+    adopted: rendered_project.Project, text: str, named: list[str]
 ) -> None:
     (adopted.path / "data/raw/0002-more.csv").write_text(text)
     adopted.python("-m", "dvc", "add", "--quiet", "data/raw")
@@ -111,11 +114,11 @@ def test_data_that_left_its_contract_stops_the_flow(
     assert not (adopted.path / "bundle").exists()
 
 
-def test_a_label_file_that_is_not_there(adopted: living.Project) -> None:
+def test_a_label_file_that_is_not_there(adopted: rendered_project.Project) -> None:
     assert "no where.csv" in adopted.refused("label", "FILE=no where.csv")
 
 
-def test_an_unknown_setting_is_named_with_the_nearest(adopted: living.Project) -> None:
+def test_an_unknown_setting_is_named_with_the_nearest(adopted: rendered_project.Project) -> None:
     adopted.edit("params.yaml", "test_share: 0.2", "test_shar: 0.2")
     done = adopted.run("make", "--no-print-directory", "flow")
     assert done.returncode != 0
@@ -124,7 +127,7 @@ def test_an_unknown_setting_is_named_with_the_nearest(adopted: living.Project) -
     assert "Traceback" not in done.stdout
 
 
-def test_a_broken_contract_is_named(adopted: living.Project) -> None:
+def test_a_broken_contract_is_named(adopted: rendered_project.Project) -> None:
     path = adopted.path / "contract.yaml"
     path.write_text(path.read_text().replace("kind: categorical", "kind: category", 1))
     done = adopted.run("make", "--no-print-directory", "flow")
@@ -134,7 +137,9 @@ def test_a_broken_contract_is_named(adopted: living.Project) -> None:
     assert "Traceback" not in done.stdout
 
 
-def test_an_old_python_is_refused_with_the_way_out(fresh: living.Project, tmp_path: Path) -> None:
+def test_an_old_python_is_refused_with_the_way_out(
+    fresh: rendered_project.Project, tmp_path: Path
+) -> None:
     old = tmp_path / "python3.10"
     old.write_text(
         '#!/bin/sh\ncase "$*" in *version_info*) exit 1;; --version) echo Python 3.10.1;; esac\n'
@@ -147,13 +152,13 @@ def test_an_old_python_is_refused_with_the_way_out(fresh: living.Project, tmp_pa
     assert not (fresh.path / ".venv").exists()
 
 
-def test_without_an_environment_every_word_says_setup(fresh: living.Project) -> None:
+def test_without_an_environment_every_word_says_setup(fresh: rendered_project.Project) -> None:
     (fresh.path / ".venv").unlink()
     for word in ("adopt", "flow", "serve", "check"):
         assert "next: make setup" in fresh.refused(word)
 
 
-def test_the_list_of_words_needs_nothing(fresh: living.Project) -> None:
+def test_the_list_of_words_needs_nothing(fresh: rendered_project.Project) -> None:
     (fresh.path / ".venv").unlink()
     said = subprocess.run(
         ["make"], cwd=fresh.path, capture_output=True, text=True, check=True

@@ -1,4 +1,4 @@
-"""The image, built and asked with a real engine: the project's rehearsal on the demo data, as its workflow runs it."""
+"""The image, built and run by a real Docker engine: the project's `make rehearse`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import living
 import pytest
+import rendered_project
 
 pytestmark = pytest.mark.slow
 
@@ -28,13 +28,14 @@ def docker() -> str:
     found = client()
     if found is None:
         pytest.skip(
-            f"no Docker engine answers (DOCKER_HOST={os.environ.get('DOCKER_HOST', '')}): nothing was built"
+            f"no Docker engine answers (DOCKER_HOST={os.environ.get('DOCKER_HOST', '')}): "
+            "nothing was built"
         )
     return found
 
 
 def test_the_rehearsal_ends_with_an_answer_from_the_image(
-    fresh: living.Project, docker: str
+    fresh: rendered_project.Project, docker: str
 ) -> None:
     said = fresh.make("rehearse", f"DOCKER={docker}", "BUILD_ARGS=--network=host")
     assert "smoke test passed" in said
@@ -61,14 +62,18 @@ def classic(tmp_path: Path, docker: str) -> str:
     return str(client)
 
 
-def test_a_plain_build_at_the_root_needs_no_argument(fresh: living.Project, classic: str) -> None:
+def test_a_plain_build_at_the_root_needs_no_argument(
+    fresh: rendered_project.Project, classic: str
+) -> None:
     lines = [f"{age},{'yes' if age > 50 else 'no'}" for age in range(18, 80)] * 8
     (fresh.path / "people.csv").write_text("\n".join(["age,left", *lines]) + "\n")
     for words in (["adopt", "DATA=people.csv", "TARGET=left"], ["flow"], ["release"]):
         fresh.make(*words)
     fresh.sh(f"{classic} build --network=host --quiet --tag plain-build .")
     try:
-        plain = living.Project(fresh.path, fresh.env | {"DOCKER": classic, "IMAGE": "plain-build"})
+        plain = rendered_project.Project(
+            fresh.path, fresh.env | {"DOCKER": classic, "IMAGE": "plain-build"}
+        )
         assert "smoke test passed" in plain.sh(".venv/bin/python deploy/smoke")
         said = plain.sh(
             f"{classic} run --rm --entrypoint ls plain-build -A /app /app/bundle"
@@ -83,7 +88,7 @@ def test_a_plain_build_at_the_root_needs_no_argument(fresh: living.Project, clas
 
 
 def test_a_build_before_the_first_release_says_what_is_missing(
-    fresh: living.Project, docker: str
+    fresh: rendered_project.Project, docker: str
 ) -> None:
     done = fresh.run(docker, "build", "--network=host", ".")
     assert done.returncode != 0
@@ -91,7 +96,9 @@ def test_a_build_before_the_first_release_says_what_is_missing(
     assert "next: make release" in done.stdout
 
 
-def test_a_broken_bundle_does_not_become_an_image(fresh: living.Project, docker: str) -> None:
+def test_a_broken_bundle_does_not_become_an_image(
+    fresh: rendered_project.Project, docker: str
+) -> None:
     release = fresh.path / "serving/releases/1"
     release.mkdir(parents=True)
     (release / "model.onnx").write_bytes(b"nothing")

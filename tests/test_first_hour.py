@@ -1,11 +1,11 @@
-"""After cookiecutter and `make setup` everything runs on the demo data, in the first folder and in every clone."""
+"""After cookiecutter and `make setup` all commands run on the demo data, in every clone too."""
 
 from __future__ import annotations
 
 import subprocess
 
-import living
 import pytest
+import rendered_project
 
 import demo
 
@@ -14,18 +14,18 @@ pytestmark = pytest.mark.slow
 PLAIN_DVC = ". .venv/bin/activate && dvc repro ingest"
 
 
-def test_a_plain_dvc_repro_runs_after_setup(fresh: living.Project) -> None:
+def test_a_plain_dvc_repro_runs_after_setup(fresh: rendered_project.Project) -> None:
     assert fresh.git("status", "--porcelain") == ""
     fresh.sh(PLAIN_DVC)
     assert fresh.json("reports/ingest.json")["rows"] == 20_000
     assert fresh.git("status", "--porcelain", "--", "data", "contract.yaml") == ""
 
 
-def test_a_clone_without_a_remote_gets_the_same_bytes(fresh: living.Project) -> None:
+def test_a_clone_without_a_remote_gets_the_same_bytes(fresh: rendered_project.Project) -> None:
     path = fresh.path.with_name("clone")
     subprocess.run(["git", "clone", "--quiet", fresh.path, path], check=True)
     (path / ".venv").symlink_to(demo.VENV)
-    clone = living.Project(path, fresh.env)
+    clone = rendered_project.Project(path, fresh.env)
     assert "the demo data" in clone.make("setup")
     part = "data/raw/0001-demo.csv"
     assert (path / part).read_bytes() == (fresh.path / part).read_bytes()
@@ -33,14 +33,14 @@ def test_a_clone_without_a_remote_gets_the_same_bytes(fresh: living.Project) -> 
     assert clone.git("status", "--porcelain", "--", "data", "contract.yaml") == ""
 
 
-def test_what_comes_with_the_project_is_what_adopt_writes(fresh: living.Project) -> None:
-    """Where it is not: `make adopt DATA=demo` in a rendered project, then copy both files into the template."""
+def test_what_comes_with_the_project_is_what_adopt_writes(fresh: rendered_project.Project) -> None:
+    """If not: `make adopt DATA=demo` in a rendered project, then copy both files here."""
     fresh.sh("rm -r contract.yaml data/raw data/raw.dvc")
     fresh.make("adopt", "DATA=demo")
     assert fresh.git("diff", "HEAD", "--", "contract.yaml", "data/raw.dvc") == ""
 
 
-def test_setup_leaves_a_persons_own_data_alone(fresh: living.Project) -> None:
+def test_setup_leaves_a_persons_own_data_alone(fresh: rendered_project.Project) -> None:
     lines = [f"{age},{'yes' if age > 50 else 'no'}" for age in range(18, 80)] * 4
     (fresh.path / "own.csv").write_text("\n".join(["age,left", *lines]) + "\n")
     fresh.make("adopt", "DATA=own.csv", "TARGET=left")

@@ -1,4 +1,4 @@
-"""The hooks, run by cookiecutter: hostile answers are refused in plain words or survive everywhere."""
+"""The hooks, run by cookiecutter: a hostile answer is refused or works everywhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model's whole life in one generated project, in the order of the README; the platform is asked at each step."""
+"""A model's life in one generated project, in the order of the README."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 
-import living
 import pytest
+import rendered_project
 
 import demo
 
@@ -22,10 +22,12 @@ STAGES = ("ingest", "validate", "split", "train", "evaluate", "export")
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, home: dict[str, str]) -> living.Project:
-    """The README's first block, lived up to the service: set up with the demo data, trained, committed, released."""
-    made = living.born(tmp_path_factory.mktemp("life"), living.identity(home))
-    *commands, last = living.block(README, 0)
+def project(
+    tmp_path_factory: pytest.TempPathFactory, home: dict[str, str]
+) -> rendered_project.Project:
+    """The README's first block up to the service: set up, trained, committed, released."""
+    made = rendered_project.born(tmp_path_factory.mktemp("life"), rendered_project.identity(home))
+    *commands, last = rendered_project.block(README, 0)
     assert last == "make serve"
     for command in commands:
         made.sh(command)
@@ -33,12 +35,12 @@ def project(tmp_path_factory: pytest.TempPathFactory, home: dict[str, str]) -> l
 
 
 @pytest.fixture
-def url(project: living.Project) -> Iterator[str]:
+def url(project: rendered_project.Project) -> Iterator[str]:
     with project.served() as address:
         yield address
 
 
-def test_flow_leaves_what_git_needs_and_nothing_else(project: living.Project) -> None:
+def test_flow_leaves_what_git_needs_and_nothing_else(project: rendered_project.Project) -> None:
     assert project.git("status", "--porcelain") == ""
     assert set(project.git("ls-files").split()) >= {"contract.yaml", "data/raw.dvc", "dvc.lock"}
     big = [
@@ -49,7 +51,7 @@ def test_flow_leaves_what_git_needs_and_nothing_else(project: living.Project) ->
     assert big == []
 
 
-def test_second_flow_runs_nothing(project: living.Project) -> None:
+def test_second_flow_runs_nothing(project: rendered_project.Project) -> None:
     before = (project.path / "dvc.lock").read_bytes()
     said = project.make("flow")
     assert [
@@ -60,7 +62,7 @@ def test_second_flow_runs_nothing(project: living.Project) -> None:
     assert (project.path / "dvc.lock").read_bytes() == before
 
 
-def test_a_changed_parameter_reruns_what_depends_on_it(project: living.Project) -> None:
+def test_a_changed_parameter_reruns_what_depends_on_it(project: rendered_project.Project) -> None:
     project.edit("params.yaml", "slices: 8", "slices: 3")
     try:
         stale = json.loads(project.python("-m", "dvc", "status", "--json"))
@@ -74,7 +76,7 @@ def test_a_changed_parameter_reruns_what_depends_on_it(project: living.Project) 
     project.make("stale")
 
 
-def test_first_release_is_the_champion_with_its_lineage(project: living.Project) -> None:
+def test_first_release_is_the_champion_with_its_lineage(project: rendered_project.Project) -> None:
     told = project.registry()
     assert told["names"] == ["churn-early-warning"]
     assert told["versions"] == [1]
@@ -87,7 +89,7 @@ def test_first_release_is_the_champion_with_its_lineage(project: living.Project)
     assert (project.path / "serving/champion").resolve() == project.path / "serving/releases/1"
 
 
-def test_second_release_adds_nothing(project: living.Project) -> None:
+def test_second_release_adds_nothing(project: rendered_project.Project) -> None:
     before = project.registry()
     project.make("release")
     assert project.registry() == before
@@ -96,16 +98,18 @@ def test_second_release_adds_nothing(project: living.Project) -> None:
     ]
 
 
-def test_a_prediction_is_right_and_in_the_journal(project: living.Project, url: str) -> None:
+def test_a_prediction_is_right_and_in_the_journal(
+    project: rendered_project.Project, url: str
+) -> None:
     golden = project.json("serving/champion/golden.json")
-    status, answer = living.ask(f"{url}/predict", golden["rows"][0])
+    status, answer = rendered_project.ask(f"{url}/predict", golden["rows"][0])
     assert status == 200
     assert answer["model_version"] == "1"
     assert list(answer["probabilities"].values()) == pytest.approx(golden["answers"][0], abs=1e-6)
     (kept,) = [p for p in project.journal() if p["prediction_id"] == answer["prediction_id"]]
     assert kept["version"] == "1"
     assert kept["prediction"] == answer["prediction"]
-    _, told = living.ask(f"{url}/model")
+    _, told = rendered_project.ask(f"{url}/model")
     assert (
         told["lineage"]["mlflow_run"] == project.json("serving/champion/lineage.json")["mlflow_run"]
     )
@@ -123,11 +127,11 @@ def test_a_prediction_is_right_and_in_the_journal(project: living.Project, url: 
     ],
 )
 def test_a_row_that_breaks_the_contract_is_refused_by_name(
-    project: living.Project, url: str, change: dict[str, object], named: list[str]
+    project: rendered_project.Project, url: str, change: dict[str, object], named: list[str]
 ) -> None:
     row = project.json("serving/champion/golden.json")["rows"][0]
     recorded = len(project.journal())
-    status, answer = living.ask(f"{url}/predict", row | change)
+    status, answer = rendered_project.ask(f"{url}/predict", row | change)
     assert status == 422
     (detail,) = answer["detail"]
     assert set(detail) == {"type", "loc", "msg"}
@@ -135,11 +139,11 @@ def test_a_row_that_breaks_the_contract_is_refused_by_name(
     assert len(project.journal()) == recorded
 
 
-def test_the_loop_with_labels(project: living.Project) -> None:
+def test_the_loop_with_labels(project: rendered_project.Project) -> None:
     """The README's second block: outcomes, verdict, retraining, a second champion, and back."""
     rows, outcomes = project.rows("data/test.parquet", 600)
     with project.served() as url:
-        status, answers = living.ask(f"{url}/predict", rows)
+        status, answers = rendered_project.ask(f"{url}/predict", rows)
         assert status == 200
     lines = [f"{a['prediction_id']},{o}" for a, o in zip(answers, outcomes, strict=True)]
     (project.path / "labels.csv").write_text("\n".join(["prediction_id,outcome", *lines]) + "\n")
@@ -147,7 +151,7 @@ def test_the_loop_with_labels(project: living.Project) -> None:
     project.edit("params.yaml", "max_loss: 0.0 ", "max_loss: 0.5 ")
     trained_on = project.json("reports/ingest.json")["rows"]
     data = (project.path / "data/raw.dvc").read_text()
-    label, monitor, retrain, rollback = living.block(README, 1)
+    label, monitor, retrain, rollback = rendered_project.block(README, 1)
 
     project.sh(label)
     labelled = [p for p in project.journal() if p["outcome"] is not None]
@@ -171,17 +175,17 @@ def test_the_loop_with_labels(project: living.Project) -> None:
     assert told["versions"] == [1, 2]
     assert told["aliases"] == {"champion": "2", "previous": "1"}
     with project.served() as url:
-        assert living.ask(f"{url}/predict", rows[0])[1]["model_version"] == "2"
+        assert rendered_project.ask(f"{url}/predict", rows[0])[1]["model_version"] == "2"
 
     project.sh(rollback)
     assert project.registry()["aliases"]["champion"] == "1"
     with project.served() as url:
-        assert living.ask(f"{url}/predict", rows[0])[1]["model_version"] == "1"
+        assert rendered_project.ask(f"{url}/predict", rows[0])[1]["model_version"] == "1"
 
 
-def test_the_monitor_sees_traffic_that_moved(project: living.Project) -> None:
+def test_the_monitor_sees_traffic_that_moved(project: rendered_project.Project) -> None:
     rows, _ = project.rows("data/test.parquet", 600)
-    elsewhere = living.Project(
+    elsewhere = rendered_project.Project(
         project.path, project.env | {"JOURNAL_URL": "sqlite:///serving/moved.db"}
     )
     with elsewhere.served() as url:
@@ -189,26 +193,26 @@ def test_the_monitor_sees_traffic_that_moved(project: living.Project) -> None:
             row | {"monthly_fee": row["monthly_fee"] * 3 if row["monthly_fee"] else None}
             for row in rows
         ]
-        assert living.ask(f"{url}/predict", moved)[0] == 200
+        assert rendered_project.ask(f"{url}/predict", moved)[0] == 200
     done = elsewhere.run(".venv/bin/python", "-m", "ml", "monitor")
     assert done.returncode == 3, done.stdout
     assert "monthly_fee" in done.stdout
 
 
-def test_checks_tests_and_stale_leave_git_status_clean(project: living.Project) -> None:
+def test_checks_tests_and_stale_leave_git_status_clean(project: rendered_project.Project) -> None:
     """The README's third block, which is also what the workflow runs."""
     project.commit("lived")
-    for command in living.block(README, 2):
+    for command in rendered_project.block(README, 2):
         project.sh(command)
     assert project.git("status", "--porcelain") == ""
 
 
-def test_a_clone_gets_data_and_models_from_the_remote(project: living.Project) -> None:
+def test_a_clone_gets_data_and_models_from_the_remote(project: rendered_project.Project) -> None:
     project.git("checkout", "--", ".")
     project.python("-m", "dvc", "push", "--quiet")
     store = (project.path / "../dvc-storage").resolve()
     assert list(store.rglob("*"))
-    clone = living.Project(project.path.parent / "clone", project.env)
+    clone = rendered_project.Project(project.path.parent / "clone", project.env)
     subprocess.run(["git", "clone", "--quiet", project.path, clone.path], check=True)
     (clone.path / ".venv").symlink_to(demo.VENV)
     clone.make("stale")  # before any data is there: what a CI run without credentials does
@@ -224,7 +228,7 @@ def test_a_clone_gets_data_and_models_from_the_remote(project: living.Project) -
     assert clone.git("status", "--porcelain") == ""
 
 
-def test_the_journal_is_plain_sqlite(project: living.Project) -> None:
+def test_the_journal_is_plain_sqlite(project: rendered_project.Project) -> None:
     with closing(sqlite3.connect(project.path / "serving/journal.db")) as journal:
         (answers,) = journal.execute("select sum(rows) from predictions").fetchone()
         (labels,) = journal.execute("select count(*) from labels").fetchone()
@@ -232,9 +236,9 @@ def test_the_journal_is_plain_sqlite(project: living.Project) -> None:
 
 
 def test_an_own_table_takes_the_place_of_the_demo_and_nothing_of_it_remains(
-    project: living.Project,
+    project: rendered_project.Project,
 ) -> None:
-    """Last, because it ends the demo's life: released twice, retrained, monitored, its journal full."""
+    """Last, because it removes the demo's releases, reports and journal."""
     draw = random.Random(1)  # noqa: S311 - a table, not a secret
     ages = [draw.randint(18, 80) for _ in range(400)]
     lines = [

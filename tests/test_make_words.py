@@ -1,4 +1,4 @@
-"""What a person gives to make reaches the command as they wrote it: no value is run, expanded or cut."""
+"""Values given to make reach the command as they were written: not run, expanded or cut."""
 
 from __future__ import annotations
 

@@ -1,19 +1,20 @@
-"""Two public tables, from file to served model with no file edited, beside plain scikit-learn on the same rows."""
+"""Two public tables, from file to served model, compared with plain scikit-learn."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import living
 import pytest
+import rendered_project
 
 pytestmark = pytest.mark.slow
 
 
 def path_of(name: str) -> Path:
-    found = living.real_table(name)
+    found = rendered_project.real_table(name)
     if found is None:
         pytest.skip(
             f"{name} is not on this machine: put it in a folder and name that in REAL_TABLES"
@@ -21,8 +22,8 @@ def path_of(name: str) -> Path:
     return found
 
 
-def lived(project: living.Project, *words: str) -> tuple[dict[str, Any], float, int, int]:
-    """Adopt, run, release, serve: metrics, plain scikit-learn's score, training and held-out rows."""
+def lived(project: rendered_project.Project, *words: str) -> tuple[dict[str, Any], float, int, int]:
+    """Adopt to serve: metrics, plain scikit-learn's score, training and held-out rows."""
     written = {"contract.yaml", "data/raw.dvc"}  # by adopt
     untouched = [name for name in project.git("ls-files").split() if name not in written]
     project.make("adopt", *words)
@@ -33,24 +34,25 @@ def lived(project: living.Project, *words: str) -> tuple[dict[str, Any], float, 
     assert project.registry()["aliases"]["champion"] == "1"
     rows, _ = project.rows("data/test.parquet", 50)
     with project.served() as url:
-        status, answers = living.ask(f"{url}/predict", rows)
+        status, answers = rendered_project.ask(f"{url}/predict", rows)
         assert status == 200
         assert len(answers) == len(rows)
-        assert living.ask(f"{url}/model")[1]["lineage"]["git_commit"] == project.git(
+        assert rendered_project.ask(f"{url}/model")[1]["lineage"]["git_commit"] == project.git(
             "rev-parse", "HEAD"
         )
-    beside = living.Project(project.path, project.env | {"PYTHONPATH": str(project.path)})
+    beside = rendered_project.Project(project.path, project.env | {"PYTHONPATH": str(project.path)})
     plain, train, test = json.loads(
         beside.python(str(Path(__file__).with_name("plain_boosting.py")))
     )
     return project.json("metrics/model.json"), plain, train, test
 
 
-def test_telco_churn(fresh: living.Project, figures: list[str]) -> None:
+def test_telco_churn(fresh: rendered_project.Project, figure: Callable[[str], None]) -> None:
     table = path_of("telco_churn.csv")
     metrics, plain, train, test = lived(fresh, f"DATA={table}", "TARGET=Churn")
-    figures.append(
-        f"telco churn: ROC AUC {metrics['roc_auc']:.3f}, plain boosting {plain:.3f} ({train}+{test} rows)"
+    figure(
+        f"telco churn: ROC AUC {metrics['roc_auc']:.3f}, plain boosting {plain:.3f} "
+        f"({train}+{test} rows)"
     )
     assert test == pytest.approx(0.2 * (train + test), rel=0.1)
     assert metrics["roc_auc"] >= 0.83
@@ -59,7 +61,9 @@ def test_telco_churn(fresh: living.Project, figures: list[str]) -> None:
 
 
 @pytest.mark.parametrize("time", ["dteday", ""], ids=["by time", "random"])
-def test_bike_sharing(fresh: living.Project, figures: list[str], time: str) -> None:
+def test_bike_sharing(
+    fresh: rendered_project.Project, figure: Callable[[str], None], time: str
+) -> None:
     table = path_of("bike_sharing_hourly.csv")
     words = [
         f"DATA={table}",
@@ -69,8 +73,9 @@ def test_bike_sharing(fresh: living.Project, figures: list[str], time: str) -> N
     ]
     metrics, plain, train, test = lived(fresh, *words)
     kind = "by time" if time else "random"
-    figures.append(
-        f"bike sharing, {kind}: R² {metrics['r2']:.3f}, plain boosting {plain:.3f} ({train}+{test} rows)"
+    figure(
+        f"bike sharing, {kind}: R² {metrics['r2']:.3f}, plain boosting {plain:.3f} "
+        f"({train}+{test} rows)"
     )
     assert test == pytest.approx(0.2 * (train + test), rel=0.1)
     assert metrics["r2"] >= plain - 0.05

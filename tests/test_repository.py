@@ -218,7 +218,7 @@ def test_scripts_are_executable(tracked: list[Path]) -> None:
 
 
 def test_caches_stay_out_of_the_template(template: Path) -> None:
-    """What `make` hands to the tools: no cache of theirs lands in the folder that cookiecutter copies."""
+    """Make's variables keep the tools' caches out of the folder that cookiecutter copies."""
     names = ("RUFF_CACHE_DIR", "MYPY_CACHE_DIR", "HYPOTHESIS_STORAGE_DIRECTORY")
     ask = "include Makefile\nask:\n" + "".join(f"\t@echo $${name}\n" for name in names)
     tool = ["make", "--no-print-directory", "-f", "-", "ask"]

@@ -1,4 +1,4 @@
-"""The template is a valid project before rendering, and rendering fills its blanks and nothing else."""
+"""The template is a valid project before rendering; rendering fills in names only."""
 
 from __future__ import annotations
 

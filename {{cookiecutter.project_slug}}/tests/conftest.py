@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import reduce
+from functools import partial, reduce
 from operator import getitem
 from pathlib import Path
 from typing import Any
@@ -140,35 +141,57 @@ def params(tmp_path_factory: pytest.TempPathFactory) -> Params:
 
 @pytest.fixture(scope="session")
 def released_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project of its own that has lived through adopt, dvc repro and the first release (made once; copy it)."""
-    project = tmp_path_factory.mktemp("life") / "project"
+    """A project of its own that has lived through adopt, dvc repro and the first release (copy it)."""
+    return made_once(tmp_path_factory, "released", _release)
+
+
+def _release(project: Path) -> None:
     copy_project(project)
     write_customers(project / "customers.csv", 600)
     ml(project, "adopt", "customers.csv", "--target", "left", "--id", "customer")
     command(project, "dvc", "repro", "-q")
     ml(project, "release")
-    return project
 
 
 @pytest.fixture(scope="session")
-def retrained_project(released_project: Path) -> Path:
+def retrained_project(tmp_path_factory: pytest.TempPathFactory, released_project: Path) -> Path:
     """`released_project` with fewer trees, through the pipeline and not yet released."""
-    return _trained_with(released_project, "fewer_trees", train__boosting__max_iter=40)
+    train = partial(_train, released_project, train__boosting__max_iter=40)
+    return made_once(tmp_path_factory, "fewer_trees", train)
 
 
 @pytest.fixture(scope="session")
-def worsened_project(released_project: Path) -> Path:
+def worsened_project(tmp_path_factory: pytest.TempPathFactory, released_project: Path) -> Path:
     """`released_project` with a model of one split, not yet released."""
-    return _trained_with(
-        released_project, "stump", train__boosting__max_iter=1, train__boosting__max_leaf_nodes=2
+    one_split = partial(
+        _train,
+        released_project,
+        train__boosting__max_iter=1,
+        train__boosting__max_leaf_nodes=2,
     )
+    return made_once(tmp_path_factory, "stump", one_split)
 
 
-def _trained_with(released: Path, name: str, **changes: object) -> Path:
-    project = released.with_name(name)
+def _train(released: Path, project: Path, **changes: object) -> None:
     shutil.copytree(released, project, symlinks=True)
     write_settings(project / "params.yaml", **changes)
     command(project, "dvc", "repro", "-q")
+
+
+def made_once(
+    tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]
+) -> Path:
+    """A folder that is made by the first test process that asks for it; the others wait for it."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # the folder of the run, which all its processes share
+    project, done = root / name / "project", root / name / "done"
+    project.parent.mkdir(exist_ok=True)
+    with (root / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            make(project)
+            done.touch()
     return project
 
 

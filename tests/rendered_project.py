@@ -1,4 +1,4 @@
-"""A generated project under test: its commands run as a person types them, its registry and journal asked."""
+"""A generated project under test: runs its commands, reads its registry and its journal."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Project:
     env: dict[str, str]
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command in the project's folder; what it writes is captured as one text, in order."""
+        """Run a command in the project's folder; stdout and stderr are captured as one text."""
         return subprocess.run(
             command,
             cwd=self.path,
@@ -78,7 +78,7 @@ class Project:
         return done.stdout
 
     def refused(self, *words: str) -> str:
-        """Run a make target that must fail as a person's mistake does: one error, a next command, no traceback."""
+        """Run a make target that must fail with one error and a next command, without a traceback."""
         done = self.run("make", "--no-print-directory", *words)
         assert done.returncode == 2, done.stdout
         assert done.stdout.count("error:") == 1, done.stdout
@@ -103,7 +103,7 @@ class Project:
         """The journal's predictions, each with its latest outcome."""
         code = (
             "import json; from ml.journal.store import Journal; "
-            "print(json.dumps([vars(p) if hasattr(p, '__dict__') else p._asdict() for p in Journal().predictions()]))"
+            "print(json.dumps([vars(p) for p in Journal().predictions()]))"
         )
         told: list[dict[str, Any]] = json.loads(self.python("-c", code))
         return told
