@@ -128,7 +128,7 @@ def render() -> None:
 
 
 def install(project: Path = PROJECT) -> None:
-    """Install the environment into build/venv, once for all renders, and link it into the project."""
+    """Install the environment into build/venv, once for all renders, and link it."""
     run(
         "make",
         "--no-print-directory",

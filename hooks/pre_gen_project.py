@@ -1,6 +1,7 @@
 """Refuse answers that a folder, TOML, YAML, the registry or Docker cannot take.
 
-Cookiecutter runs it first. Reads the answers as data (JSON inside a raw string, where JSON leaves no quote), writes nothing.
+Cookiecutter runs it first. It reads the answers as data (JSON inside a raw string, where JSON
+leaves no quote) and writes nothing.
 """
 
 import json

@@ -78,7 +78,7 @@ class Project:
         return done.stdout
 
     def refused(self, *words: str) -> str:
-        """Run a make target that must fail with one error and a next command, without a traceback."""
+        """Run a make target that must fail with one error and a next command."""
         done = self.run("make", "--no-print-directory", *words)
         assert done.returncode == 2, done.stdout
         assert done.stdout.count("error:") == 1, done.stdout
