@@ -40,6 +40,7 @@ UNSEEN = -1.0
 FEW_ROWS = 8  # with more, a column at a time is quicker than a row at a time
 _WORD = re.compile(r"\w+")
 _EPOCH = datetime(1970, 1, 1)
+DAY_SECONDS = 86_400
 
 
 @dataclass(frozen=True)

@@ -178,6 +178,14 @@ def _train(released: Path, project: Path, **changes: object) -> None:
     command(project, "dvc", "repro", "-q")
 
 
+@pytest.fixture(scope="session")
+def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sealed bundles of small models: 1, 2 and 3 of a classification, `r` of a regression."""
+    from tests.serving.conftest import write_releases
+
+    return made_once(tmp_path_factory, "releases", write_releases)
+
+
 def made_once(
     tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]
 ) -> Path:

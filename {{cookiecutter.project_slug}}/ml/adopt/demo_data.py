@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from ml.encode import DAY_SECONDS
+
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.random import Generator
@@ -75,7 +77,7 @@ def _customers(
     import pandas as pd
 
     seconds = (
-        np.sort(rng.uniform(first_month, first_month + months, rows)) * DAYS_PER_MONTH * 86_400
+        np.sort(rng.uniform(first_month, first_month + months, rows)) * DAYS_PER_MONTH * DAY_SECONDS
     )
     plan = rng.choice(PLANS, rows, p=_tilted((0.45, 0.38, 0.17), 0, shift))
     tenure = np.floor(rng.gamma(1.6, 16 - 8 * shift, rows)).astype(int)

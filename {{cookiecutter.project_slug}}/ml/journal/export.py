@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ml.encode import DAY_SECONDS
 from ml.errors import UserError
 from ml.journal.records import Prediction
 from ml.journal.store import Journal, JournalError
@@ -96,7 +97,7 @@ def prune(days: float | None = None) -> int:
             )
     with closing(Journal()) as journal:
         try:
-            removed = sum(_pieces(journal, time.time() - days * 86400))
+            removed = sum(_pieces(journal, time.time() - days * DAY_SECONDS))
         except JournalError as error:
             raise UserError(f"{error}", f"ml journal prune --days {days:g}") from None
         print(
@@ -114,7 +115,7 @@ def _pieces(journal: Journal, before: float) -> Iterator[int]:
 
 
 def _since(days: float | None) -> float:
-    return 0.0 if days is None else time.time() - days * 86400
+    return 0.0 if days is None else time.time() - days * DAY_SECONDS
 
 
 def _schema() -> Any:

@@ -68,12 +68,12 @@ class GroupCommitWriter:
             JournalError: they are not, and will not be.
         """
         waiter = self._loop.create_future()
-        self.put(entries, waiter)
+        self.enqueue(entries, waiter)
         # at the end of this turn of the loop: what came together goes together
-        self._loop.call_soon(self.gather)
+        self._loop.call_soon(self.flush_when_ready)
         await waiter
 
-    def alone(self) -> bool:
+    def is_idle(self) -> bool:
         """Whether the last one who came was alone, and nobody waits: the next one need not be gathered."""
         return self._expected == 1 and self._quick and not self._busy and not self._waiters
 
@@ -96,7 +96,7 @@ class GroupCommitWriter:
             raise done[1]
         return True
 
-    def put(self, entries: Sequence[Record], waiter: Waiter) -> None:
+    def enqueue(self, entries: Sequence[Record], waiter: Waiter) -> None:
         """Leave entries for the next group; `waiter` is told when they are on disk, or why they will not be.
 
         Raises:
@@ -108,7 +108,7 @@ class GroupCommitWriter:
         self._rows += sum(entry.rows for entry in entries)
         self._waiters.append(waiter)
 
-    def gather(self) -> None:
+    def flush_when_ready(self) -> None:
         """Commit at once if as many wait as last time, or else in a moment."""
         if self._busy or not self._waiters:
             return
@@ -162,7 +162,7 @@ class GroupCommitWriter:
                 waiter.set_exception(error)
         self._committed(rows, seconds, error)
         self._busy = False
-        self.gather()
+        self.flush_when_ready()
 
     def _committed(self, rows: int, seconds: float, error: JournalError | None) -> None:
         self._quick = self._journal.is_file and seconds < QUICK_SECONDS * max(1, rows / QUICK_ROWS)

@@ -16,7 +16,8 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 LARGEST = 1000  # answers in one row of the journal; who reads it holds some of them in memory
-SHADOW_SUFFIX = ".shadow"  # a shadow's prediction id is its champion's and this
+SHADOW = "shadow"  # the role of answers that nobody got: the same requests a second time
+SHADOW_SUFFIX = f".{SHADOW}"  # a shadow's prediction id is its champion's and this
 _ID = 32  # characters of a prediction id that the service makes; a shadow's has more
 _COUNTED = re.compile(rf"([0-9a-f]{{{_ID}}})-(\d{{1,9}})(.*)", re.DOTALL)
 

@@ -23,7 +23,7 @@ import sqlalchemy as sql
 
 from ml.contract import Boolean, Categorical, Contract, Datetime, Text
 from ml.encode import parse_moment
-from ml.journal.records import Outcomes, ids_of
+from ml.journal.records import SHADOW, Outcomes, ids_of
 from ml.journal.store import LABELS, PREDICTIONS, latest_outcomes, pieces
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CHUNK = 25_000  # rows in memory at a time
-DAY = 86_400.0
 MOMENT = pa.timestamp("us")  # naive, in UTC
 
 
@@ -85,9 +84,6 @@ class Chunk:
 
     def __len__(self) -> int:
         return len(self.at)
-
-
-SHADOW = "shadow"  # answers that nobody got: the same requests a second time
 
 
 def _entries(span: Span, features: bool = True) -> sql.Select[Any]:

@@ -18,8 +18,9 @@ import sqlalchemy as sql
 from rich.console import Console
 
 from ml.atomic import write_json
+from ml.encode import DAY_SECONDS
 from ml.errors import UserError
-from ml.journal.scan import DAY, Span, latest_rows
+from ml.journal.scan import Span, latest_rows
 from ml.journal.store import Journal, journal_url
 from ml.monitoring import history, quarantine
 from ml.monitoring.checks.delayed_labels import late_cohorts
@@ -73,7 +74,7 @@ def latest_span(engine: sql.Engine, days: float | None, settings: Monitor) -> Sp
     now = time.time()
     if days is None and settings.window_rows:
         return Span(latest_rows(engine, settings.window_rows, now), now)
-    return Span(now - (days or settings.window_days) * DAY, now)
+    return Span(now - (days or settings.window_days) * DAY_SECONDS, now)
 
 
 def journal() -> sql.Engine:

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.encode import DAY_SECONDS
 from ml.errors import UserError, printable
-from ml.journal.records import SHADOW_SUFFIX, Prediction
+from ml.journal.records import SHADOW, SHADOW_SUFFIX, Prediction
 from ml.journal.store import Journal
 
 Z = 1.96  # two-sided 95 %
@@ -34,12 +35,12 @@ def compare(days: float | None = None) -> dict[str, Any]:
     Raises:
         UserError: nothing to compare yet.
     """
-    since = 0.0 if days is None else time.time() - days * 86400
+    since = 0.0 if days is None else time.time() - days * DAY_SECONDS
     with closing(Journal()) as journal:
         answers = [
             replace(p, features={}) for p in journal.predictions(since, role=None) if _counts(p)
         ]
-    shadow = [p for p in answers if p.role == "shadow"]
+    shadow = [p for p in answers if p.role == SHADOW]
     result = _paired(answers, shadow) if shadow else _two_samples(answers)
     if result is None:
         raise UserError(
@@ -52,7 +53,7 @@ def compare(days: float | None = None) -> dict[str, Any]:
 
 def _counts(p: Prediction) -> bool:
     """Whether it is compared: by its own label, or as a shadow by its champion's."""
-    return p.role == "shadow" or p.labelled_at is not None
+    return p.role == SHADOW or p.labelled_at is not None
 
 
 def _paired(answers: Sequence[Prediction], shadow: Sequence[Prediction]) -> dict[str, Any] | None:

@@ -116,32 +116,39 @@ def point(project: Path, version: str) -> None:
     made.replace(link)
 
 
-@pytest.fixture(scope="session")
-def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """serving/releases/ with the versions 1, 2 and 3 of a classification, and `r` of a regression."""
-    folder = tmp_path_factory.mktemp("releases")
+def write_releases(folder: Path) -> None:
+    """The versions 1, 2 and 3 of a classification, and `r` of a regression."""
     for version in ("1", "2", "3"):
         write_release(folder / version, CLASSIFICATION, version, seed=int(version))
     write_release(folder / "r", REGRESSION, "r")
-    return folder
 
 
 @pytest.fixture
 def project(releases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project's folder with version 1 as its champion; the current folder of the test."""
-    shutil.copy(HOME / "params.yaml", tmp_path)
-    (tmp_path / "contract.yaml").write_text(contract_json(CLASSIFICATION))  # JSON is YAML
-    shutil.copytree(releases, tmp_path / "serving" / "releases")
-    point(tmp_path, "1")
-    monkeypatch.chdir(tmp_path)
+    return live_in_served_project(releases, tmp_path, monkeypatch)
+
+
+def live_in_served_project(releases: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a folder a project that serves version 1, and the current folder."""
+    shutil.copy(HOME / "params.yaml", folder)
+    (folder / "contract.yaml").write_text(contract_json(CLASSIFICATION))  # JSON is YAML
+    shutil.copytree(releases, folder / "serving" / "releases")
+    point(folder, "1")
+    monkeypatch.chdir(folder)
     for name in ("JOURNAL_URL", "ML_API_KEYS", "ML_LABEL_KEYS", "ML_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
-    return tmp_path
+    return folder
 
 
 @pytest.fixture
 def settings(project: Path) -> Settings:
     """The settings of a server in the project's folder."""
+    return settings_of(project)
+
+
+def settings_of(project: Path) -> Settings:
+    """The settings of a server in a project's folder."""
     return Settings(
         serve=load_params(project / "params.yaml").serve,
         bundle=project / "serving" / "champion",

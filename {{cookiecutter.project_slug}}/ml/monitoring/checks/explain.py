@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ml.contract import Categorical
+from ml.encode import DAY_SECONDS
 from ml.errors import printable
 
 if TYPE_CHECKING:
@@ -117,7 +118,9 @@ def _floats(column: pd.Series) -> Floats:
     import pandas as pd
 
     if column.dtype.kind == "M":
-        return np.asarray(column.sub(pd.Timestamp(0)).dt.total_seconds() / 86_400, dtype=np.float64)
+        return np.asarray(
+            column.sub(pd.Timestamp(0)).dt.total_seconds() / DAY_SECONDS, dtype=np.float64
+        )
     if column.dtype == object:
         column = column.map(len, na_action="ignore")
     return np.asarray(column, dtype=np.float64)

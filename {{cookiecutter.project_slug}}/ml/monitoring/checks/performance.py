@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from ml.encode import DAY_SECONDS
 from ml.metrics import measure
 from ml.monitoring.checks.drift import rejected
 from ml.monitoring.finding import Finding
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 MIN_LABELLED = 100  # outcomes; with fewer an interval says nothing
 RESAMPLES = 100
 RESAMPLED_ROWS = 2_000  # of a larger sample; its standard error is scaled
-DAY = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def performance(
         "metric": champion.metric,
         "rows": len(group.outcome),
         "coverage": len(group.outcome) / group.rows if group.rows else 0.0,
-        "median_lag_days": float(np.median(group.lag) / DAY) if len(group.lag) else None,
+        "median_lag_days": float(np.median(group.lag) / DAY_SECONDS) if len(group.lag) else None,
     }
     codes = group.outcome.astype(np.int64) if champion.contract.is_classification else group.outcome
     now = measure(champion.metric, codes, group.answer) if len(codes) >= MIN_LABELLED else np.nan

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.contract import Boolean, Categorical, Column, Contract, Datetime, Text
+from ml.encode import DAY_SECONDS
 from ml.monitoring.statistics.profile import Profile, level_profile, number_profile
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def of_column(
 
 def _days(column: pa.ChunkedArray | pa.Array) -> NDArray[np.float64]:
     micros = pc.cast(pc.cast(column, pa.int64()), pa.float64(), safe=False)
-    return np.asarray(micros.fill_null(np.nan)) / 86_400e6
+    return np.asarray(micros.fill_null(np.nan)) / (DAY_SECONDS * 1e6)
 
 
 def of_prediction(

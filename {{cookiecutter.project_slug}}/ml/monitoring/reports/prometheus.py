@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
+from ml.encode import DAY_SECONDS
 from ml.monitoring.verdict import Word
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def registry(shown: dict[str, Any]) -> CollectorRegistry:
 
 def _lag(numbers: dict[str, Any]) -> float | None:
     days = numbers.get("median_lag_days")
-    return None if days is None else days * 86_400
+    return None if days is None else days * DAY_SECONDS
 
 
 def _columns(shown: dict[str, Any], made: CollectorRegistry) -> None:

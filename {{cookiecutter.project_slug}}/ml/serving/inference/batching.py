@@ -84,7 +84,7 @@ class Batcher:
 
     async def _together(self, body: bytes, trial: bool) -> Answered:
         loop = asyncio.get_running_loop()
-        if not self._asked and not self._answered_one and self._writer.alone():
+        if not self._asked and not self._answered_one and self._writer.is_idle():
             self._answered_one = True
             loop.call_soon(self._turn_is_over)
             return await self._at_once(body, trial)
@@ -120,10 +120,10 @@ class Batcher:
                 continue
             one.answered = Answered(one.rows, answer.entries, body_of(answer.texts, one.single))
             try:
-                writer.put(answer.entries, one.durable)
+                writer.enqueue(answer.entries, one.durable)
             except JournalError as error:
                 one.durable.set_exception(error)
-        writer.gather()
+        writer.flush_when_ready()
 
     def _is_valid(self, served: Predictor, asked: Asked) -> bool:
         try:

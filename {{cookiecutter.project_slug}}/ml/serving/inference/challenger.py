@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from queue import Full, Queue
 from typing import Literal
 
-from ml.journal.records import SHADOW_SUFFIX, Record
+from ml.journal.records import SHADOW, SHADOW_SUFFIX, Record
 from ml.journal.store import Journal, JournalError
 from ml.request_schema import Row
 from ml.serving.inference.predictor import Answer, Predictor
@@ -104,11 +104,11 @@ class Challenger:
                 continue
             rows, entries = copy
             try:
-                (scored,) = served.answer([[dict(row) for row in rows]], "shadow")
+                (scored,) = served.answer([[dict(row) for row in rows]], SHADOW)
                 journal.append(
                     [_beside(s, e) for s, e in zip(scored.entries, entries, strict=True)]
                 )
-                self._metrics.answered(served.bundle.version, "shadow", len(rows))
+                self._metrics.answered(served.bundle.version, SHADOW, len(rows))
             except (Exception, JournalError) as error:  # nobody waits for it
                 self._failed(error)
         journal.close()

@@ -11,7 +11,7 @@ import pytest
 
 from ml.bundle import load_bundle
 from ml.errors import UserError
-from tests.serving.conftest import seal
+from tests.serving.conftest import point, seal
 
 
 @pytest.fixture
@@ -49,10 +49,12 @@ def _other_contract(folder: Path) -> None:
     seal(folder, "1")
 
 
-def test_a_sound_bundle_loads_through_the_link(project: Path) -> None:
-    bundle = load_bundle(Path("serving/champion"))
+def test_a_sound_bundle_loads_through_the_link(releases: Path, tmp_path: Path) -> None:
+    shutil.copytree(releases / "1", tmp_path / "serving/releases/1")
+    point(tmp_path, "1")
+    bundle = load_bundle(tmp_path / "serving/champion")
     assert bundle.version == "1"
-    assert bundle.folder == (project / "serving/releases/1").resolve()
+    assert bundle.folder == (tmp_path / "serving/releases/1").resolve()
 
 
 @pytest.mark.parametrize(

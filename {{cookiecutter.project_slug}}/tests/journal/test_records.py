@@ -1,19 +1,14 @@
-"""Several answers in one row of the journal: they come back one by one, by the ids that their caller got."""
+"""Several answers in one row of the journal come back one by one, by their callers' ids."""
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 from starlette.testclient import TestClient
 
-from ml.errors import UserError
-from ml.journal.export import export, prune
 from ml.journal.records import LARGEST, SHADOW_SUFFIX, ids_of, place_of
 from ml.journal.store import Journal
 from ml.serving.settings import Settings
@@ -85,24 +80,6 @@ def test_a_label_finds_its_row_and_no_other(client: TestClient, settings: Settin
     assert {p.prediction_id: p.outcome for p in journal.labelled()} == {ids[1]: 'yes, "100%"'}
 
 
-def test_export_and_pruning_count_answers(client: TestClient, project: Path) -> None:
-    ids = answered(client, sample_rows(CLASSIFICATION, 5))
-    single = client.post("/predict", json=sample_rows(CLASSIFICATION, 1)[0]).json()["prediction_id"]
-    assert (
-        client.post("/labels", json={"prediction_id": ids[4], "outcome": "no"}).json()["unknown"]
-        == 0
-    )
-    assert export(Path("all.parquet")) == 6
-    found = pd.read_parquet("all.parquet").set_index("prediction_id")
-    assert set(found.index) == {*ids, single}
-    assert found.loc[ids[4], "outcome"] == json.dumps("no")
-    assert found["outcome"].notna().sum() == 1
-    assert prune(days=-1) == 6
-    assert Journal().count() == 0
-    with closing(sqlite3.connect("serving/journal.db")) as connection:
-        assert connection.execute("SELECT count(*) FROM labels").fetchone() == (0,)
-
-
 def test_every_row_is_counted(client: TestClient) -> None:
     answered(client, sample_rows(CLASSIFICATION, 7))
     answered(client, sample_rows(CLASSIFICATION, 1))
@@ -110,13 +87,3 @@ def test_every_row_is_counted(client: TestClient) -> None:
     assert 'ml_rows_total{role="champion",version="1"} 8.0' in page
     assert "ml_journal_rows_total 8.0" in page
     assert 'ml_requests_total{status="200"} 2.0' in page
-
-
-def test_a_journal_of_other_columns_is_refused(tmp_path: Path) -> None:
-    with closing(sqlite3.connect(tmp_path / "old.db")) as connection:
-        connection.execute("CREATE TABLE predictions (prediction_id TEXT PRIMARY KEY, at DOUBLE)")
-    with pytest.raises(
-        UserError, match=r"the journal is an earlier one's, without .*'rows'"
-    ) as raised:
-        Journal(f"sqlite:///{tmp_path}/old.db")
-    assert "move it away" in raised.value.then
