@@ -7,6 +7,7 @@ With several workers prometheus-client keeps the numbers in files of PROMETHEUS_
 from __future__ import annotations
 
 import os
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -19,107 +20,76 @@ class Metrics:
     """One process's counters, in a registry of their own."""
 
     def __init__(self) -> None:
-        if _FOLDER in os.environ:
-            # asked for again and again otherwise, in case of a fork; workers are spawned
-            pid = os.getpid()
-            values.ValueClass = values.MultiProcessValue(lambda: pid)  # type: ignore[no-untyped-call]
-        registry = self._registry = CollectorRegistry()
+        _use_fixed_pid()
+        self._registry = registry = CollectorRegistry()
         self._serving: str | None = None
         self._answered: dict[tuple[str, str], Counter] = {}
-        self.requests = Counter(
-            "ml_requests", "Answers to POST /predict by HTTP status", ["status"], registry=registry
+        counter = partial(Counter, registry=registry)
+        gauge = partial(Gauge, registry=registry)
+        histogram = partial(Histogram, buckets=_SECONDS, registry=registry)
+        self.requests = counter(
+            "ml_requests", "Answers to POST /predict by HTTP status", ["status"]
         )
-        self.rows = Counter(
-            "ml_rows",
-            "Rows answered, by model version and role",
-            ["version", "role"],
-            registry=registry,
+        self.rows = counter(
+            "ml_rows", "Rows answered, by model version and role", ["version", "role"]
         )
-        self.seconds = Histogram(
-            "ml_request_seconds",
-            "Time to answer POST /predict, journal included",
-            buckets=_SECONDS,
-            registry=registry,
+        self.seconds = histogram(
+            "ml_request_seconds", "Time to answer POST /predict, journal included"
         )
-        self.waiting = Gauge(
+        self.waiting = gauge(
             "ml_requests_waiting",
             "Requests inside that wait for their answer, looked at four times a second",
             multiprocess_mode="livesum",
-            registry=registry,
         )
-        self.room = Gauge(
-            "ml_requests_room",
-            "Requests that may be inside at once",
-            multiprocess_mode="livesum",
-            registry=registry,
+        self.room = gauge(
+            "ml_requests_room", "Requests that may be inside at once", multiprocess_mode="livesum"
         )
-        self.connections_dropped = Counter(
+        self.connections_dropped = counter(
             "ml_connections_dropped",
             "Connections closed to make room for new ones, because as many were open as may be",
-            registry=registry,
         )
-        self.journal_rows = Counter(
-            "ml_journal_rows", "Rows made durable in the journal", registry=registry
-        )
-        self.journal_failures = Counter(
-            "ml_journal_failures", "Writes to the journal that failed", registry=registry
-        )
-        self.commit_seconds = Histogram(
-            "ml_journal_commit_seconds", "Time of one commit", buckets=_SECONDS, registry=registry
-        )
-        self._journal_bytes = Gauge(
+        self.journal_rows = counter("ml_journal_rows", "Rows made durable in the journal")
+        self.journal_failures = counter("ml_journal_failures", "Writes to the journal that failed")
+        self.commit_seconds = histogram("ml_journal_commit_seconds", "Time of one commit")
+        self._journal_bytes = gauge(
             "ml_journal_bytes",
             "Bytes that the journal takes on disk",
             ["database"],
             multiprocess_mode="livemax",
-            registry=registry,
         )
-        self._journal_free_bytes = Gauge(
+        self._journal_free_bytes = gauge(
             "ml_journal_free_bytes",
             "Bytes that are free on the journal's disk (a file's; a database server does not say)",
             ["database"],
             multiprocess_mode="livemin",
-            registry=registry,
         )
-        self.label_failures = Counter(
-            "ml_label_failures",
-            "Requests to POST /labels that could not be recorded",
-            registry=registry,
+        self.label_failures = counter(
+            "ml_label_failures", "Requests to POST /labels that could not be recorded"
         )
-        self.labels_recorded = Counter(
-            "ml_labels", "Outcomes recorded over POST /labels", registry=registry
-        )
-        self.callers_refused = Counter(
+        self.labels_recorded = counter("ml_labels", "Outcomes recorded over POST /labels")
+        self.callers_refused = counter(
             "ml_callers_refused",
             "Requests refused for who sent them: api_key, rate, host, origin",
             ["reason"],
-            registry=registry,
         )
         for reason in ("api_key", "rate", "host", "origin"):
             # at 0 from the start, so that the first one is an increase
             self.callers_refused.labels(reason)
-        self.key_file_failures = Counter(
+        self.key_file_failures = counter(
             "ml_key_file_failures",
             "Looks at a file of API keys that found it missing, unreadable or wrong",
-            registry=registry,
         )
-        self.bundle_failures = Counter(
-            "ml_bundle_failures",
-            "Bundles that were refused; the one before went on serving",
-            registry=registry,
+        self.bundle_failures = counter(
+            "ml_bundle_failures", "Bundles that were refused; the one before went on serving"
         )
-        self.challenger_failures = Counter(
-            "ml_challenger_failures",
-            "Requests the challenger failed at or left out",
-            ["reason"],
-            registry=registry,
+        self.challenger_failures = counter(
+            "ml_challenger_failures", "Requests the challenger failed at or left out", ["reason"]
         )
-        self.bundle = Gauge(
+        self.bundle = gauge(
             "ml_bundle_serving",
             "1 for the version that answers",
             ["version"],
             multiprocess_mode="livemax",
-            registry=registry,
         )
 
     def serving(self, version: str) -> None:
@@ -142,7 +112,7 @@ class Metrics:
         self.commit_seconds.observe(seconds)
 
     def journal_size(self, database: str, taken: int, free: int | None) -> None:
-        """Note the bytes of the journal, and those that are left on its disk where that is known."""
+        """Note the bytes of the journal, and those left on its disk where that is known."""
         self._journal_bytes.labels(database).set(taken)
         if free is not None:
             self._journal_free_bytes.labels(database).set(free)
@@ -154,3 +124,13 @@ class Metrics:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
+
+
+def _use_fixed_pid() -> None:
+    """Tell prometheus-client this process's id once.
+
+    It asks for it again and again otherwise, in case of a fork; workers are spawned.
+    """
+    if _FOLDER in os.environ:
+        pid = os.getpid()
+        values.ValueClass = values.MultiProcessValue(lambda: pid)  # type: ignore[no-untyped-call]

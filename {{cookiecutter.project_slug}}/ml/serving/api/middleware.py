@@ -1,4 +1,4 @@
-"""The outermost layer: who may ask, how much, and the short way to the predict route.
+"""The outermost layer: who may ask, how much, and the direct route to `POST /predict`.
 
 Without keys everyone may ask (and `ml serve` binds to loopback only); with keys everything but
 /health and the empty pages needs one, and `/labels` one of its own where there are any. Pages of
@@ -7,10 +7,8 @@ other origins may not ask.
 
 from __future__ import annotations
 
-import asyncio
 import time
-from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,7 +18,6 @@ from ml.serving.api.origin import check_host, check_origin
 
 if TYPE_CHECKING:
     from ml.serving.api.tracing import Tracing
-    from ml.serving.inference.admission import Task
     from ml.serving.inference.service import Service
 
 PAGES = ("/", "/docs")  # hold nothing; what they show they ask for with a key
@@ -29,8 +26,8 @@ LABELS = "/labels"
 OPEN = ("/health/", "/v2/health/")  # probes carry no key
 
 
-class Gate:
-    """Checks who asks, then hands over.
+class ServiceMiddleware:
+    """Checks who asks, then calls the route.
 
     Args:
         app: everything but predictions.
@@ -44,8 +41,8 @@ class Gate:
     ) -> None:
         self.app = app
         self.service = service
-        self._predict = predict if tracing is None else tracing.of(predict, "/predict")
-        self._infer = self._admitted if tracing is None else tracing.of(self._admitted, INFER)
+        self._predict = predict if tracing is None else tracing.wrap(predict, "/predict")
+        self._infer = self._admitted if tracing is None else tracing.wrap(self._admitted, INFER)
         settings = service.settings
         self._keys = settings.keys
         self._label_keys = settings.label_keys if settings.label_keys.needed else settings.keys
@@ -66,7 +63,7 @@ class Gate:
             return
 
     def _check_caller(self, scope: Scope) -> None:
-        """Refuse, and count, who may not ask; leaves the header in the scope as a dictionary, made once."""
+        """Refuse, and count, who may not ask; the scope gets the header as a dictionary."""
         fields = scope["fields"] = dict(scope["headers"])
         path = scope["path"]
         keys = self._label_keys if path == LABELS else self._keys
@@ -103,35 +100,24 @@ class Gate:
             scope = {**scope, "method": "GET"}  # the server leaves the body of the answer out
         await self.app(scope, receive, send)
 
-    async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A route of the application, which finds the body in its scope."""
-        limit, task = (
-            self.service.settings.serve.max_body_bytes,
-            cast("Task", asyncio.current_task()),
-        )
-        check_headers(scope, limit)
-        scope["body"] = await read_body(receive, limit, partial(self.service.admission.hold, task))
-        await self.app(scope, receive, send)
-
     async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A route with a body, with the admission and the deadline of `POST /predict`; inferences are counted too."""
-        admission, task = self.service.admission, cast("Task", asyncio.current_task())
+        """A route of the application that finds the body in its scope, admitted as predictions are.
+
+        Refused inferences are counted as refused predictions are.
+        """
+        limit = self.service.settings.serve.max_body_bytes
+        slot = self.service.admission.slot(time.perf_counter())
 
         async def answering(message: Message) -> None:
-            admission.leave(task)  # a slow reader is not past the deadline
+            slot.leave()  # the deadline does not hold for a client that reads slowly
             if message.get("status", 200) != 200 and scope["path"] != LABELS:
                 self.service.metrics.requests.labels(str(message["status"])).inc()
             await send(message)
 
         try:
-            admission.enter(task, time.perf_counter())
-            await self._limited(scope, receive, answering)
-        except asyncio.CancelledError:
-            if not admission.timed_out(task):
-                raise
-            late = refusal(503, "deadline", "not answered in time", ("server",), Retry_After="1")
-            await send_refusal(answering, late)
+            with slot:
+                check_headers(scope, limit)
+                scope["body"] = await read_body(receive, limit, slot.hold)
+                await self.app(scope, receive, answering)
         except RefusedError as refused:
             await send_refusal(answering, refused)
-        finally:
-            admission.leave(task)

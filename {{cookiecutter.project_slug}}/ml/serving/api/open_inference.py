@@ -8,9 +8,9 @@ answered, journaled.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any, NotRequired
+from typing import Annotated, Any, NotRequired
 
-from fastapi import FastAPI, Path, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError, with_config
@@ -19,15 +19,15 @@ from pydantic_core import ErrorDetails
 # typing's own is not accepted by pydantic before Python 3.12
 from typing_extensions import TypedDict
 
-from ml.contract import MAX_LEVEL_LENGTH, MAX_TEXT_LENGTH, Column
+from ml.bundle import Bundle
+from ml.contract import MAX_LEVEL_LENGTH, MAX_TEXT_LENGTH, Column, Contract
 from ml.errors import Detail, RefusedError, refusal
+from ml.serving.api.dependencies import CurrentPredict, CurrentService
 from ml.serving.inference.admission import LARGE_BODY
-
-if TYPE_CHECKING:
-    from ml.serving.api.predict import Predict
-    from ml.serving.inference.service import Service
+from ml.serving.inference.service import Service
 
 SERVER = "ml"
+router = APIRouter(prefix="/v2")
 Name = Annotated[str, Path(min_length=1)]
 
 
@@ -52,53 +52,63 @@ class Infer(TypedDict):
 INFER = TypeAdapter(Infer)
 
 
-def add_routes(app: FastAPI, service: Service, predict: Predict) -> None:
-    """Add the protocol's routes to the application."""
+@router.get("")
+async def server() -> dict[str, Any]:
+    """The server's name and what it can do."""
+    return {"name": SERVER, "version": "2", "extensions": []}
 
-    @app.get("/v2")
-    async def server() -> dict[str, Any]:
-        """The server's name and what it can do."""
-        return {"name": SERVER, "version": "2", "extensions": []}
 
-    @app.get("/v2/health/live")
-    async def live() -> dict[str, bool]:
-        """The process answers."""
-        return {"live": True}
+@router.get("/health/live")
+async def live() -> dict[str, bool]:
+    """The process answers."""
+    return {"live": True}
 
-    @app.get("/v2/health/ready")
-    async def ready() -> JSONResponse:
-        """The model takes traffic."""
-        is_ready = service.not_ready is None
-        return JSONResponse({"ready": is_ready}, 200 if is_ready else 503)
 
-    @app.get("/v2/models/{name}")
-    @app.get("/v2/models/{name}/versions/{version}")
-    async def model(name: Name, version: str | None = None) -> dict[str, Any]:
-        """The model's tensors."""
-        _check(service, name, version)
-        return _metadata(service)
+@router.get("/health/ready")
+async def ready(service: CurrentService) -> JSONResponse:
+    """The model takes traffic."""
+    is_ready = service.not_ready is None
+    return JSONResponse({"ready": is_ready}, 200 if is_ready else 503)
 
-    @app.get("/v2/models/{name}/ready")
-    @app.get("/v2/models/{name}/versions/{version}/ready")
-    async def model_ready(name: Name, version: str | None = None) -> dict[str, Any]:
-        """The model takes traffic."""
-        _check(service, name, version)
-        return {"name": name, "ready": service.not_ready is None}
 
-    @app.post("/v2/models/{name}/infer")
-    @app.post("/v2/models/{name}/versions/{version}/infer")
-    async def infer(request: Request, name: Name, version: str | None = None) -> JSONResponse:
-        """Answer rows that are sent as columns."""
-        _check(service, name, version)
-        body, limit = request.scope["body"], service.settings.serve.max_rows
-        given, rows = (
-            await run_in_threadpool(_read, body, limit)
-            if len(body) >= LARGE_BODY
-            else _read(body, limit)
-        )
-        answered = await predict.predict_and_count(rows)
-        request.scope["answered"] = answered  # for whoever traces
-        return JSONResponse({**given, **_outputs(service, json.loads(answered.body))})
+@router.get("/models/{name}")
+@router.get("/models/{name}/versions/{version}")
+async def model(service: CurrentService, name: Name, version: str | None = None) -> dict[str, Any]:
+    """The model's tensors."""
+    _check(service, name, version)
+    return _metadata(service.served.bundle)
+
+
+@router.get("/models/{name}/ready")
+@router.get("/models/{name}/versions/{version}/ready")
+async def model_ready(
+    service: CurrentService, name: Name, version: str | None = None
+) -> dict[str, Any]:
+    """The model takes traffic."""
+    _check(service, name, version)
+    return {"name": name, "ready": service.not_ready is None}
+
+
+@router.post("/models/{name}/infer")
+@router.post("/models/{name}/versions/{version}/infer")
+async def infer(
+    request: Request,
+    service: CurrentService,
+    predict: CurrentPredict,
+    name: Name,
+    version: str | None = None,
+) -> JSONResponse:
+    """Answer rows that are sent as columns."""
+    _check(service, name, version)
+    body, limit = request.scope["body"], service.settings.serve.max_rows
+    given, rows = (
+        await run_in_threadpool(_read, body, limit)
+        if len(body) >= LARGE_BODY
+        else _read(body, limit)
+    )
+    answered = await predict.predict_and_count(rows)
+    request.scope["answered"] = answered  # for whoever traces
+    return JSONResponse({**given, **_outputs(service.served.bundle, json.loads(answered.body))})
 
 
 def _read(body: bytes, limit: int) -> tuple[dict[str, str], bytes]:
@@ -113,12 +123,9 @@ def _read(body: bytes, limit: int) -> tuple[dict[str, str], bytes]:
 
 
 def _detail(error: ErrorDetails) -> Detail:
-    said = (
-        f"not valid JSON: {error['ctx']['error']}"
-        if error["type"] == "json_invalid"
-        else error["msg"]
-    )
-    return {"type": error["type"], "loc": ["body", *error["loc"]], "msg": said}
+    is_json = error["type"] != "json_invalid"
+    msg = error["msg"] if is_json else f"not valid JSON: {error['ctx']['error']}"
+    return {"type": error["type"], "loc": ["body", *error["loc"]], "msg": msg}
 
 
 def _check(service: Service, name: str, version: str | None) -> None:
@@ -130,62 +137,69 @@ def _check(service: Service, name: str, version: str | None) -> None:
 
 def _rows(body: Infer, limit: int) -> list[dict[str, Any]]:
     tensors = body["inputs"]
-    lengths = {tensor["name"]: len(tensor["data"]) for tensor in tensors}
-    if len(lengths) != len(tensors):
-        raise refusal(422, "inputs", "a column is sent twice", ("body", "inputs"))
-    if len(set(lengths.values())) != 1:
-        raise refusal(
-            422, "inputs", f"columns differ in length: {lengths}"[:500], ("body", "inputs")
-        )
-    n = next(iter(lengths.values()))
-    if n > limit:
-        raise refusal(422, "inputs", f"a request holds at most {limit} rows", ("body", "inputs"))
+    n = _row_count(tensors, limit)
     for tensor in tensors:
         if tensor["shape"] not in ([n], [n, 1]):
-            said = f'column "{tensor["name"][:60]}": shape {tensor["shape"][:8]} is neither [{n}] nor [{n}, 1]'
-            raise refusal(422, "shape", said, ("body", "inputs"))
+            name, shape = tensor["name"][:60], tensor["shape"][:8]
+            raise _refused("shape", f'column "{name}": shape {shape} is neither [{n}] nor [{n}, 1]')
     return [{tensor["name"]: tensor["data"][i] for tensor in tensors} for i in range(n)]
 
 
-def _metadata(service: Service) -> dict[str, Any]:
-    bundle = service.served.bundle
-    contract = bundle.contract
-    outputs = [("prediction_id", "BYTES", [-1]), ("prediction", _answer_type(service), [-1])]
-    if contract.is_classification:
-        outputs.append(("probabilities", "FP32", [-1, len(contract.target.classes)]))
+def _row_count(tensors: list[Tensor], limit: int) -> int:
+    """How many rows the columns hold."""
+    lengths = {tensor["name"]: len(tensor["data"]) for tensor in tensors}
+    if len(lengths) != len(tensors):
+        raise _refused("inputs", "a column is sent twice")
+    if len(set(lengths.values())) != 1:
+        raise _refused("inputs", f"columns differ in length: {lengths}"[:500])
+    n = next(iter(lengths.values()))
+    if n > limit:
+        raise _refused("inputs", f"a request holds at most {limit} rows")
+    return n
+
+
+def _refused(kind: str, msg: str) -> RefusedError:
+    return refusal(422, kind, msg, ("body", "inputs"))
+
+
+def _metadata(bundle: Bundle) -> dict[str, Any]:
     return {
         "name": bundle.lineage.get("name"),
         "versions": [bundle.version],
         "platform": "onnx",
-        "inputs": [{"name": c.name, "datatype": _type(c), "shape": [-1]} for c in contract.columns],
-        "outputs": [
-            {"name": name, "datatype": kind, "shape": shape} for name, kind, shape in outputs
-        ],
+        "inputs": [_tensor(c.name, _datatype(c), [-1]) for c in bundle.contract.columns],
+        "outputs": _output_tensors(bundle.contract, -1),
     }
 
 
-def _type(column: Column) -> str:
+def _datatype(column: Column) -> str:
     return {"numeric": "FP64", "integer": "INT64", "boolean": "BOOL"}.get(column.kind, "BYTES")
 
 
-def _answer_type(service: Service) -> str:
-    return "BYTES" if service.served.bundle.contract.is_classification else "FP64"
+def _output_tensors(contract: Contract, n: int) -> list[dict[str, Any]]:
+    """Name, type and shape of the outputs for `n` rows; -1: any number of rows."""
+    prediction = "BYTES" if contract.is_classification else "FP64"
+    tensors = [_tensor("prediction_id", "BYTES", [n]), _tensor("prediction", prediction, [n])]
+    if contract.is_classification:
+        tensors.append(_tensor("probabilities", "FP32", [n, len(contract.target.classes)]))
+    return tensors
 
 
-def _outputs(service: Service, answers: list[dict[str, Any]]) -> dict[str, Any]:
-    bundle, n = service.served.bundle, len(answers)
-    columns: list[tuple[str, str, list[int], list[Any]]] = [
-        ("prediction_id", "BYTES", [n], [a["prediction_id"] for a in answers]),
-        ("prediction", _answer_type(service), [n], [a["prediction"] for a in answers]),
-    ]
+def _tensor(name: str, datatype: str, shape: list[int]) -> dict[str, Any]:
+    return {"name": name, "datatype": datatype, "shape": shape}
+
+
+def _outputs(bundle: Bundle, answers: list[dict[str, Any]]) -> dict[str, Any]:
+    """What `POST /predict` answers, as tensors."""
+    columns = [[a["prediction_id"] for a in answers], [a["prediction"] for a in answers]]
     if bundle.contract.is_classification:
-        shares = [share for a in answers for share in a["probabilities"].values()]
-        columns.append(("probabilities", "FP32", [n, len(bundle.contract.target.classes)], shares))
+        columns.append([share for a in answers for share in a["probabilities"].values()])
+    tensors = _output_tensors(bundle.contract, len(answers))
     versions = sorted({a["model_version"] for a in answers})
     return {
         "model_name": bundle.lineage.get("name"),
         "model_version": versions[0] if len(versions) == 1 else bundle.version,
         "outputs": [
-            {"name": n, "datatype": kind, "shape": s, "data": data} for n, kind, s, data in columns
+            {**tensor, "data": data} for tensor, data in zip(tensors, columns, strict=True)
         ],
     }

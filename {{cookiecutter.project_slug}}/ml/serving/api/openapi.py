@@ -1,4 +1,4 @@
-"""The description of the API: OpenAPI at /openapi.json and a page at /docs, both made from the bundle's contract."""
+"""The description of the API at /openapi.json, made from the contract of the bundle that serves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI
 
 from ml.contract import FLOAT32_MAX, Contract
-from ml.journal.labels import MAX_LABELS, LabelSchema
+from ml.journal.labels import MAX_LABELS
+from ml.serving.api.labels import LABEL_SCHEMA
 from ml.serving.api.open_inference import INFER
 from ml.serving.inference.predictor import Predictor, target_schema
 
@@ -18,15 +19,18 @@ if TYPE_CHECKING:
 
 
 def document_of(app: FastAPI, service: Service) -> Callable[[], bytes]:
-    """FastAPI's OpenAPI document, completed by the served contract, the bodies and all refusals; made once a model."""
-    made: tuple[Predictor, bytes] | None = None
+    """FastAPI's OpenAPI document, with the served contract, the bodies and all refusals added.
+
+    It is made once for each model.
+    """
+    latest: tuple[Predictor, bytes] | None = None
 
     def document() -> bytes:
-        nonlocal made
+        nonlocal latest
         served = service.served
-        if made is None or made[0] is not served:
-            made = served, json.dumps(_schema(app, service)).encode()
-        return made[1]
+        if latest is None or latest[0] is not served:
+            latest = served, json.dumps(_schema(app, service)).encode()
+        return latest[1]
 
     return document
 
@@ -45,7 +49,7 @@ def _schema(app: FastAPI, service: Service) -> dict[str, Any]:
 
 
 def _labels_body(contract: Contract) -> dict[str, Any]:
-    label = LabelSchema().json_schema()
+    label = LABEL_SCHEMA.json_schema()
     label["properties"]["outcome"] = _outcome_schema(contract)
     many = {"type": "array", "items": label, "maxItems": MAX_LABELS}
     return {"required": True, "content": _json({"anyOf": [label, many]})}
@@ -75,16 +79,9 @@ def _predict(service: Service) -> dict[str, Any]:
 
 def _complete(operation: dict[str, Any], path: str, method: str, service: Service) -> None:
     """Add an operation's refusals, and the one model and version that its path may name."""
-    statuses = {"403"} if "/health/" in path else {"401", "403", "429"}
-    if "{name}" in path:
-        statuses.add("404")
-    if method == "post":
-        statuses |= {"413", "415", "422", "500", "503"}
-    if path.endswith("/health/ready"):
-        statuses.add("503")
     refusals = {
         status: {"description": _REFUSALS[status], "content": _json(_ERROR)}
-        for status in sorted(statuses)
+        for status in sorted(_refusal_statuses(path, method))
     }
     kept = {status: answer for status, answer in operation["responses"].items() if status == "200"}
     operation["responses"] = {**kept, **refusals}
@@ -92,6 +89,17 @@ def _complete(operation: dict[str, Any], path: str, method: str, service: Servic
     served = {"name": bundle.lineage.get("name"), "version": bundle.version}
     for parameter in operation.get("parameters", []):
         parameter["schema"] = {"enum": [served[parameter["name"]]]}
+
+
+def _refusal_statuses(path: str, method: str) -> set[str]:
+    statuses = {"403"} if "/health/" in path else {"401", "403", "429"}
+    if "{name}" in path:
+        statuses.add("404")
+    if method == "post":
+        statuses |= {"413", "415", "422", "500", "503"}
+    if path.endswith("/health/ready"):
+        statuses.add("503")
+    return statuses
 
 
 _REFUSALS = {

@@ -1,18 +1,16 @@
-"""`POST /predict`: a plain ASGI route, because each layer of a framework costs as much as the model's answer.
+"""`POST /predict`: a plain ASGI route; a framework's layers each cost as much as the model.
 
 Body: one row or an array of rows. The answer is in the journal before it is sent.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
-from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from starlette.types import Receive, Scope, Send
 
-from ml.errors import RefusedError, refusal
+from ml.errors import RefusedError
 from ml.serving.api.asgi import check_headers, read_body, send_json, send_refusal
 from ml.serving.inference.admission import LARGE_BODY
 from ml.serving.inference.batching import Batcher
@@ -20,7 +18,6 @@ from ml.serving.inference.predictor import Answered
 from ml.serving.logs import log_answer
 
 if TYPE_CHECKING:
-    from ml.serving.inference.admission import Task
     from ml.serving.inference.service import Service
 
 
@@ -34,28 +31,18 @@ class Predict:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._ok = service.metrics.requests.labels("200")
-        self._answering = Batcher(service)
+        self._batcher = Batcher(service)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         service, began = self._service, time.perf_counter()
-        task = cast("Task", asyncio.current_task())
         try:
-            service.admission.enter(task, began)
-            try:
+            with service.admission.slot(began) as slot:
                 limit = service.settings.serve.max_body_bytes
                 if check_headers(scope, limit) >= LARGE_BODY:
-                    self._answering.refuse_when_full()
-                body = await read_body(receive, limit, partial(service.admission.hold, task))
-                answered = await self._answering.answer(body, scope["query_string"] == b"trial")
-            except asyncio.CancelledError:
-                if not service.admission.timed_out(task):
-                    raise
-                raise refusal(
-                    503, "deadline", "not answered in time", ("server",), Retry_After="1"
-                ) from None
-            finally:
-                service.admission.leave(task)
+                    self._batcher.refuse_when_full()
+                body = await read_body(receive, limit, slot.hold)
+                answered = await self._batcher.answer(body, scope["query_string"] == b"trial")
         except RefusedError as refused:
             service.metrics.requests.labels(str(refused.status)).inc()
             await send_refusal(send, refused)
@@ -67,12 +54,12 @@ class Predict:
     async def predict_and_count(self, body: bytes) -> Answered:
         """The durable answer to another route's body, counted as one of `POST /predict`."""
         began = time.perf_counter()
-        answered = await self._answering.answer(body)
+        answered = await self._batcher.answer(body)
         self.count(answered, time.perf_counter() - began)
         return answered
 
     def count(self, answered: Answered, seconds: float) -> None:
-        """Count an answered request, log it and leave a copy for the challenger, as the settings say."""
+        """Count an answered request; log it and leave the challenger a copy where asked to."""
         metrics, entries = self._service.metrics, answered.entries
         self._ok.inc()
         metrics.seconds.observe(seconds)

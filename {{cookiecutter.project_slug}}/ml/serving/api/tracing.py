@@ -1,4 +1,6 @@
-"""OpenTelemetry: a span for each request for predictions where the environment asks for it; else its SDK stays out.
+"""OpenTelemetry: a span for each request for predictions, if the environment asks for it.
+
+Else its SDK is not imported.
 
 Reads: OpenTelemetry's own variables: OTEL_EXPORTER_OTLP_ENDPOINT (or
 OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) or OTEL_TRACES_EXPORTER (otlp, console, none) turn it on;
@@ -19,6 +21,7 @@ from ml.journal.records import first_ids
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.trace import Span
 
     from ml.serving.inference.predictor import Answered
 
@@ -60,37 +63,45 @@ class Tracing:
         self._kind, self._error = SpanKind.SERVER, StatusCode.ERROR
         self._parent = TraceContextTextMapPropagator().extract
 
-    def of(self, app: ASGIApp, route: str) -> ASGIApp:
-        """An application for `POST` on a route, each request within a span of its caller's trace."""
+    def wrap(self, app: ASGIApp, route: str) -> ASGIApp:
+        """An application for `POST` on a route, each request in a span of its caller's trace."""
         begun = {"http.request.method": "POST", "http.route": route}
 
         async def traced(scope: Scope, receive: Receive, send: Send) -> None:
-            headers = {
-                n.decode("latin-1"): v.decode("latin-1")
-                for n, v in scope["headers"]
-                if n.startswith(b"trace")
-            }
-            parent = self._parent(headers)
+            parent = self._parent(_trace_headers(scope))
             with self._tracer.start_as_current_span(
                 f"POST {route}", parent, self._kind, begun
             ) as span:
-
-                async def sending(message: Message) -> None:
-                    if "status" in message:
-                        span.set_attribute("http.response.status_code", message["status"])
-                        if message["status"] >= 500:
-                            span.set_status(self._error)
-                    await send(message)
-
-                await app(scope, receive, sending)
+                await app(scope, receive, self._recording_status(send, span))
                 if span.is_recording() and "answered" in scope:
                     span.set_attributes(_attributes(scope["answered"]))
 
         return traced
 
+    def _recording_status(self, send: Send, span: Span) -> Send:
+        """A `send` that notes the answer's status in the span."""
+
+        async def sending(message: Message) -> None:
+            if "status" in message:
+                span.set_attribute("http.response.status_code", message["status"])
+                if message["status"] >= 500:
+                    span.set_status(self._error)
+            await send(message)
+
+        return sending
+
     def close(self) -> None:
         """Send what is left."""
         self._provider.shutdown()
+
+
+def _trace_headers(scope: Scope) -> dict[str, str]:
+    """`traceparent` and `tracestate` of a request."""
+    return {
+        name.decode("latin-1"): value.decode("latin-1")
+        for name, value in scope["headers"]
+        if name.startswith(b"trace")
+    }
 
 
 def _attributes(answered: Answered) -> dict[str, Any]:

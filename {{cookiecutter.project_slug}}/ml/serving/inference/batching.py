@@ -19,7 +19,7 @@ from ml.errors import RefusedError, refusal
 from ml.journal.group_commit import GroupCommitWriter
 from ml.journal.store import JournalError
 from ml.request_schema import Row
-from ml.serving.inference.admission import LARGE_BODY
+from ml.serving.inference.admission import LARGE_BODY, overloaded, unavailable
 from ml.serving.inference.predictor import Answer, Answered, Predictor, body_of
 
 if TYPE_CHECKING:
@@ -71,9 +71,7 @@ class Batcher:
             await self._writer.write(answered.entries)
         except JournalError as error:
             self._service.metrics.journal_failures.inc()
-            raise refusal(
-                503, "journal", f"not answered, because {error}", ("server",), Retry_After="1"
-            ) from None
+            raise unavailable("journal", f"not answered, because {error}") from None
         return answered
 
     @property
@@ -171,13 +169,7 @@ class Batcher:
             RefusedError: as many as may wait do.
         """
         if self._large >= LARGE_THREADS + LARGE_WAITING:
-            raise refusal(
-                503,
-                "overloaded",
-                "too many large requests; try again",
-                ("server",),
-                Retry_After="1",
-            )
+            raise overloaded("too many large requests")
 
     async def _in_thread(self, body: bytes, trial: bool) -> Answered:
         self.refuse_when_full()

@@ -1,4 +1,4 @@
-"""From valid rows to the journal's entries and the bytes of the answer: the core that every route shares."""
+"""From valid rows to the journal's entries and the bytes of the answer; every route uses it."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Given = list[str | None] | None  # the rows' own ids; None: the contract has no 
 
 
 class Answer(NamedTuple):
-    """A model's answer to a request's rows: the journal's entries, and each row's answer as JSON."""
+    """A model's answer to a request: the journal's entries, and each row's answer as JSON."""
 
     entries: list[Record]
     texts: list[str]
 
 
 class Answered(NamedTuple):
-    """One answered request: its valid rows, the journal's entries for them, and the answer's bytes."""
+    """One answered request: its valid rows, their journal entries, and the answer's bytes."""
 
     rows: Sequence[Row]
     entries: Sequence[Record]
@@ -64,16 +64,19 @@ class Predictor:
         """
         given = [self._given_ids(rows) for rows in requests]
         every = requests[0] if len(requests) == 1 else list(chain.from_iterable(requests))
-        predictions, shares = self._in_words(every)
-        made, begin = [], 0
+        predictions, shares = self._format_predictions(every)
+        answers, begin = [], 0
         for rows, ids in zip(requests, given, strict=True):
             part = slice(begin, begin + len(rows))
-            made.append(self._answer(rows, ids, predictions[part], shares[part], role))
+            answers.append(self._answer(rows, ids, predictions[part], shares[part], role))
             begin += len(rows)
-        return made
+        return answers
 
-    def _in_words(self, rows: Sequence[Row]) -> tuple[list[str], list[str]]:
-        """Predictions and probabilities as the journal and the answer have them; a regression has no probabilities."""
+    def _format_predictions(self, rows: Sequence[Row]) -> tuple[list[str], list[str]]:
+        """Predictions and probabilities as the journal and the answer have them.
+
+        A regression has no probabilities.
+        """
         if not rows:
             return [], []
         values = self.bundle.answer(self.bundle.encoder.rows(rows))
@@ -102,38 +105,39 @@ class Predictor:
     ) -> Answer:
         if len(rows) > LARGEST:
             parts = [slice(i, i + LARGEST) for i in range(0, len(rows), LARGEST)]
-            some = [
+            answers = [
                 self._answer(rows[p], given and given[p], predictions[p], shares[p], role)
                 for p in parts
             ]
             return Answer(
-                [e for part in some for e in part.entries], [t for part in some for t in part.texts]
+                [entry for answer in answers for entry in answer.entries],
+                [text for answer in answers for text in answer.texts],
             )
         if not rows:
             return Answer([], [])
-        at, version = time.time(), self.bundle.version
+        entry = self._entry(rows, given, predictions, shares, role)
+        return Answer([entry], _texts(entry, predictions, shares))
+
+    def _entry(
+        self,
+        rows: Sequence[Row],
+        given: Given,
+        predictions: list[str],
+        shares: list[str],
+        role: str,
+    ) -> Record:
+        """The journal's entry: one row's values as they are, those of several rows as arrays."""
         if len(rows) == 1:
             row_id, features = given[0] if given else None, orjson.dumps(rows[0]).decode()
             prediction, probabilities = predictions[0], shares[0] if shares else None
         else:
-            row_id, features = (
-                orjson.dumps(given).decode() if given else None,
-                orjson.dumps(rows).decode(),
-            )
+            row_id = orjson.dumps(given).decode() if given else None
+            features = orjson.dumps(rows).decode()
             prediction, probabilities = _array(predictions), _array(shares) if shares else None
-        entry = Record(
+        at, version = time.time(), self.bundle.version
+        return Record(
             new_id(at), at, version, role, row_id, features, prediction, probabilities, len(rows)
         )
-        head = f'","model_version":{_quoted(version)},"prediction":'
-        ids = ids_of(entry.prediction_id, entry.rows)
-        if not shares:
-            texts = [
-                f'{{"prediction_id":"{i}{head}{p}}}' for i, p in zip(ids, predictions, strict=True)
-            ]
-        else:
-            words = zip(ids, predictions, shares, strict=True)
-            texts = [f'{{"prediction_id":"{i}{head}{p},"probabilities":{s}}}' for i, p, s in words]
-        return Answer([entry], texts)
 
     def _given_ids(self, rows: Sequence[Row]) -> Given:
         """The rows' own ids, taken out of them: they are no features."""
@@ -147,6 +151,16 @@ class Predictor:
         """What a canary's share sticks to: the rows' ids; a row without one gets a random one."""
         given = [row.get(self._id) for row in rows] if self._id else [None] * len(rows)
         return [os.urandom(8).hex() if row_id is None else str(row_id) for row_id in given]
+
+
+def _texts(entry: Record, predictions: list[str], shares: list[str]) -> list[str]:
+    """Each row's answer as JSON."""
+    ids = ids_of(entry.prediction_id, entry.rows)
+    head = f'","model_version":{_quoted(entry.version)},"prediction":'
+    if not shares:
+        return [f'{{"prediction_id":"{i}{head}{p}}}' for i, p in zip(ids, predictions, strict=True)]
+    answers = zip(ids, predictions, shares, strict=True)
+    return [f'{{"prediction_id":"{i}{head}{p},"probabilities":{s}}}' for i, p, s in answers]
 
 
 def _array(items: list[str]) -> str:
@@ -164,7 +178,10 @@ def _quoted(version: str) -> str:
 
 
 def new_id(at: float) -> str:
-    """An entry's id: 48 bits of milliseconds, so that ids sort by time, then 80 random ones that nobody guesses."""
+    """An entry's id: 48 bits of milliseconds, then 80 random bits.
+
+    So ids sort by time, and nobody guesses one.
+    """
     return f"{int(at * 1000):012x}{os.urandom(10).hex()}"
 
 
