@@ -1,1 +1,14 @@
-"""What was answered, and what came of it."""
+"""What was answered and what came of it: two append-only tables in sqlite or PostgreSQL.
+
+records.py            one row of the journal: what a model answered to one request
+schema.py             the two tables
+database.py           the database as a driver sees it, and the write lock between processes
+append_connection.py  the driver's connection through which answers are appended
+reading.py            answers read back, each with its latest label
+store.py              `Journal`: append, label, read and remove
+group_commit.py       many requests wait for one sync to disk
+labels.py             outcomes by prediction id, from a file or a request
+json_columns.py       JSON texts as Arrow columns
+scan.py               the journal in bulk, as arrays: what monitoring reads
+export.py             the export to Parquet; removal of old answers
+"""

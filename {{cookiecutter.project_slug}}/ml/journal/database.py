@@ -1,14 +1,27 @@
-"""The journal's database as a driver sees it: durable connections, sqlite's log, what may be shown of an address."""
+"""The journal's database as a driver sees it: durable connections and sqlite's log.
+
+Also the write lock between processes, and what may be shown of an address or an error.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
+
+# a few commits of another worker; a caller in the event loop waits no longer
+TRY_SECONDS = 0.001
+# between two tries; another worker's commit takes about the first
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.0002, 0.005
 
 
 def engine_of(url: sa.URL, patience: float) -> sa.Engine:
@@ -71,7 +84,7 @@ def free_bytes_of(engine: sa.Engine) -> int | None:
 
 
 def log_of(connection: sqlite3.Connection) -> int | None:
-    """The log of sqlite, opened to be synced by us; this connection's commits no longer wait for the disk themselves.
+    """The log of sqlite, opened to be synced by us: commits of this connection no longer sync it.
 
     With synchronous=NORMAL sqlite syncs the log before it copies it into the database and when it
     starts it over, never at a commit. None: a database in memory.
@@ -88,6 +101,71 @@ def log_of(connection: sqlite3.Connection) -> int | None:
 def sync(file: int) -> None:
     """Return when what was written to a file is on disk."""
     getattr(os, "fdatasync", os.fsync)(file)  # macOS has no fdatasync
+
+
+class WriteLock:
+    """Exclusive write lock between processes on one sqlite file (flock).
+
+    It is tried again and again instead of waited for in the kernel: a process that never releases
+    it would be waited for without end.
+    """
+
+    def __init__(self, file: int | None) -> None:
+        self._file = file
+        self._mutex = threading.Lock()  # a file lock holds between processes, not between threads
+
+    def try_acquire(self, seconds: float) -> bool:
+        """Acquire the lock within so many seconds, or not at all."""
+        until = time.monotonic() + seconds
+        if not self._mutex.acquire(timeout=seconds):
+            return False
+        pause = _FIRST_PAUSE
+        while not self._lock_file():
+            if time.monotonic() >= until:
+                self._mutex.release()
+                return False
+            time.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+        return True
+
+    def _lock_file(self) -> bool:
+        if self._file is None:
+            return True
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def release(self) -> None:
+        """Let the next writer in."""
+        if self._file is not None:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+        self._mutex.release()
+
+    @contextmanager
+    def hold(self, seconds: float) -> Iterator[float]:
+        """Hold the lock; yields how many of the seconds are left.
+
+        Raises:
+            TimeoutError: others held it for so many seconds.
+        """
+        until = time.monotonic() + seconds
+        if not self.try_acquire(seconds):
+            raise TimeoutError(f"locked by another process, waited {seconds:g} s")
+        try:
+            yield max(0.0, until - time.monotonic())
+        finally:
+            self.release()
+
+
+def lock_file(url: sa.URL) -> int | None:
+    """The lock beside a sqlite file, or None where the database orders its writers itself."""
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        return None
+    path = Path(url.database)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
 
 
 def without_password(url: str) -> str:

@@ -1,9 +1,9 @@
-"""What leaves the journal: an export to Parquet for analysis, and old rows, which are removed.
+"""What leaves the journal: the export to Parquet for analysis, and old answers, which are removed.
 
 Reads: the journal (JOURNAL_URL), params.yaml. Writes: a Parquet file; prune deletes from the
 journal.
-Run: `ml journal export out.parquet`, `ml journal prune` (journal.keep_days) or `ml journal prune
---days 400`.
+Run: `ml journal export out.parquet`, `ml journal prune` (journal.keep_days) or
+`ml journal prune --days 400`.
 """
 
 from __future__ import annotations
@@ -23,17 +23,16 @@ from ml.journal.store import Journal, JournalError
 from ml.params import load_params
 
 ROWS = 20_000  # of one piece of an export
-REMOVED_AT_ONCE = 500  # the server waits for its turn while they go
-# between two of these, at least: the server tries for its turn every few milliseconds
+REMOVED_AT_ONCE = 500  # the server waits for the write lock while they are removed
+# between two of these, at least: the server tries for the lock every few milliseconds
 PAUSE_SECONDS = 0.01
 
 
 def export(target: Path, days: float | None = None) -> int:
-    """Write the journal's answers (every role, each with its latest label) of the last `days` to Parquet.
+    """Write the journal's answers of the last `days` to Parquet: every role, with the latest labels.
 
-    Columns: prediction_id, at (UTC), version, role, row_id, features, prediction, probabilities,
-        outcome (JSON texts)
-    and labelled_at.
+    Columns: prediction_id, at (UTC), version, role, row_id, features, prediction, probabilities and
+    outcome (JSON texts), labelled_at.
 
     Returns:
         Number of rows.
@@ -71,14 +70,17 @@ def keep_days() -> float:
     days, window = params.journal.keep_days, params.monitor.window_days
     if 0 < days < window:
         raise UserError(
-            f"params.yaml: journal.keep_days: {days:g} is less than monitor.window_days ({window:g})",
+            f"params.yaml: journal.keep_days: {days:g} is less than "
+            f"monitor.window_days ({window:g})",
             "keep the answers at least as long as the monitor looks back; 0 keeps all",
         )
     return days
 
 
 def prune(days: float | None = None) -> int:
-    """Remove answers older than `days` and their labels, in short transactions; the server goes on writing.
+    """Remove answers older than `days` and their labels; the server goes on writing.
+
+    Transactions are short, so that it need not wait.
 
     Args:
         days: default: journal.keep_days of params.yaml.
@@ -87,7 +89,7 @@ def prune(days: float | None = None) -> int:
         Number of answers removed.
 
     Raises:
-        UserError: nobody says how old, or the journal cannot be written.
+        UserError: neither `days` nor params.yaml says how old, or the journal cannot be written.
     """
     if days is None:
         days = keep_days()
@@ -97,16 +99,15 @@ def prune(days: float | None = None) -> int:
             )
     with closing(Journal()) as journal:
         try:
-            removed = sum(_pieces(journal, time.time() - days * DAY_SECONDS))
+            removed = sum(_remove_in_pieces(journal, time.time() - days * DAY_SECONDS))
         except JournalError as error:
             raise UserError(f"{error}", f"ml journal prune --days {days:g}") from None
-        print(
-            f"journal: {removed:,} answers older than {days:g} days removed, {journal.count():,} left"
-        )
+        left = journal.count()
+        print(f"journal: {removed:,} answers older than {days:g} days removed, {left:,} left")
     return removed
 
 
-def _pieces(journal: Journal, before: float) -> Iterator[int]:
+def _remove_in_pieces(journal: Journal, before: float) -> Iterator[int]:
     began = time.monotonic()
     while removed := journal.remove(before, REMOVED_AT_ONCE):
         yield removed
@@ -134,7 +135,7 @@ def _schema() -> Any:
 
 
 def _row(p: Prediction) -> dict[str, Any]:
-    made = {
+    row: dict[str, Any] = {
         "prediction_id": p.prediction_id,
         "at": round(p.at * 1e6),
         "version": p.version,
@@ -144,5 +145,5 @@ def _row(p: Prediction) -> dict[str, Any]:
     }
     for name in ("features", "prediction", "probabilities", "outcome"):
         value = getattr(p, name)
-        made[name] = None if value is None else json.dumps(value, ensure_ascii=False)
-    return made
+        row[name] = None if value is None else json.dumps(value, ensure_ascii=False)
+    return row

@@ -1,13 +1,12 @@
 """Group commit: many requests wait for one sync to disk.
 
-What came together is committed together, and where a moment ago more came together, their callers
-get a moment to
-come again: clients that wait for their answers would otherwise split into ever smaller groups. A
-single caller never waits.
+Requests that came together are committed together. Where the group before was larger, its callers
+get a moment to come again: clients that wait for their answers would otherwise split into ever
+smaller groups. A single caller never waits.
 
 A small group on a quick disk is committed right there, in the loop: handing it to a thread and back
 costs more than the sync. A large group, a slow disk or a database server gets a thread, so that
-nobody else waits; what comes meanwhile gathers and goes together.
+nobody else waits; what comes meanwhile is the next group.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ class GroupCommitWriter:
         self._waiters: list[Waiter] = []
         self._busy = False
         self._expected = 1  # requests of the last group
-        self._last = 0.0  # when it was committed
+        self._last = 0.0  # when it was committed, in the loop's time
         self._timer: asyncio.TimerHandle | None = None
         self._quick = journal.is_file
         self._failing = False  # at the last commit
@@ -69,35 +68,43 @@ class GroupCommitWriter:
         """
         waiter = self._loop.create_future()
         self.enqueue(entries, waiter)
-        # at the end of this turn of the loop: what came together goes together
+        # at the end of this turn of the loop, so that all that came in it is one group
         self._loop.call_soon(self.flush_when_ready)
         await waiter
 
     def is_idle(self) -> bool:
-        """Whether the last one who came was alone, and nobody waits: the next one need not be gathered."""
+        """Whether the last request was a group of its own and nothing waits: the next may be so too."""
         return self._expected == 1 and self._quick and not self._busy and not self._waiters
 
     def expect_more(self) -> None:
-        """Somebody came together with one who was committed alone: next time they are gathered."""
+        """A second request arrived in the same loop turn; batch from the next one on."""
         self._expected = max(2, self._expected)
 
     def commit_now(self, entries: Sequence[Record]) -> bool:
-        """Write before returning; False, and nothing is done, where another process has locked the journal.
+        """Write before returning, unless another process has locked the journal.
+
+        Returns:
+            False: it has, and nothing is done.
 
         Raises:
             JournalError: the entries are not on disk, and will not be.
         """
         rows = sum(entry.rows for entry in entries)
-        done = self._commit(entries, self._journal.try_append)
-        if done is None:
+        commit = self._commit(entries, self._journal.try_append)
+        if commit is None:
             return False
-        self._committed(rows, *done)
-        if done[1] is not None:
-            raise done[1]
+        seconds, error = commit
+        self._note_commit(rows, seconds, error)
+        if error is not None:
+            raise error
         return True
 
     def enqueue(self, entries: Sequence[Record], waiter: Waiter) -> None:
-        """Leave entries for the next group; `waiter` is told when they are on disk, or why they will not be.
+        """Leave entries for the next group.
+
+        Args:
+            entries: what is to be written.
+            waiter: gets its result when they are on disk, or the reason why they will not be.
 
         Raises:
             JournalError: too much waits already.
@@ -113,11 +120,12 @@ class GroupCommitWriter:
         if self._busy or not self._waiters:
             return
         if len(self._waiters) >= self._expected or self._loop.time() - self._last > RECENT_SECONDS:
-            self._start()
+            self._flush()
         elif self._timer is None:
-            self._timer = self._loop.call_later(GATHER_SECONDS, self._start)
+            self._timer = self._loop.call_later(GATHER_SECONDS, self._flush)
 
-    def _start(self) -> None:
+    def _flush(self) -> None:
+        """Commit the group that waits: here if that is quick, or in the thread."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -126,15 +134,16 @@ class GroupCommitWriter:
         self._entries, self._rows, self._waiters = [], 0, []
         self._expected = len(waiters)
         if self._quick and rows <= QUICK_ROWS:
-            done = self._commit(entries, self._journal.try_append)
-            if done is not None:
-                self._done(waiters, rows, *done)
+            commit = self._commit(entries, self._journal.try_append)
+            if commit is not None:
+                self._release(waiters, rows, *commit)
                 return
         self._work.put((entries, rows, waiters))
 
     def _commit(
         self, entries: Sequence[Record], append: Append
     ) -> tuple[float, JournalError | None] | None:
+        """Seconds that it took, and why it failed; None: another process has locked the journal."""
         began = time.perf_counter()
         try:
             if append(entries) is False:
@@ -146,13 +155,14 @@ class GroupCommitWriter:
     def _run(self) -> None:
         while (group := self._work.get()) is not None:
             entries, rows, waiters = group
-            done = self._commit(entries, self._journal.append)
-            assert done is not None  # noqa: S101  # `append` waits its turn
-            self._loop.call_soon_threadsafe(self._done, waiters, rows, *done)
+            commit = self._commit(entries, self._journal.append)
+            assert commit is not None  # noqa: S101  # `append` waits for the lock
+            self._loop.call_soon_threadsafe(self._release, waiters, rows, *commit)
 
-    def _done(
+    def _release(
         self, waiters: list[Waiter], rows: int, seconds: float, error: JournalError | None
     ) -> None:
+        """Tell a group's waiters, and start the next group."""
         for waiter in waiters:
             if waiter.done():  # its request was cancelled
                 continue
@@ -160,11 +170,11 @@ class GroupCommitWriter:
                 waiter.set_result(None)
             else:
                 waiter.set_exception(error)
-        self._committed(rows, seconds, error)
+        self._note_commit(rows, seconds, error)
         self._busy = False
         self.flush_when_ready()
 
-    def _committed(self, rows: int, seconds: float, error: JournalError | None) -> None:
+    def _note_commit(self, rows: int, seconds: float, error: JournalError | None) -> None:
         self._quick = self._journal.is_file and seconds < QUICK_SECONDS * max(1, rows / QUICK_ROWS)
         self._last = self._loop.time()
         if error is None:

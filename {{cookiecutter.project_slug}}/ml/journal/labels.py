@@ -1,8 +1,7 @@
-"""Outcomes, recorded by prediction id: from a file (`ml label outcomes.csv`) or over `POST /labels`.
+"""Outcomes by prediction id: from a file (`ml label outcomes.csv`) or over `POST /labels`.
 
 Reads: CSV with the columns prediction_id and outcome, or JSON lines with these keys. Writes: the
-journal's labels.
-Late, repeated and corrected labels are fine: the latest holds. Unknown ids are counted and kept.
+journal's labels. Late, repeated and corrected labels are fine: the latest holds. Unknown ids are counted and kept.
 """
 
 from __future__ import annotations
@@ -47,8 +46,7 @@ def outcome_of(value: Any, target: Target) -> Any:
     """The outcome as the journal keeps it: a class of the contract, or a finite number.
 
     A class may be spelled in each way that the contract lists. One that was set aside for its few
-    rows is true
-    nevertheless: it is kept, as something the model cannot answer.
+    rows is true nevertheless: it is kept, as something the model cannot answer.
 
     Raises:
         ValueError: it is neither; the message says what is allowed.

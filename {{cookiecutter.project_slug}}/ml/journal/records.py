@@ -1,9 +1,8 @@
-"""One row of the journal's `predictions`: what a model answered to one request, be it one row or a thousand.
+"""One row of the journal's `predictions`: what a model answered to one request.
 
-A single row's values are stored as they are. Of a request with several rows `row_id`, `features`,
-`prediction` and
-`probabilities` are JSON arrays with an item for each, and the ids count: `<prediction_id>-0`,
-`<prediction_id>-1`, …
+The values of a request with a single row are stored as they are. Of a request with several rows
+`row_id`, `features`, `prediction` and `probabilities` are JSON arrays with an item for each, and
+the ids count: `<prediction_id>-0`, `<prediction_id>-1`, …
 """
 
 from __future__ import annotations
@@ -77,7 +76,12 @@ def place_of(prediction_id: str) -> tuple[str, int]:
 
 
 def predictions_of(entry: Any, outcomes: Outcomes) -> Iterator[Prediction]:
-    """An entry's answers (an `Record`, or a database row with its names), each with its outcome if there is one."""
+    """An entry's answers, each with its outcome if there is one.
+
+    Args:
+        entry: a `Record`, or a database row with its names.
+        outcomes: the latest labels.
+    """
     n = entry.rows
     columns = zip(
         ids_of(entry.prediction_id, n),

@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from ml.contract import Contract, Integer, Numeric
 from ml.dataset.frame import typed
-from ml.journal.scan import CHUNK, Chunk, Labels, Span, chunks, features_schema, label_counts
+from ml.journal.json_columns import features_schema
+from ml.journal.scan import CHUNK, Chunk, Labels, Span, chunks, label_counts
 from ml.monitoring.inputs.columns import Watched, of_column, of_prediction, row_marks, watched
 from ml.monitoring.statistics.profile import Profile, Tally, tally
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ml.encode import parse_moment
 from ml.journal.records import Record, ids_of
 from ml.journal.scan import Labels, Span, chunks, latest_rows
-from ml.journal.store import LABELS
+from ml.journal.schema import LABELS
 from ml.monitoring.inputs.reference import Champion
 from ml.monitoring.inputs.window import Window, read_window
 from tests.monitoring.conftest import DAY, NOW, World, customers, record
