@@ -29,7 +29,7 @@ PAUSE_SECONDS = 0.01
 
 
 def export(target: Path, days: float | None = None) -> int:
-    """Write the journal's answers of the last `days` to Parquet: every role, with the latest labels.
+    """Write the answers of the last `days` to Parquet: of every role, with the latest labels.
 
     Columns: prediction_id, at (UTC), version, role, row_id, features, prediction, probabilities and
     outcome (JSON texts), labelled_at.

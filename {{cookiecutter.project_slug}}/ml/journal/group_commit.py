@@ -73,7 +73,7 @@ class GroupCommitWriter:
         await waiter
 
     def is_idle(self) -> bool:
-        """Whether the last request was a group of its own and nothing waits: the next may be so too."""
+        """Whether the last group was one request and nothing waits: the next need not batch."""
         return self._expected == 1 and self._quick and not self._busy and not self._waiters
 
     def expect_more(self) -> None:

@@ -1,7 +1,8 @@
 """Outcomes by prediction id: from a file (`ml label outcomes.csv`) or over `POST /labels`.
 
 Reads: CSV with the columns prediction_id and outcome, or JSON lines with these keys. Writes: the
-journal's labels. Late, repeated and corrected labels are fine: the latest holds. Unknown ids are counted and kept.
+journal's labels. Late, repeated and corrected labels are fine: the latest holds. Unknown ids are
+counted and kept.
 """
 
 from __future__ import annotations

@@ -157,7 +157,7 @@ class Journal:
         return JournalError(f"journal: {self.problem}")
 
     def _sync(self) -> None:
-        """Put what was committed on disk, with the lock released: the syncs of two writers overlap."""
+        """Sync what was committed, with the lock released: the syncs of two writers overlap."""
         try:
             self._appending.sync()
         except OSError as error:
