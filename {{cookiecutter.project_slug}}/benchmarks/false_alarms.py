@@ -24,8 +24,8 @@ from rich.progress import track
 from rich.table import Table
 from scipy import signal, special, stats
 
-from ml.monitoring.checks.drift import rejected
 from ml.monitoring.statistics.column_tests import shift
+from ml.monitoring.statistics.multiple_testing import rejected
 from ml.monitoring.statistics.profile import level_profile, number_profile, tally
 from ml.params import load_params
 from ml.pipeline.stage import run_stage

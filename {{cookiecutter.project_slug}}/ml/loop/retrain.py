@@ -22,7 +22,7 @@ from ml.dataset.typed import JOURNALED
 from ml.errors import UserError
 from ml.journal.store import Journal
 from ml.loop.journal_part import JOURNAL_PART, LeftOut, labelled_part, summary, write_part
-from ml.monitoring.quarantine import QUARANTINE, sound
+from ml.monitoring.quarantine import QUARANTINE, not_quarantined
 from ml.params import load_params
 from ml.release.commands import release
 
@@ -61,7 +61,7 @@ def retrain() -> Decision:
 
 def _labelled(taken: set[str]) -> tuple[list[Prediction], int, int]:
     """Labelled answers that may be trained on and are not `taken`; how many are labelled, and quarantined."""
-    fit = sound()  # rows of a window that the monitor found broken are not trained on
+    fit = not_quarantined()  # rows of a window that the monitor found broken are not trained on
     fresh: list[Prediction] = []
     labelled = quarantined = 0
     with closing(Journal()) as journal:

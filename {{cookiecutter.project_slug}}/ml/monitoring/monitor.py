@@ -25,7 +25,7 @@ from ml.journal.store import Journal, journal_url
 from ml.monitoring import history, quarantine
 from ml.monitoring.checks.delayed_labels import late_cohorts
 from ml.monitoring.checks.drift import drift, shifts
-from ml.monitoring.checks.estimate import estimate, told
+from ml.monitoring.checks.estimate import estimate, estimate_findings
 from ml.monitoring.checks.performance import cohort, performance
 from ml.monitoring.checks.quality import quality
 from ml.monitoring.finding import Finding
@@ -156,7 +156,7 @@ def examined(
     }
     guess = estimate(window, champion)
     if guess is not None:
-        shown["estimate"], found = guess.as_json(), found + told(guess, settings)
+        shown["estimate"], found = guess.as_json(), [*found, *estimate_findings(guess, settings)]
     return shown, [*drift(window, champion, moved, settings), *found]
 
 

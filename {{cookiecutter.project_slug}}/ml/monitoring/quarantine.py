@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 QUARANTINE = Path("serving/quarantine.json")
 
 
-def spans(path: Path = QUARANTINE) -> list[dict[str, Any]]:
+def load(path: Path = QUARANTINE) -> list[dict[str, Any]]:
     """The entries, in the order in which they were made."""
     entries: list[dict[str, Any]] = (
         json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
@@ -28,15 +28,15 @@ def spans(path: Path = QUARANTINE) -> list[dict[str, Any]]:
     return entries
 
 
-def sound(path: Path = QUARANTINE) -> Callable[[float], bool]:
-    """A question to ask of each row's moment (unix seconds): does it lie in no quarantined stretch?"""
-    entries = [(entry["start"], entry["end"]) for entry in spans(path)]
+def not_quarantined(path: Path = QUARANTINE) -> Callable[[float], bool]:
+    """A predicate of a row's moment (unix seconds): does it lie in no quarantined stretch?"""
+    entries = [(entry["start"], entry["end"]) for entry in load(path)]
     return lambda at: not any(start <= at < end for start, end in entries)
 
 
 def add(span: Span, evidence: list[str], path: Path = QUARANTINE) -> None:
     """Quarantine a window; again: nothing changes."""
-    entries = spans(path)
+    entries = load(path)
     if any(entry["window"] == span.name for entry in entries):
         return
     path.parent.mkdir(parents=True, exist_ok=True)

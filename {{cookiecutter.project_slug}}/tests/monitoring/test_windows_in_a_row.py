@@ -96,11 +96,11 @@ def test_a_broken_week_is_quarantined_once_and_not_tested_for_drift(
     frame = customers(600, 64)
     shown = judged(world, champion, week(2), frame.assign(charge=frame["charge"] * 100))
     judge(world.journal.engine, champion, week(2), world.params.monitor)
-    (entry,) = quarantine.spans()
+    (entry,) = quarantine.load()
     assert (entry["start"], entry["end"]) == (week(2).start, week(2).end)
     assert "another unit" in " ".join(entry["evidence"])
     assert {finding["room"] for finding in shown["findings"]} == {"quality"}
-    fit = quarantine.sound()
+    fit = quarantine.not_quarantined()
     assert not fit(week(2).start + DAY)
     assert fit(week(1).start)
 

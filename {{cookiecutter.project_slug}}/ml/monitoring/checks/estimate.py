@@ -94,6 +94,7 @@ def _truth(metric: str, outcome: Floats, answer: Floats) -> float | None:
 
 
 def _confidence(champion: Champion) -> Fitted:
+    """CBPE on all reference rows; its error is measured on halves that it was not calibrated on."""
     metric = champion.metric if champion.metric in EXPECTED else "accuracy"
     answer, outcome = champion.answer, champion.outcome.astype(np.int64)
 
@@ -101,22 +102,21 @@ def _confidence(champion: Champion) -> Fitted:
         calibrate = calibration(answer[rows], outcome[rows])
         return lambda new: EXPECTED[metric](new, calibrate(new))
 
-    wrong = []
-    for mine, rest in _halves(len(outcome)):
-        estimator = fit(mine)
-        parts = np.array_split(rest, CHUNKS // 2)
-        wrong += [
-            estimator(answer[rows]) - measure(metric, outcome[rows], answer[rows]) for rows in parts
-        ]
-    error, part = float(np.sqrt(np.nanmean(np.square(wrong)))), len(outcome) / CHUNKS
-    return Fitted(
-        metric=metric,
-        estimator=fit(np.arange(len(outcome))),
-        # more for a smaller window, never less for a larger one: what is wrong with the estimator
-        # does not average out
-        reach=lambda new: REACH * error * float(np.sqrt(max(1.0, part / max(len(new), 1)))),
-        reference=measure(metric, outcome, answer),
-    )
+    def errors(fitted_on: NDArray[np.int64], others: NDArray[np.int64]) -> list[float]:
+        estimator = fit(fitted_on)
+        parts = np.array_split(others, CHUNKS // 2)
+        return [estimator(answer[r]) - measure(metric, outcome[r], answer[r]) for r in parts]
+
+    squared = np.square([error for halves in _halves(len(outcome)) for error in errors(*halves)])
+    rms, part_rows = float(np.sqrt(np.nanmean(squared))), len(outcome) / CHUNKS
+
+    def reach(new: Floats) -> float:
+        # wider for a window smaller than a part, never narrower for a larger one: what is wrong
+        # with the estimator does not average out
+        return REACH * rms * float(np.sqrt(max(1.0, part_rows / max(len(new), 1))))
+
+    whole = fit(np.arange(len(outcome)))
+    return Fitted(metric, whole, reach, reference=measure(metric, outcome, answer))
 
 
 def _halves(rows: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
@@ -189,54 +189,77 @@ EXPECTED: dict[str, Callable[[Floats, Floats], float]] = {
 
 
 def _direct_loss(champion: Champion) -> Fitted:
-    """Boosted models of the absolute error by the encoded row, each fitted without one group of the reference.
+    """Boosted models of the absolute error by the encoded row, each without one group of the rows.
 
     The interval adds three variances: of the window's errors around what is expected of its rows;
-        of the estimator, by
-    the jackknife over the groups, at the window's own rows (Tukey 1958); and what is wrong on parts
-    of the reference that are shifted on purpose, namely sorted by the champion's answer. The first
-    and the last are measured in units of the expected error, which grows and shrinks with a shift.
+    of the estimator, by the jackknife over the groups, at the window's own rows (Tukey 1958); and
+    what is wrong on parts of the reference that are shifted on purpose, namely sorted by the
+    champion's answer. The first and the last are measured in units of the expected error, which
+    grows and shrinks with a shift.
     """
     x = encode_frame(champion.reference, Encoder(champion.contract)).astype(np.float64)
-    size = np.abs(champion.outcome - champion.answer[:, 0])
-    group = np.arange(len(size)) % GROUPS
-    models = [_loss_model(x[group != g], size[group != g]) for g in range(GROUPS)]
-    said = np.empty(len(size))
+    error = np.abs(champion.outcome - champion.answer[:, 0])
+    group = np.arange(len(error)) % GROUPS
+    models = [_loss_model(x[group != g], error[group != g]) for g in range(GROUPS)]
+    expected = np.empty(len(error))
     for g, model in enumerate(models):
-        said[group == g] = model(x[group == g])
-    noise = float(((size - said) ** 2).mean() / (said**2).mean())
+        expected[group == g] = model(x[group == g])
+    noise = float(((error - expected) ** 2).mean() / (expected**2).mean())
     parts = np.array_split(np.argsort(champion.answer[:, 0]), CHUNKS)
-    wrong = float(np.mean([_beyond_chance(size[part], said[part], noise) for part in parts]))
-
-    def means(new: Floats) -> Floats:
-        return np.array([model(new).mean() for model in models])
-
-    def reach(new: Floats) -> float:
-        each, expected = means(new), models[0](new)
-        own = (GROUPS - 1) * each.var() + max(wrong, 0.0) * each.mean() ** 2
-        reach = stats.t.ppf(0.975, GROUPS - 1)
-        return float(reach * np.sqrt(noise * (expected**2).mean() / len(new) + own))
-
-    return Fitted("mae", lambda new: float(means(new).mean()), reach, float(size.mean()))
+    excess = float(np.mean([_beyond_chance(error[p], expected[p], noise) for p in parts]))
+    loss = LossModels(models, noise, max(excess, 0.0))
+    return Fitted("mae", loss.mean, loss.reach, float(error.mean()))
 
 
-def _beyond_chance(size: Floats, said: Floats, noise: float) -> float:
-    """Squared error of the mean beyond what the rows' own noise gives it, in units of the expected mean."""
-    return float(
-        ((said - size).mean() ** 2 - noise * (said**2).mean() / len(size)) / said.mean() ** 2
-    )
+@dataclass(frozen=True)
+class LossModels:
+    """The jackknife's models of the absolute error.
+
+    Args:
+        models: encoded rows (n, k) → expected absolute errors (n,), one without each group.
+        noise: variance of a row's error around its expectation, in units of that squared.
+        excess: squared error of a shifted part's mean beyond that noise, in the same units.
+    """
+
+    models: list[Callable[[Floats], Floats]]
+    noise: float
+    excess: float
+
+    def means(self, new: Floats) -> Floats:
+        """Each model's mean expected error."""
+        return np.array([model(new).mean() for model in self.models])
+
+    def mean(self, new: Floats) -> float:
+        """The estimate: the mean absolute error expected of the rows."""
+        return float(self.means(new).mean())
+
+    def reach(self, new: Floats) -> float:
+        """Half the width of the 95 % interval."""
+        means = self.means(new)
+        of_rows = self.noise * (self.models[0](new) ** 2).mean() / len(new)
+        of_estimator = (len(means) - 1) * means.var()  # jackknife (Tukey 1958)
+        of_shift = self.excess * means.mean() ** 2
+        t = stats.t.ppf(0.975, len(means) - 1)
+        return float(t * np.sqrt(of_rows + of_estimator + of_shift))
 
 
-def _loss_model(x: Floats, size: Floats) -> Callable[[Floats], Floats]:
+def _beyond_chance(error: Floats, expected: Floats, noise: float) -> float:
+    """Squared error of the mean beyond what the rows' own noise gives it, by the expected mean."""
+    squared = (expected - error).mean() ** 2
+    chance = noise * (expected**2).mean() / len(error)
+    return float((squared - chance) / expected.mean() ** 2)
+
+
+def _loss_model(x: Floats, error: Floats) -> Callable[[Floats], Floats]:
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     model = HistGradientBoostingRegressor(
         random_state=0, early_stopping=True, min_samples_leaf=20
-    ).fit(x, size)
+    ).fit(x, error)
     return lambda new: np.maximum(model.predict(new), 1e-12)
 
 
-def told(found: Estimate, settings: Monitor) -> list[Finding]:
+def estimate_findings(found: Estimate, settings: Monitor) -> list[Finding]:
     """A note where the estimate lies beyond the tolerated loss; never a ticket, for it is no measurement."""
     worse = -1.0 if found.metric in ("mae", "rmse", "log_loss", "brier") else 1.0
     edge = found.high if worse > 0 else found.low

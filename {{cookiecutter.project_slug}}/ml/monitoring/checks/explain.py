@@ -34,8 +34,8 @@ ORDINALS = (
 )
 
 
-def told(name: str, test: str, psi: float, cell: int, window: Window, champion: Champion) -> str:
-    """One sentence about the column whose test fell."""
+def explain(name: str, test: str, psi: float, cell: int, window: Window, champion: Champion) -> str:
+    """One sentence about the column whose test is rejected."""
     profile = champion.profiles[name]
     if test == "missing":
         change = f"`{name}` is missing in {_missing(name, window):.1%} of the rows, was in {_was_missing(profile):.1%}"

@@ -16,9 +16,9 @@ from scipy import stats
 
 from ml.encode import DAY_SECONDS
 from ml.metrics import measure
-from ml.monitoring.checks.drift import rejected
 from ml.monitoring.finding import Finding
 from ml.monitoring.statistics.column_tests import shift
+from ml.monitoring.statistics.multiple_testing import rejected
 from ml.monitoring.statistics.profile import Profile, number_profile, tally
 
 if TYPE_CHECKING:
@@ -91,33 +91,37 @@ def performance(
     group: Cohort, champion: Champion, settings: Monitor
 ) -> tuple[dict[str, Any], list[Finding]]:
     """What the cohort's labels say: the numbers for verdict.json, and the findings."""
-    shown: dict[str, Any] = {
+    numbers: dict[str, Any] = {
         "window": group.window,
         "metric": champion.metric,
         "rows": len(group.outcome),
         "coverage": len(group.outcome) / group.rows if group.rows else 0.0,
         "median_lag_days": float(np.median(group.lag) / DAY_SECONDS) if len(group.lag) else None,
     }
-    codes = group.outcome.astype(np.int64) if champion.contract.is_classification else group.outcome
-    now = measure(champion.metric, codes, group.answer) if len(codes) >= MIN_LABELLED else np.nan
+    loss = _loss(group, champion, settings) if len(group.outcome) >= MIN_LABELLED else None
+    if loss is None:
+        return numbers, []
+    numbers |= loss
+    return numbers, [*_decay(numbers, settings), *_bias(group, champion, settings)]
+
+
+def _loss(group: Cohort, champion: Champion, settings: Monitor) -> dict[str, float] | None:
+    """The metric's loss against the reference with its interval; None where it has no value."""
+    is_classification = champion.contract.is_classification
+    outcome = group.outcome.astype(np.int64) if is_classification else group.outcome
+    now = measure(champion.metric, outcome, group.answer)
     then = measure(champion.metric, champion.outcome, champion.answer)
     if np.isnan(now) or np.isnan(then):
-        return shown, []
-    profile = _error_profile(champion)
-    parts, _, freedom = profile.dependence.at(len(codes))
-    both = np.hypot(deviation(champion.metric, codes, group.answer), _reference_deviation(champion))
-    reach = float(
-        stats.t.ppf(1 - settings.false_alarm, min(freedom, 1e9)) * both * np.sqrt(parts.max())
+        return None
+    inflations, _, freedom = _error_profile(champion).dependence.at(len(outcome))
+    independent = np.hypot(
+        deviation(champion.metric, outcome, group.answer), _reference_deviation(champion)
     )
+    error = independent * np.sqrt(inflations.max())
+    reach = float(stats.t.ppf(1 - settings.false_alarm, min(freedom, 1e9)) * error)
     loss = then - now
-    shown |= {
-        "value": now,
-        "reference": then,
-        "loss": loss,
-        "loss_low": loss - reach,
-        "loss_high": loss + reach,
-    }
-    return shown, [*_decay(shown, settings), *_bias(group, champion, profile, settings)]
+    interval = {"loss": loss, "loss_low": loss - reach, "loss_high": loss + reach}
+    return {"value": now, "reference": then, **interval}
 
 
 @lru_cache(maxsize=2)
@@ -136,9 +140,10 @@ def _decay(shown: dict[str, Any], settings: Monitor) -> list[Finding]:
     return [Finding("performance", "decay", None, words, shown["loss"], settings.max_loss)]
 
 
-def _bias(group: Cohort, champion: Champion, profile: Profile, settings: Monitor) -> list[Finding]:
+def _bias(group: Cohort, champion: Champion, settings: Monitor) -> list[Finding]:
     """The errors moved: the model answers too high or too low, though it may rank as well as ever."""
     found = errors(group.outcome, group.answer, champion.contract)
+    profile = _error_profile(champion)
     made = shift(profile, tally(profile, found))
     which = rejected([made], settings.false_alarm, settings.min_psi)[0]
     if not which[made.names.index("location")]:

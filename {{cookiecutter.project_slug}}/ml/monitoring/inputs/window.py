@@ -73,6 +73,11 @@ class Window:
         return len(self.prediction)
 
 
+# column of places while sampling; it stands first, so that a column of the same name is another one
+PLACE = ""
+ARRAYS = ("answer", "prediction", "outcome", "lag")
+
+
 def read_window(
     engine: sql.Engine,
     span: Span,
@@ -81,41 +86,55 @@ def read_window(
     version: str,
     size: int = CHUNK,
 ) -> Window:
-    """Read the span once; predictions are tallied for `version` only. An empty span gives a window of no rows."""
-    what = watched(contract)
-    columns, versions, sampler = (
-        {w.name: Column() for w in what},
-        Counter[str](),
-        Sampler(features_schema(contract)),
-    )
-    kept: dict[str, list[NDArray[Any]]] = {name: [] for name in ("mine", *ARRAYS, "marks")}
+    """Read the span once; predictions are tallied for `version` only.
+
+    An empty span gives a window of no rows.
+    """
+    reader = _Reader(contract, profiles, version)
     for chunk in chunks(engine, span, contract, size):
-        mine = chunk.version == version
-        versions.update(chunk.version.tolist())
-        sampler.add(chunk.table)
-        seen = {w.name: of_column(chunk.table[w.name], w) for w in what if w.column is not None}
-        for w in what:
-            values = seen.get(w.name)
-            if values is None:
-                values = of_prediction(chunk.prediction, chunk.answer, contract)[mine]
-            _add(columns[w.name], w, profiles[w.name], values, chunk)
-        for name in ARRAYS:
-            kept[name].append(getattr(chunk, name))
-        kept["mine"].append(mine)
-        kept["marks"].append(row_marks(seen))
-    joined = {
-        name: np.concatenate(parts) if parts else _nothing(name, contract)
-        for name, parts in kept.items()
-    }
-    sample, places = typed_sample(sampler, contract)
-    return Window(
-        span, columns, versions, sample, places, labels=label_counts(engine, span), **joined
-    )
+        reader.add(chunk)
+    return reader.window(span, label_counts(engine, span))
 
 
-# column of places while sampling; it stands first, so that a column of the same name is another one
-PLACE = ""
-ARRAYS = ("answer", "prediction", "outcome", "lag")
+class _Reader:
+    """Sums up a span's chunks."""
+
+    def __init__(self, contract: Contract, profiles: dict[str, Profile], version: str) -> None:
+        self._contract, self._profiles, self._version = contract, profiles, version
+        self._watched = watched(contract)
+        self._columns = {what.name: Column() for what in self._watched}
+        self._versions = Counter[str]()
+        self._sampler = Sampler(features_schema(contract))
+        self._arrays: dict[str, list[NDArray[Any]]] = {
+            name: [] for name in ("mine", *ARRAYS, "marks")
+        }
+
+    def add(self, chunk: Chunk) -> None:
+        """Add a chunk's rows."""
+        mine = chunk.version == self._version
+        self._versions.update(chunk.version.tolist())
+        self._sampler.add(chunk.table)
+        features = {
+            what.name: of_column(chunk.table[what.name], what)
+            for what in self._watched
+            if what.column is not None
+        }
+        predicted = of_prediction(chunk.prediction, chunk.answer, self._contract)[mine]
+        for what in self._watched:
+            values = features.get(what.name, predicted)
+            _add(self._columns[what.name], what, self._profiles[what.name], values, chunk)
+        arrays = {name: getattr(chunk, name) for name in ARRAYS}
+        for name, values in {"mine": mine, "marks": row_marks(features), **arrays}.items():
+            self._arrays[name].append(values)
+
+    def window(self, span: Span, labels: Labels) -> Window:
+        """All that was added."""
+        joined = {
+            name: np.concatenate(parts) if parts else _nothing(name, self._contract)
+            for name, parts in self._arrays.items()
+        }
+        sample, places = typed_sample(self._sampler, self._contract)
+        return Window(span, self._columns, self._versions, sample, places, labels=labels, **joined)
 
 
 def _nothing(name: str, contract: Contract) -> NDArray[Any]:
@@ -127,33 +146,34 @@ def _nothing(name: str, contract: Contract) -> NDArray[Any]:
 def _add(
     column: Column, what: Watched, profile: Profile, values: NDArray[Any], chunk: Chunk
 ) -> None:
-    made = tally(profile, values)
-    column.tally = made if column.tally is None else column.tally + made
+    """Add a chunk's values to what its column came to."""
+    sums = tally(profile, values)
+    column.tally = sums if column.tally is None else column.tally + sums
     column.mistyped += chunk.mistyped[what.name]
     if isinstance(what.column, Numeric | Integer) and (~np.isnan(values)).any():
-        column.low, column.high = (
-            min(column.low, np.nanmin(values)),
-            max(column.high, np.nanmax(values)),
-        )
-        low = -np.inf if what.column.min is None else what.column.min
-        high = np.inf if what.column.max is None else what.column.max
-        column.outside += int(((values < low) | (values > high)).sum())
-    if what.levels and what.column is not None and (values == len(what.levels)).any():
-        column.unlisted.update(
-            chunk.table[what.name].filter(pa.array(values == len(what.levels))).to_pylist()
-        )
+        _add_range(column, what.column, values)
+    if what.levels and what.column is not None:
+        unlisted = values == len(what.levels)
+        if unlisted.any():
+            column.unlisted.update(chunk.table[what.name].filter(pa.array(unlisted)).to_pylist())
+
+
+def _add_range(column: Column, of: Numeric | Integer, values: NDArray[Any]) -> None:
+    """Smallest and largest number, and how many lie beyond the contract's range."""
+    column.low = min(column.low, np.nanmin(values))
+    column.high = max(column.high, np.nanmax(values))
+    low = -np.inf if of.min is None else of.min
+    high = np.inf if of.max is None else of.max
+    column.outside += int(((values < low) | (values > high)).sum())
 
 
 class Sampler:
-    """A random sample of a stream of rows: when it holds twice SAMPLE, every second row is dropped at random."""
+    """A random sample of a stream of rows: at twice SAMPLE, half of them are dropped at random."""
 
     def __init__(self, schema: pa.Schema) -> None:
         self._rng = np.random.default_rng(0)
-        self._share, self._seen, self._schema = (
-            1.0,
-            0,
-            pa.schema([pa.field(PLACE, pa.int64()), *schema]),
-        )
+        self._share, self._seen = 1.0, 0
+        self._schema = pa.schema([pa.field(PLACE, pa.int64()), *schema])
         self._parts: list[pa.Table] = []
 
     def add(self, table: pa.Table) -> None:

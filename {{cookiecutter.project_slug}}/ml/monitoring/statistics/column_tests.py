@@ -1,4 +1,4 @@
-"""Tests of one column: a window's sums against the reference's profile. Pure, and vectorised over windows.
+"""Tests of one column: a window's sums against the reference's profile. Pure, vectorised over windows.
 
 Every test gives a probability (how often a healthy window shows as much) and an effect (how large
 the shift is, in units of the population stability index). A location shift of d standard deviations
@@ -9,14 +9,16 @@ distributions).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy import special
 
-from ml.monitoring.statistics.power import ROWS, needed
+from ml.monitoring.statistics.power import ROWS, required_alpha
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from ml.monitoring.statistics.profile import Profile, Tally
@@ -29,6 +31,7 @@ LEVEL = ("level", "new_level", "missing")
 MANY = 20
 # rows that a cell should hold in a window for the chi-square distribution to be right
 MIN_EXPECTED = 4.0
+TINY = 1e-300  # keeps a division by zero from a warning
 NEW_SHARE, NEW_ROWS = 0.01, 2  # an unlisted level wants this share of the rows, and this many
 
 
@@ -58,70 +61,121 @@ def shift(profile: Profile, tally: Tally) -> Shift:
     return _levels(profile, tally) if profile.levels else _number(profile, tally)
 
 
+class Result(NamedTuple):
+    """One test of a column in each window: probabilities (…) and effects (…)."""
+
+    p: Floats
+    effect: Floats
+
+
 def _number(profile: Profile, tally: Tally) -> Shift:
+    """The tests of NUMBER, in their order."""
     n = np.maximum(tally.rows, 1.0)
-    noise = _noise(profile, n)
-    parts, absent, freedom = profile.dependence.at(float(np.max(n)))
-    v = np.resize(parts, 2 + profile.cells.shape[0])
-    where = np.where(tally.rows > 0, tally.scores / n, profile.mean) - profile.mean
-    ratio = np.where(
-        (tally.rows > 0) & (profile.square > 0), tally.squares / n / (profile.square or 1), 1.0
-    )
-    moved = where / np.sqrt(np.maximum(profile.variance * noise * v[0], 1e-300))
-    wider = _spread_score(ratio, profile, noise * v[1], np.isinf(freedom))
-    found = cells(profile.cells, tally.cells, n, float(v.max()), freedom)
-    lost = count_p(
-        profile.missing / absent, tally.missing / absent, profile.rows / absent, n / absent
-    )
-    most = float(v.max())
-    single, worst, single_size = _one_level(
-        profile.cells / most, tally.cells / most, profile.rows / most, n / most
-    )
-    varies = profile.variance > 0
-    p = [
-        2 * special.stdtr(_finite(freedom), -np.abs(moved)) if varies else np.ones_like(n),
-        special.stdtr(_finite(freedom), -wider) if varies else np.ones_like(n),
-        special.stdtr(_finite(freedom), wider) if varies else np.ones_like(n),
-        found.p,
-        single,
-        lost,
+    inflations, of_missing, freedom = profile.dependence.at(float(np.max(n)))
+    of_mean, of_square = np.resize(inflations, 2)
+    shape = cells(profile.cells, tally.cells, n, float(inflations.max()), freedom)
+    cell, worst = _worst_cell(profile, tally, n, float(inflations.max()))
+    results = [
+        _location(profile, tally, n, of_mean, freedom),
+        *_spread(profile, tally, n, of_square, freedom),
+        Result(shape.p, shape.effect),
+        cell,
+        _missing(profile, tally, n, of_missing),
     ]
-    spread = (np.maximum(ratio, 1e-9) + 1 / np.maximum(ratio, 1e-9)) / 2 - 1
-    size = where**2 / profile.variance if varies else np.zeros_like(n)
-    gone = _share_effect(profile.missing, tally.missing, profile.rows, n)
-    effect = [size, spread, spread, found.effect, single_size, gone]
-    return Shift(
-        NUMBER,
-        _weights(NUMBER, profile),
-        np.stack(p, axis=-1),
-        np.stack(effect, axis=-1),
-        found.psi,
-        worst,
-    )
+    return _shift(NUMBER, profile, results, shape.psi, worst)
 
 
 def _levels(profile: Profile, tally: Tally) -> Shift:
+    """The test over all levels, and those of LEVEL."""
     n = np.maximum(tally.rows, 1.0)
-    parts, absent, freedom = profile.dependence.at(float(np.max(n)))
-    v = float(parts.max())
-    found = cells(profile.cells, tally.cells, n, v, freedom)
-    lost = count_p(
-        profile.missing / absent, tally.missing / absent, profile.rows / absent, n / absent
-    )
-    single, worst, size = _one_level(profile.cells / v, tally.cells / v, profile.rows / v, n / v)
+    inflations, of_missing, freedom = profile.dependence.at(float(np.max(n)))
+    every = cells(profile.cells, tally.cells, n, float(inflations.max()), freedom)
+    level, worst = _worst_cell(profile, tally, n, float(inflations.max()))
+    results = [
+        Result(every.p, every.effect),
+        level,
+        _new_level(profile, tally, n),
+        _missing(profile, tally, n, of_missing),
+    ]
+    return _shift((_all_levels(profile.levels), *LEVEL), profile, results, every.psi, worst)
+
+
+def _shift(
+    names: tuple[str, ...],
+    profile: Profile,
+    results: Sequence[Result],
+    psi: Floats,
+    worst: NDArray[np.int64],
+) -> Shift:
+    p = np.stack([result.p for result in results], axis=-1)
+    effect = np.stack([result.effect for result in results], axis=-1)
+    return Shift(names, _weights(names, profile), p, effect, psi, worst)
+
+
+def _location(
+    profile: Profile, tally: Tally, n: Floats, inflation: float, freedom: float
+) -> Result:
+    """Two-sided t test of the mean score; the effect is d² in standard deviations (Jeffreys 1946)."""
+    if not profile.variance > 0:
+        return Result(np.ones_like(n), np.zeros_like(n))
+    moved = np.where(tally.rows > 0, tally.scores / n, profile.mean) - profile.mean
+    variance = profile.variance * _mean_noise(profile, n) * inflation
+    t = moved / np.sqrt(np.maximum(variance, TINY))
+    return Result(2 * special.stdtr(_finite(freedom), -np.abs(t)), moved**2 / profile.variance)
+
+
+def _spread(
+    profile: Profile, tally: Tally, n: Floats, inflation: float, freedom: float
+) -> tuple[Result, Result]:
+    """One-sided tests of a wider and of a narrower spread, by the ratio r of the mean squares.
+
+    The effect of both is (r + 1/r) / 2 - 1 (Jeffreys 1946).
+    """
+    if not profile.variance > 0:
+        constant = Result(np.ones_like(n), np.zeros_like(n))
+        return constant, constant
+    known = (tally.rows > 0) & (profile.square > 0)
+    ratio = np.where(known, tally.squares / n / (profile.square or 1), 1.0)
+    score = _spread_score(ratio, profile, _mean_noise(profile, n) * inflation, np.isinf(freedom))
+    above_zero = np.maximum(ratio, 1e-9)
+    effect = (above_zero + 1 / above_zero) / 2 - 1
+    wider, narrower = (special.stdtr(_finite(freedom), side) for side in (-score, score))
+    return Result(wider, effect), Result(narrower, effect)
+
+
+def _missing(profile: Profile, tally: Tally, n: Floats, inflation: float) -> Result:
+    """Two-sided test of the share of missing values."""
+    before, m = profile.missing / inflation, profile.rows / inflation
+    p = count_p(before, tally.missing / inflation, m, n / inflation)
+    return Result(p, _share_effect(profile.missing, tally.missing, profile.rows, n))
+
+
+def _new_level(profile: Profile, tally: Tally, n: Floats) -> Result:
+    """A rule, not a test: p is 0 where levels that the reference never had are frequent."""
     unlisted = tally.cells[..., -1]
-    new = (profile.cells[-1] == 0) & (unlisted >= NEW_ROWS) & (unlisted / n >= NEW_SHARE)
-    p = [found.p, single, np.where(new, 0.0, 1.0), lost]
-    gone = _share_effect(profile.missing, tally.missing, profile.rows, n)
-    effect = [found.effect, size, np.where(new, np.inf, 0.0), gone]
-    names = (_all_levels(profile.levels), *LEVEL)
-    weight = _weights(names, profile)
-    return Shift(names, weight, np.stack(p, axis=-1), np.stack(effect, axis=-1), found.psi, worst)
+    frequent = (unlisted >= NEW_ROWS) & (unlisted / n >= NEW_SHARE)
+    new = (profile.cells[-1] == 0) & frequent
+    return Result(np.where(new, 0.0, 1.0), np.where(new, np.inf, 0.0))
+
+
+def _worst_cell(
+    profile: Profile, tally: Tally, n: Floats, inflation: float
+) -> tuple[Result, NDArray[np.int64]]:
+    """The cell that moved most: Bonferroni's bound over the cells, its effect and its place."""
+    before, now = profile.cells / inflation, tally.cells / inflation
+    without_before = np.maximum(profile.rows / inflation - before, 0.0)
+    without_now = np.maximum((n / inflation)[..., None] - now, 0.0)
+    p = count_p(before, now, without_before, without_now)
+    worst = p.argmin(axis=-1)
+    effects = _share_effect(before, now, without_before, without_now)
+    effect = np.take_along_axis(effects, worst[..., None], axis=-1)[..., 0]
+    return Result(np.minimum(1.0, p.min(axis=-1) * len(before)), effect), worst
 
 
 def _weights(names: tuple[str, ...], profile: Profile) -> Floats:
     groups = int(_groups(profile.cells / max(profile.rows, 1), ROWS).max()) + 1
-    return np.array([needed(name, profile.rows, groups, len(profile.cells)) for name in names])
+    cells = len(profile.cells)
+    return np.array([required_alpha(name, profile.rows, groups, cells) for name in names])
 
 
 def _all_levels(levels: int) -> str:
@@ -130,7 +184,7 @@ def _all_levels(levels: int) -> str:
     return "levels" if levels > 2 else "two_levels"
 
 
-def _noise(profile: Profile, n: Floats) -> Floats:
+def _mean_noise(profile: Profile, n: Floats) -> Floats:
     """Variance of the difference of two means, in units of one row's variance."""
     return 1 / n + 1 / max(profile.rows, 1)
 
@@ -144,9 +198,9 @@ def _spread_score(ratio: Floats, profile: Profile, noise: Floats, independent: b
 
     Cube-root transformation of a gamma variable (Wilson, Hilferty 1931), shifted where rows depend
     on each other: the sum of an AR(1) series' squares is up to 1.5 times as skewed as the gamma of
-        its mean and variance.
+    its mean and variance.
     """
-    deviation = np.sqrt(np.maximum(profile.square_variance * noise, 1e-300)) / (profile.square or 1)
+    deviation = np.sqrt(np.maximum(profile.square_variance * noise, TINY)) / (profile.square or 1)
     skew = (2.0 if independent else 3.0) * deviation
     root = np.cbrt(np.maximum(skew / 2 * (ratio - 1) / deviation + 1, 0.0))
     score: Floats = 6 / skew * (root - 1) + skew / 6
@@ -176,18 +230,23 @@ def cells(before: Floats, now: Floats, n: Floats, inflation: float, freedom: flo
     pooled = np.maximum((old + new) / (m + n)[..., None], 1e-12)
     terms = (new / n[..., None] - old / m) ** 2 / (pooled * noise[..., None])
     df = max(int(groups.max()), 1)
-    statistic = terms.sum(axis=-1) / inflation
-    p = (
-        special.chdtrc(df, statistic)
-        if np.isinf(freedom)
-        else special.fdtrc(df, freedom, statistic / df)
-    )
-    psi = stability_index(old, new)
-    return CellTest(p, np.maximum(psi - df * noise, 0.0), stability_index(before, now))
+    p = _chi_square_p(terms.sum(axis=-1) / inflation, df, freedom)
+    effect = np.maximum(stability_index(old, new) - df * noise, 0.0)
+    return CellTest(p, effect, stability_index(before, now))
+
+
+def _chi_square_p(statistic: Floats, df: int, freedom: float) -> Floats:
+    """Chi-square with a known variance, F with one estimated from `freedom` + 1 blocks."""
+    p: Floats
+    if np.isinf(freedom):
+        p = special.chdtrc(df, statistic)
+    else:
+        p = special.fdtrc(df, freedom, statistic / df)
+    return p
 
 
 def _groups(share: Floats, rows: float) -> NDArray[np.int64]:
-    """Group of each cell: cells too rare to expect MIN_EXPECTED rows share one with their neighbours in rank."""
+    """Group of each cell: those too rare for MIN_EXPECTED rows share one with neighbours in rank."""
     order = np.argsort(-share, kind="stable")
     group, filled, made = 0, 0.0, np.zeros(len(share), dtype=np.int64)
     for place in order:
@@ -207,7 +266,10 @@ def _grouped(counts: Floats, groups: NDArray[np.int64]) -> Floats:
 
 
 def stability_index(before: Floats, now: Floats) -> Floats:
-    """Population stability index of counts over cells, sum of (q - p) ln(q / p); an empty cell counts as half a row."""
+    """Population stability index of counts over cells: the sum of (q - p) ln(q / p).
+
+    An empty cell counts as half a row.
+    """
     p = np.maximum(before, 0.5) / max(before.sum(), 1.0)
     q = np.maximum(now, 0.5) / np.maximum(now.sum(axis=-1, keepdims=True), 1.0)
     index: Floats = ((q - p) * np.log(q / p)).sum(axis=-1)
@@ -225,18 +287,6 @@ def count_p(before: Floats | float, now: Floats, m: Floats | float, n: Floats) -
     high = np.where(now > 0, special.betainc(np.maximum(now, 1e-9), total - now + 1, chance), 1.0)
     two_sided: Floats = np.minimum(1.0, 2 * np.minimum(low, high))
     return two_sided
-
-
-def _one_level(
-    before: Floats, now: Floats, m: float, n: Floats
-) -> tuple[Floats, NDArray[np.int64], Floats]:
-    """The level that moved most: its probability (times the number of levels), its place, its effect."""
-    others = np.maximum(n[..., None] - now, 0.0)
-    p = count_p(before, now, np.maximum(m - before, 0.0), others)
-    worst = p.argmin(axis=-1)
-    effect = _share_effect(before, now, np.maximum(m - before, 0.0), others)
-    chosen = np.take_along_axis(effect, worst[..., None], axis=-1)[..., 0]
-    return np.minimum(1.0, p.min(axis=-1) * len(before)), worst, chosen
 
 
 def _share_effect(before: Floats | float, now: Floats, m: Floats | float, n: Floats) -> Floats:

@@ -1,7 +1,7 @@
-"""How much more do a series' block means vary than independent rows' would? Learnt from the reference's own blocks.
+"""How much more block means of a series vary than those of independent rows: variance inflation.
 
 Autocorrelated and seasonal rows move together, so a window of n rows says less than n independent
-ones. For block lengths b = 1, 2, 4, … the reference is cut into blocks and V(b) = b · Var(block
+ones. It is measured on the reference. For block lengths b = 1, 2, 4, … the reference is cut into blocks and V(b) = b · Var(block
 mean) / Var(row) is measured: 1 for independent rows, (1 + a) / (1 - a) for a long block of an AR(1)
 series (batch means: Alexopoulos, Seila 1998). A window's test statistic is divided by the root of
 the largest V(b) up to its own length, and held against Student's t with as many degrees of freedom
@@ -43,7 +43,7 @@ class Dependence:
     rows: int
 
     def at(self, window: float) -> tuple[Floats, float, float]:
-        """V of the parts and of the missing marks for a window of that many rows, and degrees of freedom."""
+        """V of the parts and of the missing marks, and degrees of freedom, for `window` rows."""
         if not len(self.lengths):
             return np.ones(1), 1.0, np.inf
         last = max(1, int(np.searchsorted(self.lengths, window, side="right")))
@@ -55,21 +55,32 @@ INDEPENDENT = Dependence(np.empty(0), np.empty((0, 1)), np.empty(0), 0)
 
 
 def dependence(parts: Floats, missing: NDArray[np.bool_]) -> Dependence:
-    """Inflation of the columns of parts (m, p), rows in order of time, and of the missing marks (n,)."""
+    """Inflation by block length, INDEPENDENT where none is shown.
+
+    Args:
+        parts: columns (m, p) of the rows with a value, in order of time.
+        missing: marks of all rows (n,).
+    """
     lengths = block_lengths(len(parts))
     if not len(lengths):
         return INDEPENDENT
-    found = inflation(parts, lengths)
-    absent = inflation(missing[:, None].astype(float), block_lengths(len(missing))[: len(lengths)])[
-        :, 0
-    ]
+    missing_lengths = block_lengths(len(missing))[: len(lengths)]
+    of_parts = inflation(parts, lengths)
+    of_missing = inflation(missing[:, None].astype(float), missing_lengths)[:, 0]
     short = lengths <= max(len(parts) / TELLING_BLOCKS, 2)
     limit = (1 + SURE * np.sqrt(2 * lengths / len(parts)))[:, None]
-    told = (parts.var(axis=0) > 0) & ((parts.min(axis=0) < 0) | (parts.mean(axis=0) > RARE))
-    moving = missing.mean() > RARE and (absent[:, None] > limit)[short].any()
-    if not moving and not (found > limit)[short][:, told].any():
+    parts_depend = (of_parts > limit)[short][:, _is_frequent(parts)].any()
+    missing_depends = missing.mean() > RARE and (of_missing[:, None] > limit)[short].any()
+    if not parts_depend and not missing_depends:
         return INDEPENDENT
-    return Dependence(lengths, np.maximum(found, 1.0), np.maximum(absent, 1.0), len(parts))
+    return Dependence(lengths, np.maximum(of_parts, 1.0), np.maximum(of_missing, 1.0), len(parts))
+
+
+def _is_frequent(parts: Floats) -> NDArray[np.bool_]:
+    """Columns (p,) that can show dependence: scores, and cells that are neither constant nor rare."""
+    is_score, is_frequent_cell = parts.min(axis=0) < 0, parts.mean(axis=0) > RARE
+    frequent: NDArray[np.bool_] = (parts.var(axis=0) > 0) & (is_score | is_frequent_cell)
+    return frequent
 
 
 def block_lengths(rows: int) -> Floats:
@@ -87,8 +98,9 @@ def inflation(parts: Floats, lengths: Floats) -> Floats:
     variance = parts.var(axis=0)
     safe = np.where(variance > 0, variance, 1.0)
     rows = [b * _block_means(parts, int(b)).var(axis=0, ddof=1) / safe for b in lengths]
-    made: Floats = np.where(variance > 0, np.array(rows).reshape(len(lengths), parts.shape[1]), 1.0)
-    return made
+    by_length = np.array(rows).reshape(len(lengths), parts.shape[1])
+    inflations: Floats = np.where(variance > 0, by_length, 1.0)
+    return inflations
 
 
 def _block_means(parts: Floats, length: int) -> Floats:

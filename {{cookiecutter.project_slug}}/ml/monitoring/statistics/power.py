@@ -1,6 +1,7 @@
-"""How much of the false-alarm allowance does a test need to see what it is there to see?
+"""Alpha that each test needs to reach its target power: the weights of Holm's procedure.
 
-The tests share the allowance by these needs (`ml.monitoring.checks.drift`): a wider spread is by
+The tests share the allowance by these needs (`ml.monitoring.statistics.multiple_testing`): a wider
+spread is by
 far the hardest to see in few rows, while a moved mean loses next to nothing by a limit a hundred
 times stricter. The needs follow from the distributions of the tests under a stated shift and from
 the column itself (Spjøtvoll 1972; Roeder, Wasserman 2009), so they hold for any mix of columns, and
@@ -34,8 +35,8 @@ RULE = 1e-6  # a rule's probability is 0 or 1: its share only has to be above ze
 
 
 @lru_cache(maxsize=1024)
-def needed(test: str, reference: int, groups: int, cells: int) -> float:
-    """The level at which `test` reaches its aim.
+def required_alpha(test: str, reference: int, groups: int, cells: int) -> float:
+    """The significance level at which `test` reaches its aim.
 
     Args:
         test: its name, as in AIM; others are rules.
@@ -46,21 +47,21 @@ def needed(test: str, reference: int, groups: int, cells: int) -> float:
     rows = 1 / (1 / ROWS + 1 / max(reference, 1))
     match test:
         case "wider":
-            level = stats.chi2.sf(WIDER * stats.chi2.isf(AIM[test], rows), rows)
+            alpha = stats.chi2.sf(WIDER * stats.chi2.isf(AIM[test], rows), rows)
         case "narrower":
-            level = stats.chi2.cdf(stats.chi2.ppf(AIM[test], rows) / NARROWER, rows)
+            alpha = stats.chi2.cdf(stats.chi2.ppf(AIM[test], rows) / NARROWER, rows)
         case "shape" | "two_levels" | "levels" | "many_levels":
             df = max(groups - 1, 1)
-            level = stats.chi2.sf(stats.ncx2.isf(AIM[test], df, PSI * rows), df)
+            alpha = stats.chi2.sf(stats.ncx2.isf(AIM[test], df, PSI * rows), df)
         case "cell" | "level":
-            level = cells * _moved(AIM[test], rows)
+            alpha = cells * _moved(AIM[test], rows)
         case "location" | "missing":
-            level = _moved(AIM[test], rows)
+            alpha = _moved(AIM[test], rows)
         case _:
-            level = RULE
-    return float(min(max(level, RULE), 1.0))
+            alpha = RULE
+    return float(min(max(alpha, RULE), 1.0))
 
 
 def _moved(aim: float, rows: float) -> float:
-    """Two-sided normal test of a mean that moved by the root of the index, in standard deviations (Jeffreys 1946)."""
+    """Two-sided normal test of a mean that moved by √PSI standard deviations (Jeffreys 1946)."""
     return float(2 * stats.norm.sf((PSI * rows) ** 0.5 - stats.norm.ppf(aim)))

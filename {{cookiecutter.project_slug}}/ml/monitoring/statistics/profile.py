@@ -2,10 +2,9 @@
 
 A number x becomes its normal score z = Φ⁻¹(F(x)), F the reference's distribution: location, spread
 and shape are then measured alike for every number, however skewed. A level becomes its place in the
-contract. Both fall into
-cells: ten of equal share for numbers, one for each level (and one for all unlisted ones) for
-levels. Sums over rows are all that the tests of `ml.monitoring.checks.drift` need, so a window is
-read once and never held.
+contract. Both fall into cells: ten of equal share for numbers, one for each level (and one for all
+unlisted ones) for levels. The column tests need nothing but sums over rows, so a window is read
+once and never held in memory.
 """
 
 from __future__ import annotations
@@ -88,26 +87,40 @@ def number_profile(name: str, values: Floats, ordered: bool) -> Profile:
     score = np.interp(present, x, z) if len(present) else present
     edges = _edges(x, present)
     cell = np.searchsorted(edges, present)
-    m, ends = len(present), z[[0, -1]] if len(z) else np.zeros(2)
-    parts = np.stack([score, score**2, *(cell == i for i in range(len(edges) + 1))], axis=1)
+    mean, square, square_variance = _moments(score, z)
     return Profile(
         name=name,
         levels=0,
-        rows=m,
-        missing=len(values) - m,
+        rows=len(present),
+        missing=len(values) - len(present),
         cells=np.bincount(cell, minlength=len(edges) + 1).astype(float),
         edges=edges,
         knots=(x, z),
-        mean=_expected(score, ends),
-        variance=float(score.var()) if m else 0.0,
-        square=_expected(score**2, ends**2),
-        square_variance=_expected(score**4, ends**4) - _expected(score**2, ends**2) ** 2,
-        dependence=dependence(parts, np.isnan(values)) if ordered else INDEPENDENT,
+        mean=mean,
+        variance=float(score.var()) if len(present) else 0.0,
+        square=square,
+        square_variance=square_variance,
+        dependence=_dependence(score, cell, edges, np.isnan(values)) if ordered else INDEPENDENT,
     )
 
 
+def _moments(score: Floats, z: Floats) -> tuple[float, float, float]:
+    """Expected score of a new row, its expected square, and the variance of its square."""
+    ends = z[[0, -1]] if len(z) else np.zeros(2)
+    square = _expected(score**2, ends**2)
+    return _expected(score, ends), square, _expected(score**4, ends**4) - square**2
+
+
+def _dependence(
+    score: Floats, cell: Codes, edges: Floats, missing: NDArray[np.bool_]
+) -> Dependence:
+    """Dependence in time of what the tests sum: scores, their squares, and each cell's rows."""
+    in_cells = [cell == place for place in range(len(edges) + 1)]
+    return dependence(np.stack([score, score**2, *in_cells], axis=1), missing)
+
+
 def _expected(values: Floats, ends: Floats) -> float:
-    """Mean for a new row: it falls beyond either end with probability 1 / (m + 1) and then counts as the end does."""
+    """Mean for a new row: beyond either end (probability 1 / (m + 1)) it counts as the end does."""
     return float((values.sum() + ends.mean()) / (len(values) + 1))
 
 
@@ -133,7 +146,10 @@ def _edges(x: Floats, present: Floats) -> Floats:
 
 
 def level_profile(name: str, codes: Codes, levels: int, ordered: bool) -> Profile:
-    """Profile of level codes (m,): a place in the contract's list, `levels` for an unlisted one, -1 missing."""
+    """Profile of level codes (m,).
+
+    A code is a place in the contract's list, `levels` for an unlisted one, -1 for a missing one.
+    """
     present = codes[codes >= 0]
     cells = np.bincount(present, minlength=levels + 1).astype(float)
     often = np.argsort(-cells)[:SCORED]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ml.monitoring.checks.drift import holm, rejected
 from ml.monitoring.statistics.column_tests import Shift, cells, count_p, shift, stability_index
 from ml.monitoring.statistics.dependence import INDEPENDENT, block_lengths, dependence, inflation
+from ml.monitoring.statistics.multiple_testing import holm, rejected
 from ml.monitoring.statistics.profile import level_profile, number_profile, tally
 
 

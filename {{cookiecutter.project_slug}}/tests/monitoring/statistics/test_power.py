@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ml.monitoring.statistics.power import AIM, PSI, ROWS, WIDER, needed
+from ml.monitoring.statistics.power import AIM, PSI, ROWS, WIDER, required_alpha
 
 REFERENCE = 10**9  # as good as known
 
@@ -14,22 +14,24 @@ REFERENCE = 10**9  # as good as known
 def test_at_its_level_a_test_reaches_its_aim() -> None:
     rng = np.random.default_rng(1)
     wider = (WIDER * rng.chisquare(ROWS, 100_000)) > stats.chi2.isf(
-        needed("wider", REFERENCE, 10, 10), ROWS
+        required_alpha("wider", REFERENCE, 10, 10), ROWS
     )
     assert wider.mean() == pytest.approx(AIM["wider"], abs=0.005)
     moved = rng.normal((PSI * ROWS) ** 0.5, 1, 100_000) > stats.norm.isf(
-        needed("location", REFERENCE, 10, 10) / 2
+        required_alpha("location", REFERENCE, 10, 10) / 2
     )
     assert moved.mean() == pytest.approx(AIM["location"], abs=0.005)
     levels = rng.noncentral_chisquare(11, PSI * ROWS, 100_000) > stats.chi2.isf(
-        needed("levels", REFERENCE, 12, 13), 11
+        required_alpha("levels", REFERENCE, 12, 13), 11
     )
     assert levels.mean() == pytest.approx(AIM["levels"], abs=0.005)
 
 
 def test_hard_tests_need_more_and_rules_next_to_nothing() -> None:
-    needs = {name: needed(name, 20_000, 2 if name == "two_levels" else 12, 12) for name in AIM}
+    needs = {
+        name: required_alpha(name, 20_000, 2 if name == "two_levels" else 12, 12) for name in AIM
+    }
     assert max(needs, key=needs.__getitem__) == "wider"
-    assert needed("new_level", 20_000, 12, 12) <= min(needs.values())
-    assert needed("levels", 20_000, 20, 21) > needs["levels"]
-    assert needed("wider", 500, 10, 10) > needs["wider"]  # a small reference sees less
+    assert required_alpha("new_level", 20_000, 12, 12) <= min(needs.values())
+    assert required_alpha("levels", 20_000, 20, 21) > needs["levels"]
+    assert required_alpha("wider", 500, 10, 10) > needs["wider"]  # a small reference sees less
