@@ -8,7 +8,7 @@ give equal rows.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
+    Columns = dict[str, NDArray[Any]]
+
 TARGET, TIME, ID = "churned", "observed_at", "customer_id"
 START = np.datetime64("2025-01-01T00:00:00", "s")
 DAYS_PER_MONTH = 30.4375
 
 PLANS = ("basic", "standard", "premium")
+PRICES = (12.0, 24.0, 42.0)  # a month, of each plan
 CHANNELS = ("web", "app", "partner", "phone")
 REGIONS = ("north", "south", "east", "west", "islands")
 PAYMENTS = ("card", "invoice", "direct debit", "wallet")
@@ -74,39 +77,60 @@ def simulate(
 def _customers(
     rng: Generator, rows: int, months: float, first_month: float, shift: float
 ) -> pd.DataFrame:
+    """Everything but who leaves; the order of the draws is part of the data."""
     import pandas as pd
 
-    seconds = (
-        np.sort(rng.uniform(first_month, first_month + months, rows)) * DAYS_PER_MONTH * DAY_SECONDS
-    )
+    months_in = np.sort(rng.uniform(first_month, first_month + months, rows))
+    seconds = (months_in * DAYS_PER_MONTH * DAY_SECONDS).astype("timedelta64[s]")
     plan = rng.choice(PLANS, rows, p=_tilted((0.45, 0.38, 0.17), 0, shift))
     tenure = np.floor(rng.gamma(1.6, 16 - 8 * shift, rows)).astype(int)
-    fee = pd.Series(plan).map({"basic": 12.0, "standard": 24.0, "premium": 42.0}).to_numpy()
     return pd.DataFrame(
         {
             ID: _identifiers(rng, rows, first_month),
-            TIME: pd.to_datetime(
-                (START + seconds.astype("timedelta64[s]")).astype("datetime64[us]")
-            ),
-            "age": np.clip(rng.normal(46 - 12 * shift, 14, rows), 18, 90).round(),
-            "region": rng.choice(REGIONS, rows, p=(0.34, 0.27, 0.2, 0.15, 0.04)),
-            "channel": rng.choice(CHANNELS, rows, p=_tilted((0.4, 0.3, 0.2, 0.1), 1, shift)),
+            TIME: pd.to_datetime((START + seconds).astype("datetime64[us]")),
+            **_person(rng, rows, shift),
             "plan": plan,
-            "payment": rng.choice(PAYMENTS, rows, p=(0.5, 0.15, 0.25, 0.1)),
-            "device": rng.choice(DEVICES, rows, p=(0.48, 0.12, 0.3, 0.1)),
-            "annual_contract": rng.random(rows) < 0.38,
+            **_account(rng, rows),
             "tenure_months": tenure,
-            "monthly_fee": np.round(fee * rng.lognormal(0, 0.12, rows), 2),
-            "discount_pct": np.where(
-                rng.random(rows) < 0.3, rng.choice((5.0, 10.0, 15.0, 25.0), rows), 0.0
-            ),
-            "hours_watched": np.round(rng.gamma(2.0, 9.0, rows), 1),
-            "days_since_login": np.floor(rng.exponential(7, rows)).astype(int).clip(0, 120),
-            "support_calls": rng.poisson(0.8, rows),
-            "failed_payments": rng.poisson(0.18, rows),
-            "satisfaction": np.clip(np.round(rng.normal(7.2, 1.8, rows), 1), 0, 10),
+            **_payments(rng, plan),
+            **_use(rng, rows),
         }
     )
+
+
+def _person(rng: Generator, rows: int, shift: float) -> Columns:
+    return {
+        "age": np.clip(rng.normal(46 - 12 * shift, 14, rows), 18, 90).round(),
+        "region": rng.choice(REGIONS, rows, p=(0.34, 0.27, 0.2, 0.15, 0.04)),
+        "channel": rng.choice(CHANNELS, rows, p=_tilted((0.4, 0.3, 0.2, 0.1), 1, shift)),
+    }
+
+
+def _account(rng: Generator, rows: int) -> Columns:
+    return {
+        "payment": rng.choice(PAYMENTS, rows, p=(0.5, 0.15, 0.25, 0.1)),
+        "device": rng.choice(DEVICES, rows, p=(0.48, 0.12, 0.3, 0.1)),
+        "annual_contract": rng.random(rows) < 0.38,
+    }
+
+
+def _payments(rng: Generator, plan: NDArray[np.str_]) -> Columns:
+    rows = len(plan)
+    price = np.select([plan == name for name in PLANS], PRICES)
+    fee = np.round(price * rng.lognormal(0, 0.12, rows), 2)
+    has_discount = rng.random(rows) < 0.3
+    discount = rng.choice((5.0, 10.0, 15.0, 25.0), rows)
+    return {"monthly_fee": fee, "discount_pct": np.where(has_discount, discount, 0.0)}
+
+
+def _use(rng: Generator, rows: int) -> Columns:
+    return {
+        "hours_watched": np.round(rng.gamma(2.0, 9.0, rows), 1),
+        "days_since_login": np.floor(rng.exponential(7, rows)).astype(int).clip(0, 120),
+        "support_calls": rng.poisson(0.8, rows),
+        "failed_payments": rng.poisson(0.18, rows),
+        "satisfaction": np.clip(np.round(rng.normal(7.2, 1.8, rows), 1), 0, 10),
+    }
 
 
 def _tilted(shares: tuple[float, ...], towards: int, shift: float) -> NDArray[np.float64]:

@@ -85,18 +85,26 @@ def understand(
     read_target = texts_of(texts[request.target])
     target = infer_target(path, request.target, read_target, request.task)
     _check_rows(path, texts.num_rows - target.missing)
-    found, codes = [], [read_target.codes]
-    for name in track(
-        [n for n in texts.column_names if n != request.target], description="columns"
-    ):
+    found, codes = _columns(texts, request, track)
+    contract = _contract(path, source, request, target, found, texts.num_rows)
+    warnings, together = _suspicions(path, texts, contract, found)
+    repeats = leakage.duplicates([read_target.codes, *codes], contract)
+    remarks = [repeats, leakage.ignored_time(contract), together]
+    found = [f.doubted(warnings[f.name]) if f.name in warnings else f for f in found]
+    return Adopted(contract, target, found, texts.num_rows, tuple(r for r in remarks if r))
+
+
+def _columns(
+    texts: pyarrow.Table, request: Request, track: Track
+) -> tuple[list[Found], list[NDArray[np.int32]]]:
+    """The verdict on each column but the target, and the codes (see `Texts`) of those that are features."""
+    found, codes = [], []
+    names = [name for name in texts.column_names if name != request.target]
+    for name in track(names, description="columns"):
         column, read = _column(name, texts, request)
         found.append(column)
         codes += [read.codes] if read and column.column else []
-    contract = _contract(path, source, request, target, found, texts.num_rows)
-    warnings, remarks = _suspicions(path, texts, contract, found)
-    listed = [leakage.duplicates(codes, contract), leakage.ignored_time(contract), *remarks]
-    found = [f.doubted(warnings[f.name]) if f.name in warnings else f for f in found]
-    return Adopted(contract, target, found, texts.num_rows, tuple(r for r in listed if r))
+    return found, codes
 
 
 def _check_rows(path: str, rows: int) -> None:
@@ -144,22 +152,19 @@ def _contract(
 
 def _suspicions(
     path: str, texts: pyarrow.Table, contract: Contract, found: list[Found]
-) -> tuple[dict[str, str], list[str]]:
+) -> tuple[dict[str, str], str | None]:
     """Leaks: warnings by column, and a remark on columns that leak together."""
     rows = np.linspace(0, texts.num_rows - 1, min(texts.num_rows, leakage.SAMPLE)).astype(np.int64)
     sample = texts.take(pyarrow.array(rows))
     part = type_texts(path, sample, contract)
     if part.table.num_rows < leakage.MIN_ROWS:
-        return {}, []
+        return {}, None
     halves = leakage.Halves(contract, part.table)
     warnings = leakage.alone(halves)
-    for f in found:
-        if f.is_id and f.column is None:
-            warnings |= leakage.ordering(
-                halves, f.name, _as_numbers(sample[f.name].filter(part.kept))
-            )
-    together = leakage.together(halves, contract, set(warnings))
-    return warnings, [together] if together else []
+    for name in [f.name for f in found if f.is_id and f.column is None]:
+        identifiers = _as_numbers(sample[name].filter(part.kept))
+        warnings |= leakage.ordering(halves, name, identifiers)
+    return warnings, leakage.together(halves, contract, set(warnings))
 
 
 def _as_numbers(column: pyarrow.ChunkedArray) -> NDArray[np.float64]:

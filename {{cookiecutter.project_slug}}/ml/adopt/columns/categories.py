@@ -11,17 +11,17 @@ from ml.adopt.columns import name_hints
 from ml.adopt.columns.inferred import Found, Values, values_of
 from ml.contract import MAX_LEVEL_LENGTH, MAX_TEXT_LENGTH, Categorical, Text
 
-_MEASURED = re.compile(r"[^\w\s]{0,3}\s?\d[\d.,]*\s?[^\W\d_]{0,4}")
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
     from ml.dataset.parser import Texts
 
+_MEASURED = re.compile(r"[^\w\s]{0,3}\s?\d[\d.,]*\s?[^\W\d_]{0,4}")
 MAX_CLOSED = 60  # more levels than this are never taken for the whole list
 MIN_LEVEL_ROWS = 10  # rarer levels are pooled (in small tables: under 2 % of the rows, 2 at least)
 MAX_LEVELS = 500  # listed at most
-UNIQUE_SHARE = 0.95  # of the rows with a value of their own: an identifier
 TEXT_BUCKETS = 64  # columns into which the words of free text are hashed
 MAX_TEXT_ROWS = 200_000  # beyond it hashing words costs more memory than a laptop gives
 
@@ -39,22 +39,15 @@ def _words(values: Values) -> Found:
     name, n, d = values.name, values.present, len(values.distinct)
     longest = values.longest
     if longest > MAX_TEXT_LENGTH:
-        reason = f"a text of {longest} characters ({MAX_TEXT_LENGTH} at most): shorten it"
-        return Found(name, None, values.missing, reason)
+        return values.dropped(
+            f"a text of {longest} characters ({MAX_TEXT_LENGTH} at most): shorten it"
+        )
     is_long = longest > MAX_LEVEL_LENGTH
     prose = _words_per_text(values, is_long)
-    if not prose and n >= 20 and d > UNIQUE_SHARE * n and not _is_measured(values):
-        return Found(
-            name, None, values.missing, f"identifier: {d} different in {n} rows", is_id=d == n
-        )
+    if not prose and values.nearly_unique and not _is_measured(values):
+        return values.dropped(f"identifier: {d} different in {n} rows", is_id=d == n)
     if name_hints.is_entity(name) and d > MAX_CLOSED:
-        return Found(
-            name,
-            None,
-            values.missing,
-            f"identifier: {d} different, each in several rows",
-            is_id=True,
-        )
+        return values.dropped(f"identifier: {d} different, each in several rows", is_id=True)
     return (None if prose or is_long else levels(values)) or _text(values, prose)
 
 
@@ -84,15 +77,11 @@ def _words_per_text(values: Values, is_long: bool) -> float:
 
 def levels(values: Values) -> Found | None:
     """A closed list when levels are few and all common, else the common ones and the rest pooled; None: none is."""
-    n, d = values.present, len(values.distinct)
-    floor = min(MIN_LEVEL_ROWS, max(2, n // 50))
-    order = np.argsort(-values.counts, kind="stable")
-    common = [int(i) for i in order[:MAX_LEVELS] if values.counts[i] >= floor]
-    covered = int(values.counts[common].sum())
-    if covered < 0.1 * n:
+    common = _common(values)
+    if values.counts[common].sum() < 0.1 * values.present:
         return None
     listed = tuple(sorted(values.distinct[i].as_py() for i in common))
-    closed = d <= MAX_CLOSED and len(common) == d
+    closed = len(common) == len(values.distinct) <= MAX_CLOSED
     column = Categorical(
         kind="categorical",
         name=values.name,
@@ -100,15 +89,29 @@ def levels(values: Values) -> Found | None:
         levels=listed,
         unseen="refuse" if closed else "pool",
     )
-    facts = f"{len(listed)}: {', '.join(listed)}"
-    found = Found(values.name, column, values.missing, blanks=values.blanks, facts=facts)
-    if not closed:
-        rest = np.delete(values.counts, common)
-        most = f"up to {rest.max()} rows each, {n - covered} in all" if len(rest) else ""
-        found = found.doubted(
-            f"{len(rest)} rare levels pooled: {most}" if most else "unseen levels will be pooled"
-        )
-    return found.doubted(*_same_but_for_case(listed))
+    doubts = [] if closed else [_pooled(np.delete(values.counts, common))]
+    return Found(
+        values.name,
+        column,
+        values.missing,
+        blanks=values.blanks,
+        facts=f"{len(listed)}: {', '.join(listed)}",
+        doubts=(*doubts, *_same_but_for_case(listed)),
+    )
+
+
+def _common(values: Values) -> list[int]:
+    """Positions of the levels with rows enough, the most frequent first."""
+    floor = min(MIN_LEVEL_ROWS, max(2, values.present // 50))
+    order = np.argsort(-values.counts, kind="stable")
+    return [int(i) for i in order[:MAX_LEVELS] if values.counts[i] >= floor]
+
+
+def _pooled(rest: NDArray[np.int64]) -> str:
+    """The doubt about levels that are pooled; `rest`: rows of each."""
+    if len(rest) == 0:
+        return "unseen levels will be pooled"
+    return f"{len(rest)} rare levels pooled: up to {rest.max()} rows each, {rest.sum()} in all"
 
 
 def _same_but_for_case(listed: tuple[str, ...]) -> list[str]:

@@ -12,11 +12,17 @@ import pyarrow.compute as pc
 from ml.adopt.columns import name_hints
 from ml.adopt.columns.categories import MAX_CLOSED, levels, words
 from ml.adopt.columns.datetimes import Dates, dates, epoch, parts_of, years
-from ml.adopt.columns.inferred import Found, Values, quoted, values_of
-from ml.adopt.columns.numbers import leading_zeros, number_format, sentinels
+from ml.adopt.columns.inferred import (
+    MIN_UNIQUE_ROWS,
+    Found,
+    Values,
+    quoted,
+    stray_texts,
+    values_of,
+)
+from ml.adopt.columns.numbers import ReadNumbers, column_format, leading_zeros, read_numbers
 from ml.contract import (
     FLOAT32_MAX,
-    MAX_LEVEL_LENGTH,
     Boolean,
     Column,
     Datetime,
@@ -35,19 +41,21 @@ if TYPE_CHECKING:
 
 TRUE = name_hints.listed("yes y true t 1 1.0 on ja oui si sí sim wahr vrai vero")
 FALSE = name_hints.listed("no n false f 0 0.0 off nein non não falsch faux falso")
-STRAY_TEXTS = 5  # distinct texts among numbers or dates that may be taken for missing
-STRAY_AMONG = 20  # distinct numbers that there must be: 0, 1, 2 and "a" are four levels
+MAX_SPELLINGS = 8  # of a boolean
+STRAY_AMONG = 20  # distinct numbers among which a text is stray: 0, 1, 2 and "a" are four levels
+MIN_LONG_ID = 1e8  # unlike numbers of nine digits or more, all of one length, are no amounts
+MIN_SERIES_ROWS = 100  # of a row number that has gaps
 
 
 def infer(name: str, texts: Texts, is_time: bool = False) -> Found:
     """The kind of one column, or why it is dropped."""
     values = values_of(name, texts)
     if values.present == 0:
-        return Found(name, None, values.missing, "every value is missing")
+        return values.dropped("every value is missing")
     if is_time:
         return _moment(values, is_time=True) or words(name, texts)
     if len(values.distinct) == 1 and values.missing == 0:
-        return Found(name, None, 0, f'constant: always "{printable(values.distinct[0].as_py())}"')
+        return values.dropped(f'constant: always "{printable(values.distinct[0].as_py())}"')
     return (
         _boolean(values)
         or _moment(values)
@@ -58,19 +66,12 @@ def infer(name: str, texts: Texts, is_time: bool = False) -> Found:
 
 
 def _boolean(values: Values) -> Found | None:
-    if len(values.distinct) > 8:
+    if len(values.distinct) > MAX_SPELLINGS:
         return None
     listed = values.distinct.to_pylist()
     true = tuple(sorted(t for t in listed if t.lower() in TRUE))
     false = tuple(sorted(t for t in listed if t.lower() in FALSE))
-    digits = all(t[0].isdigit() for t in listed)
-    if (
-        len(true) + len(false) < len(listed)
-        or not true
-        or (digits and (name_hints.is_measure(values.name) or not false))
-    ):
-        return None
-    if not false and not values.missing:
+    if len(true) + len(false) < len(listed) or not _are_two_sides(values, true, false):
         return None
     share = values.counts[[t in true for t in listed]].sum() / values.present
     column = Boolean(
@@ -80,10 +81,19 @@ def _boolean(values: Values) -> Found | None:
         true=true,
         false=false or _opposite(true),
     )
-    found = Found(
-        values.name, column, values.missing, blanks=values.blanks, facts=f"{share:.1%} true"
-    )
+    facts = f"{share:.1%} true"
+    found = Found(values.name, column, values.missing, blanks=values.blanks, facts=facts)
     return found if false else found.doubted(f"only {quoted(true)} and blanks")
+
+
+def _are_two_sides(values: Values, true: tuple[str, ...], false: tuple[str, ...]) -> bool:
+    """Whether both sides occur; blanks may stand for no, though not beside digits, which may count something."""
+    if not true:
+        return False
+    digits = all(text[0].isdigit() for text in (*true, *false))
+    if digits and name_hints.is_measure(values.name):
+        return False
+    return bool(false) or (not digits and values.missing > 0)
 
 
 def _opposite(true: tuple[str, ...]) -> tuple[str, ...]:
@@ -91,37 +101,42 @@ def _opposite(true: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _moment(values: Values, is_time: bool = False) -> Found | None:
-    said = ~values.placeholders()
-    distinct = values.distinct.filter(pa.array(said))
-    found = (dates(distinct) or _epoch(values.name, distinct, is_time)) if len(distinct) else None
-    if found is None:
+    written = _moment_format(values, is_time)
+    if written is None:
         return None
-    read = moments(values.distinct, found.format)
+    read = moments(values.distinct, written.format)
     wrong = ~read.is_valid().to_numpy(zero_copy_only=False)
-    stray = _texts_at(values, wrong)
-    if int((wrong & said).sum()) > STRAY_TEXTS or any(
-        len(text) > MAX_LEVEL_LENGTH for text in stray
-    ):
+    stray = stray_texts(values, wrong)
+    if stray is None:
         return None
     missing = values.missing + values.rows_of(wrong)
-    parts = parts_of(read, is_time)
     column = Datetime(
-        kind="datetime", name=values.name, missing=missing > 0, format=found.format, parts=parts
+        kind="datetime",
+        name=values.name,
+        missing=missing > 0,
+        format=written.format,
+        parts=parts_of(read, is_time),
     )
-    show = "%Y-%m-%d" if pc.max(read).as_py().year > 1900 else "%H:%M"
-    facts = f"{pc.min(read).as_py():{show}} … {pc.max(read).as_py():{show}}"
-    verdict = Found(values.name, column, missing, blanks=(*values.blanks, *stray), facts=facts)
-    return verdict.doubted(
-        *([found.doubt] if found.doubt else []), *_stray(stray, values.rows_of(wrong))
+    found = Found(
+        values.name, column, missing, blanks=(*values.blanks, *stray), facts=_moment_range(read)
     )
+    doubts = [written.doubt] if written.doubt else []
+    return found.doubted(*doubts, *_stray(stray, values.rows_of(wrong)))
 
 
-def _texts_at(values: Values, where: NDArray[np.bool_]) -> tuple[str, ...]:
-    return (
-        tuple(values.distinct.filter(pa.array(where)).slice(0, 100).to_pylist())
-        if where.any()
-        else ()
-    )
+def _moment_format(values: Values, is_time: bool) -> Dates | None:
+    """How the values that are not words for missing are written as moments."""
+    distinct = values.distinct.filter(pa.array(~values.placeholders()))
+    if len(distinct) == 0:
+        return None
+    return dates(distinct) or _epoch(values.name, distinct, is_time)
+
+
+def _moment_range(read: pa.Array) -> str:
+    """First and last day, or time of day where the texts name no day (they are read as of 1900)."""
+    first, last = pc.min(read).as_py(), pc.max(read).as_py()
+    fmt = "%Y-%m-%d" if last.year > 1900 else "%H:%M"
+    return f"{first:{fmt}} … {last:{fmt}}"
 
 
 def _stray(stray: tuple[str, ...], rows: int) -> list[str]:
@@ -139,43 +154,43 @@ def _epoch(name: str, distinct: pa.Array, is_time: bool) -> Dates | None:
 
 
 def _number(values: Values) -> Found | None:
-    said = ~values.placeholders()
-    distinct = values.distinct.filter(pa.array(said))
-    if not len(distinct) or leading_zeros(distinct):
+    if leading_zeros(values.distinct):
         return None
-    fmt = number_format(distinct, values.counts[said])
+    fmt = column_format(values)
     if fmt is None or (fmt.strip and name_hints.is_code(values.name)):
         return None
-    read = numbers(values.distinct, fmt).to_numpy(zero_copy_only=False)
-    wrong = np.isnan(read)
-    stray = _texts_at(values, wrong)
-    odd = int((wrong & said).sum())
-    if odd > STRAY_TEXTS or (odd and (~wrong).sum() < STRAY_AMONG):
+    read = read_numbers(values, fmt)
+    stray = stray_texts(values, read.wrong)
+    has_words = bool((read.wrong & ~values.placeholders()).any())
+    if stray is None or (has_words and (~read.wrong).sum() < STRAY_AMONG):
         return None
-    if any(len(text) > MAX_LEVEL_LENGTH for text in stray):
-        return None
-    fmt = fmt.model_copy(update={"sentinels": sentinels(read[~wrong], values.counts[~wrong])})
-    absent = wrong | np.isin(read, fmt.sentinels)
-    whole = bool((read[~absent] % 1 == 0).all())
-    apart = _not_a_count(values, read, absent) if whole and fmt == NumberFormat() else None
-    if apart:
-        return apart
-    low, high = float(read[~absent].min()), float(read[~absent].max())
-    missing = values.missing + values.rows_of(absent)
-    spec = {"name": values.name, "missing": missing > 0, "min": low, "max": high, "format": fmt}
-    column: Column = Integer(kind="integer", **spec) if whole else Numeric(kind="numeric", **spec)
-    doubts = [*_stray(stray, values.rows_of(wrong)), *_written(fmt)]
-    doubts += [f"{v:g} read as missing ({values.rows_of(read == v)} rows)" for v in fmt.sentinels]
-    doubts += _small(values.name, read[~absent], whole)
-    doubts += ["an identifier? then DROP it"] if whole and name_hints.is_serial(values.name) else []
-    facts = f"{low:g} … {high:g}"
+    plain = read.is_whole and read.format == NumberFormat()
+    return (_not_a_count(read) if plain else None) or _quantity(read, stray)
+
+
+def _quantity(read: ReadNumbers, stray: tuple[str, ...]) -> Found:
+    """Numbers that measure or count something."""
+    values, fmt = read.values, read.format
+    low, high = float(read.present.min()), float(read.present.max())
+    spec = {
+        "name": values.name,
+        "missing": read.missing > 0,
+        "min": low,
+        "max": high,
+        "format": fmt,
+    }
+    column: Column = (
+        Integer(kind="integer", **spec) if read.is_whole else Numeric(kind="numeric", **spec)
+    )
+    doubts = [*_stray(stray, values.rows_of(read.wrong)), *_written(fmt), *read.sentinel_doubts()]
+    doubts += _whole_number_doubts(values.name, read.present) if read.is_whole else []
     return Found(
         values.name,
         column,
-        missing,
+        read.missing,
         doubts=tuple(doubts),
         blanks=(*values.blanks, *stray),
-        facts=facts,
+        facts=f"{low:g} … {high:g}",
     )
 
 
@@ -186,7 +201,7 @@ def _beyond(values: Values) -> Found | None:
         or not pc.all(pc.match_substring_regex(values.distinct, NUMBER)).as_py()
     ):
         return None
-    return Found(values.name, None, values.missing, f"numbers beyond {FLOAT32_MAX:g}: scale them")
+    return values.dropped(f"numbers beyond {FLOAT32_MAX:g}: scale them")
 
 
 def _written(fmt: NumberFormat) -> list[str]:
@@ -196,59 +211,50 @@ def _written(fmt: NumberFormat) -> list[str]:
     return [f"text: {', '.join(marks)}"] if marks else []
 
 
-def _small(name: str, good: NDArray[np.float64], whole: bool) -> list[str]:
-    if whole and good.min() == -1 and len(good) > 2:
-        return ["does -1 mean missing?"]
-    return (
-        ["codes? then kind: categorical"]
-        if whole and len(good) <= 10 and not name_hints.is_count(name)
-        else []
-    )
+def _whole_number_doubts(name: str, present: NDArray[np.float64]) -> list[str]:
+    doubts = []
+    if present.min() == -1 and len(present) > 2:
+        doubts.append("does -1 mean missing?")
+    elif len(present) <= 10 and not name_hints.is_count(name):
+        doubts.append("codes? then kind: categorical")
+    if name_hints.is_serial(name):
+        doubts.append("an identifier? then DROP it")
+    return doubts
 
 
-def _not_a_count(
-    values: Values, read: NDArray[np.float64], absent: NDArray[np.bool_]
-) -> Found | None:
+def _not_a_count(read: ReadNumbers) -> Found | None:
     """Whole numbers that are row numbers, identifiers or codes."""
-    n, d = values.present, len(values.distinct)
-    if n >= 20 and d == n and _is_row_number(values, read):
-        return Found(values.name, None, values.missing, "row number", is_id=True)
-    long = (
-        n >= 20
-        and d > 0.95 * n
-        and read.min() >= 1e8
-        and len(str(int(read.min()))) == len(str(int(read.max())))
-    )
-    if long or (
-        d > 0.95 * n
-        and n >= 20
-        and (name_hints.is_id(values.name) or name_hints.is_serial(values.name))
-    ):
-        return Found(
-            values.name,
-            None,
-            values.missing,
-            f"identifier: {d} different in {n} rows",
-            is_id=d == n,
-        )
-    if name_hints.is_entity(values.name) and d > MAX_CLOSED:
-        return Found(
-            values.name,
-            None,
-            values.missing,
-            f"identifier: {d} different, each in several rows",
-            is_id=True,
-        )
-    if name_hints.is_id(values.name) and d > MAX_CLOSED and n < 10 * d:
-        return Found(values.name, None, values.missing, f"identifier: {d} different in {n} rows")
-    if (
-        d > 2
-        and not absent.any()
-        and (name_hints.is_code(values.name) or name_hints.is_id(values.name))
-    ):
-        found = levels(_short(values))
-        return found and found.doubted("codes? if counts: kind integer")
+    return _identifier(read.values, read.read) or _codes(read)
+
+
+def _identifier(values: Values, read: NDArray[np.float64]) -> Found | None:
+    name, n, d = values.name, values.present, len(values.distinct)
+    if n >= MIN_UNIQUE_ROWS and d == n and _is_row_number(values, read):
+        return values.dropped("row number", is_id=True)
+    named = name_hints.is_id(name)
+    if values.nearly_unique and (named or name_hints.is_serial(name) or _are_long(read)):
+        return values.dropped(f"identifier: {d} different in {n} rows", is_id=d == n)
+    if name_hints.is_entity(name) and d > MAX_CLOSED:
+        return values.dropped(f"identifier: {d} different, each in several rows", is_id=True)
+    if named and d > MAX_CLOSED and n < 10 * d:
+        return values.dropped(f"identifier: {d} different in {n} rows")
     return None
+
+
+def _are_long(read: NDArray[np.float64]) -> bool:
+    """Whether all have the same number of digits, and at least nine."""
+    low, high = read.min(), read.max()
+    return bool(low >= MIN_LONG_ID) and len(str(int(low))) == len(str(int(high)))
+
+
+def _codes(read: ReadNumbers) -> Found | None:
+    """Levels of a category that are written as numbers, where the column's name says so."""
+    values = read.values
+    named = name_hints.is_code(values.name) or name_hints.is_id(values.name)
+    if not named or len(values.distinct) <= 2 or read.absent.any():
+        return None
+    found = levels(_short(values))
+    return found and found.doubted("codes? if counts: kind integer")
 
 
 def _short(values: Values) -> Values:
@@ -260,16 +266,12 @@ def _short(values: Values) -> Values:
 def _is_row_number(values: Values, read: NDArray[np.float64]) -> bool:
     """Every step the same (in any order), or rising down the file with few gaps."""
     steps = np.diff(np.sort(read))
-    if (steps == steps[0]).all() and (
-        steps[0] == 1 or name_hints.is_id(values.name) or values.name.startswith("column_")
-    ):
+    named = name_hints.is_id(values.name) or values.name.startswith("column_")
+    if (steps == steps[0]).all() and (steps[0] == 1 or named):
         return True
     ordered = read[values.codes[values.codes >= 0]]
-    return bool(
-        (np.diff(ordered) > 0).all()
-        and len(read) > 0.5 * (read.max() - read.min() + 1)
-        and len(read) >= 100
-    )
+    is_dense = len(read) > 0.5 * (read.max() - read.min() + 1)
+    return bool((np.diff(ordered) > 0).all() and is_dense and len(read) >= MIN_SERIES_ROWS)
 
 
 def missing_texts(blanks: Iterable[str]) -> tuple[str, ...]:

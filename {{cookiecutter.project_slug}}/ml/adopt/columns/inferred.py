@@ -1,4 +1,4 @@
-"""What is known of a column before and after inference: its values apart from the missing ones, and the verdict."""
+"""What is known of a column before and after inference: its values without the missing ones, and the verdict."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.contract import MAX_LEVEL_LENGTH
 from ml.dataset.parser import Texts
 from ml.errors import printable
 
@@ -21,22 +22,9 @@ if TYPE_CHECKING:
 # lower case; every spelling that is found goes into the column's missing_texts in contract.yaml
 MISSING = frozenset(
     {
-        "",
-        "na",
-        "n/a",
-        "nan",
-        "null",
-        "#n/a",
-        "#na",
-        "<na>",
-        "?",
-        "n.a.",
-        "(null)",
-        "\\n",
-        "none",
-        "nat",
+        "", "na", "n/a", "nan", "null", "#n/a", "#na", "<na>", "?", "n.a.", "(null)", "\\n", "none", "nat",
     }
-)
+)  # fmt: skip
 # what stands for missing among numbers and dates, while among words it is a level
 PLACEHOLDERS = frozenset(
     {
@@ -45,6 +33,10 @@ PLACEHOLDERS = frozenset(
         "#name?", "nat", "error", "no data", "not available", "not applicable", "0000-00-00", "0000-00-00 00:00:00",
     }
 )  # fmt: skip
+
+STRAY_TEXTS = 5  # distinct texts among numbers or dates that may be taken for missing
+UNIQUE_SHARE = 0.95  # of the rows with a value of their own: an identifier
+MIN_UNIQUE_ROWS = 20  # fewer different values prove no identifier
 
 
 @dataclass(frozen=True)
@@ -74,6 +66,12 @@ class Values:
         """Rows that hold none."""
         return self.rows - self.present
 
+    @property
+    def nearly_unique(self) -> bool:
+        """Whether nearly every row has a value of its own, as rows with an identifier have."""
+        different = len(self.distinct)
+        return self.present >= MIN_UNIQUE_ROWS and different > UNIQUE_SHARE * self.present
+
     def placeholders(self) -> NDArray[np.bool_]:
         """Which distinct values are words for missing."""
         found = pc.is_in(pc.utf8_lower(self.distinct), value_set=pa.array(sorted(PLACEHOLDERS)))
@@ -82,6 +80,10 @@ class Values:
     def rows_of(self, which: NDArray[np.bool_]) -> int:
         """Rows whose distinct value is among `which`."""
         return int(self.counts[which].sum())
+
+    def dropped(self, reason: str, *, is_id: bool = False) -> Found:
+        """The verdict that the column is no feature."""
+        return Found(self.name, None, self.missing, reason, is_id)
 
 
 @dataclass(frozen=True)
@@ -113,25 +115,46 @@ def values_of(
         keep: (text, rows) → whether a text that could mean missing is a value here.
     """
     counts = texts.counts()
-    suspects = pc.is_in(pc.utf8_lower(texts.distinct), value_set=pa.array(sorted(MISSING)))
-    absent = suspects.to_numpy(zero_copy_only=False).copy()
-    kept = []
-    for i in np.flatnonzero(absent):
-        text = texts.distinct[int(i)].as_py()
-        if keep(text, int(counts[i])):
-            absent[i] = False
-            kept.append(text)
+    absent, kept = _meaning_missing(texts.distinct, counts, keep)
     blanks = texts.distinct.filter(pa.array(absent)).to_pylist()
     position = np.append(np.where(absent, -1, np.cumsum(~absent) - 1), -1).astype(np.int32)
     return Values(
-        name,
-        texts.distinct.filter(pa.array(~absent)),
-        counts[~absent],
-        len(texts.codes),
-        position[texts.codes],
-        tuple(b for b in blanks if b),
-        tuple(kept),
+        name=name,
+        distinct=texts.distinct.filter(pa.array(~absent)),
+        counts=counts[~absent],
+        rows=len(texts.codes),
+        codes=position[texts.codes],
+        blanks=tuple(text for text in blanks if text),
+        kept=kept,
     )
+
+
+def _meaning_missing(
+    distinct: pa.Array, counts: NDArray[np.int64], keep: Callable[[str, int], bool]
+) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+    """Which distinct texts mean missing, and those that could and are kept as values."""
+    suspects = pc.is_in(pc.utf8_lower(distinct), value_set=pa.array(sorted(MISSING)))
+    absent = suspects.to_numpy(zero_copy_only=False).copy()
+    kept = []
+    for i in np.flatnonzero(absent):
+        text = distinct[int(i)].as_py()
+        if keep(text, int(counts[i])):
+            absent[i] = False
+            kept.append(text)
+    return absent, tuple(kept)
+
+
+def stray_texts(values: Values, wrong: NDArray[np.bool_]) -> tuple[str, ...] | None:
+    """The texts among numbers or moments that can be read as missing; None: too many, or too long for the contract.
+
+    Args:
+        values: the column.
+        wrong: which distinct values are no number or moment; words for missing are always allowed.
+    """
+    if int((wrong & ~values.placeholders()).sum()) > STRAY_TEXTS:
+        return None
+    stray = tuple(values.distinct.filter(pa.array(wrong)).to_pylist())
+    return None if any(len(text) > MAX_LEVEL_LENGTH for text in stray) else stray
 
 
 def quoted(texts: tuple[str, ...]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.adopt.columns.inferred import Values
 from ml.contract import NumberFormat
 from ml.dataset.parser import grouped, numbers
 
@@ -24,7 +26,58 @@ PREFIX = re.compile(
 )
 SUFFIX = re.compile(rf"(?<=[\d.])\s*(%|[{_SIGNS}]|{_CODES})$", re.IGNORECASE)
 UNIT = re.compile(r"(?<=[\d.])\s*(°?[^\W\d_][^\W\d]{0,11}(?:/[^\W\d]+)?[²³]?|°)$")
+# a mark that separates no thousands: not followed by three digits, after a 0, or after such a group
+DECIMAL_COMMA = re.compile(r"^[+-]?\d*,(\d{1,2}|\d{4,})$|^[+-]?0,\d+$|\.\d{3},\d")
+DECIMAL_POINT = re.compile(r"^[+-]?\d*\.(\d{1,2}|\d{4,})$|^[+-]?0\.\d+$|,\d{3}\.\d")
 SAMPLE = 2000
+
+
+@dataclass(frozen=True)
+class ReadNumbers:
+    """A column's distinct texts read as numbers."""
+
+    values: Values
+    format: NumberFormat  # with the numbers that mean missing
+    read: NDArray[np.float64]  # NaN: the text is no number
+    wrong: NDArray[np.bool_]  # which texts are no number
+    absent: NDArray[np.bool_]  # which of them are no number, or one that means missing
+
+    @property
+    def present(self) -> NDArray[np.float64]:
+        """The numbers that mean what they say."""
+        return self.read[~self.absent]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no number has a fraction."""
+        return bool((self.present % 1 == 0).all())
+
+    @property
+    def missing(self) -> int:
+        """Rows without a number."""
+        return self.values.missing + self.values.rows_of(self.absent)
+
+    def sentinel_doubts(self) -> list[str]:
+        """A doubt for each number that is read as missing."""
+        return [
+            f"{number:g} read as missing ({self.values.rows_of(self.read == number)} rows)"
+            for number in self.format.sentinels
+        ]
+
+
+def column_format(values: Values) -> NumberFormat | None:
+    """How a column's numbers are written, if nearly all values that are not words for missing are numbers."""
+    said = ~values.placeholders()
+    distinct = values.distinct.filter(pa.array(said))
+    return number_format(distinct, values.counts[said]) if len(distinct) else None
+
+
+def read_numbers(values: Values, fmt: NumberFormat) -> ReadNumbers:
+    """Read a column's values as `fmt` writes them, and find the numbers that mean missing."""
+    read = numbers(values.distinct, fmt).to_numpy(zero_copy_only=False)
+    wrong = np.isnan(read)
+    fmt = fmt.model_copy(update={"sentinels": sentinels(read[~wrong], values.counts[~wrong])})
+    return ReadNumbers(values, fmt, read, wrong, wrong | np.isin(read, fmt.sentinels))
 
 
 def number_format(distinct: pa.Array, counts: NDArray[np.int64]) -> NumberFormat | None:
@@ -38,7 +91,8 @@ def number_format(distinct: pa.Array, counts: NDArray[np.int64]) -> NumberFormat
     if sum(any(c.isdigit() for c in text) for text in sample) < 0.5 * len(sample):
         return None
     strip = _strip(sample)
-    likely = [NumberFormat(decimal=d, thousands=t, strip=strip) for d, t in _marks(sample, strip)]
+    marks = _marks(_without(sample, strip))
+    likely = [NumberFormat(decimal=d, thousands=t, strip=strip) for d, t in marks]
     rows = {fmt: _rows_read(distinct, counts, fmt) for fmt in [plain, *likely]}
     best = max(rows, key=lambda fmt: rows[fmt])
     return best if rows[best] >= wanted else None
@@ -55,6 +109,11 @@ def _strip(sample: list[str]) -> tuple[str, ...]:
     money = {m.group(1) for text in bare for m in (PREFIX.search(text), SUFFIX.search(text)) if m}
     if money:
         return tuple(money) if len(money) == 1 else ()
+    return _unit(bare)
+
+
+def _unit(bare: list[str]) -> tuple[str, ...]:
+    """The unit after nearly all numbers, and its plural."""
     units = [m.group(1) if m else "" for m in map(UNIT.search, bare)]
     named = sorted(set(units) - {""}, key=len, reverse=True)
     if not named or units.count("") > 0.1 * len(units) or re.fullmatch(r"[eE]", named[0]):
@@ -63,23 +122,24 @@ def _strip(sample: list[str]) -> tuple[str, ...]:
     return tuple(named) if len(named) == 1 or plural else ()
 
 
-def _marks(sample: list[str], strip: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Pairs of decimal mark and thousands separator that occur, the likelier first."""
+def _without(sample: list[str], strip: tuple[str, ...]) -> list[str]:
+    """The texts without currency, unit and brackets."""
     bare = pa.array(sample, pa.string())
     for token in strip:
         bare = pc.replace_substring_regex(bare, rf"\s*{re.escape(token)}\s*", "")
-    texts = [text.strip("()") for text in bare.to_pylist()]
-    comma = sum(
-        bool(re.search(r"^[+-]?\d*,(\d{1,2}|\d{4,})$|^[+-]?0,\d+$|\.\d{3},\d", text))
-        for text in texts
-    )
-    point = sum(
-        bool(re.search(r"^[+-]?\d*\.(\d{1,2}|\d{4,})$|^[+-]?0\.\d+$|,\d{3}\.\d", text))
-        for text in texts
-    )
+    return [text.strip("()") for text in bare.to_pylist()]
+
+
+def _marks(texts: list[str]) -> list[tuple[str, str]]:
+    """Pairs of decimal mark and thousands separator that occur, the likelier first."""
+    is_comma = _count(DECIMAL_COMMA, texts) > _count(DECIMAL_POINT, texts)
     groups = [g for g in ",. '" if any(re.match(grouped(g), text) for text in texts)]
-    pairs = [(d, g) for d, g in product(",." if comma > point else ".,", ["", *groups]) if d != g]
-    return sorted(pairs, key=lambda pair: (pair[0] == ",") != (comma > point))
+    pairs = [(d, g) for d, g in product(",." if is_comma else ".,", ["", *groups]) if d != g]
+    return sorted(pairs, key=lambda pair: (pair[0] == ",") != is_comma)
+
+
+def _count(pattern: re.Pattern[str], texts: list[str]) -> int:
+    return sum(bool(pattern.search(text)) for text in texts)
 
 
 def sentinels(values: NDArray[np.float64], counts: NDArray[np.int64]) -> tuple[float, ...]:

@@ -10,15 +10,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.adopt.columns import name_hints
-from ml.adopt.columns.infer import FALSE, STRAY_TEXTS, TRUE
-from ml.adopt.columns.inferred import Values, quoted, values_of
-from ml.adopt.columns.numbers import number_format, sentinels
+from ml.adopt.columns.infer import FALSE, TRUE
+from ml.adopt.columns.inferred import MIN_UNIQUE_ROWS, Values, quoted, stray_texts, values_of
+from ml.adopt.columns.numbers import ReadNumbers, column_format, read_numbers
 from ml.contract import MAX_LEVEL_LENGTH, NumberFormat, Target, Task
 from ml.dataset.parser import Texts, numbers
 from ml.errors import UserError, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from numpy.typing import NDArray
 
 MAX_CLASSES = 100
 MAX_NUMBER_CLASSES = 10  # whole numbers with more different values than this are a quantity
@@ -46,36 +48,30 @@ def infer_target(path: str, name: str, texts: Texts, task: Task | None) -> Found
     """
     where = f'{path}: target "{name}"'
     values = values_of(name, texts)
-    fmt = _format(values)
+    fmt = column_format(values)
     if fmt is None:  # among words None and NA may be classes, among numbers they mean missing
+        common = 0.02 * len(texts.codes)
         values = values_of(
-            name,
-            texts,
-            keep=lambda text, rows: (
-                text.lower() in ("none", "na") and rows >= 0.02 * len(texts.codes)
-            ),
+            name, texts, lambda text, rows: text.lower() in ("none", "na") and rows >= common
         )
-    if values.present == 0:
-        raise UserError(f"{where}: every value is missing", OTHER)
-    if len(values.distinct) == 1:
-        raise UserError(
-            f'{where} is constant: always "{printable(values.distinct[0].as_py())}"', OTHER
-        )
+    _refuse_constant(where, values)
     if task == "regression" or (task is None and fmt is not None and _is_quantity(values, fmt)):
         if fmt is None:
             raise UserError(
                 f'{where}: no regression, its values are not numbers (first: "{_first_word(values)}")',
                 "leave TASK out",
             )
-        return _regression(where, values, fmt)
+        return _regression(where, read_numbers(values, fmt))
     return _classes(where, values, task, fmt)
 
 
-def _format(values: Values) -> NumberFormat | None:
-    """How the numbers are written, if nearly all values that are not words for missing are numbers."""
-    said = ~values.placeholders()
-    distinct = values.distinct.filter(pa.array(said))
-    return number_format(distinct, values.counts[said]) if len(distinct) else None
+def _refuse_constant(where: str, values: Values) -> None:
+    if values.present == 0:
+        raise UserError(f"{where}: every value is missing", OTHER)
+    if len(values.distinct) == 1:
+        raise UserError(
+            f'{where} is constant: always "{printable(values.distinct[0].as_py())}"', OTHER
+        )
 
 
 def _first_word(values: Values) -> str:
@@ -97,33 +93,37 @@ def _is_quantity(values: Values, fmt: NumberFormat) -> bool:
     return not few or name_hints.is_count(values.name)
 
 
-def _regression(where: str, values: Values, fmt: NumberFormat) -> FoundTarget:
-    read = numbers(values.distinct, fmt).to_numpy(zero_copy_only=False)
-    wrong = np.isnan(read)
-    stray = tuple(values.distinct.filter(pa.array(wrong)).to_pylist()) if wrong.any() else ()
-    odd = wrong & ~values.placeholders()
-    longest = max(map(len, stray), default=0)
-    if odd.sum() > STRAY_TEXTS or longest > MAX_LEVEL_LENGTH:
-        first = values.distinct.filter(pa.array(odd))[0].as_py()
-        raise UserError(
-            f'{where}: {values.rows_of(odd)} values are not numbers (first: "{printable(first)}")',
-            "mend them, or " + OTHER,
-        )
-    fmt = fmt.model_copy(update={"sentinels": sentinels(read[~wrong], values.counts[~wrong])})
-    absent = wrong | np.isin(read, fmt.sentinels)
-    kept = read[~absent]
-    if len(kept) == values.present >= 20 and set(np.diff(np.sort(kept))) == {1.0}:
+def _regression(where: str, read: ReadNumbers) -> FoundTarget:
+    values, present = read.values, read.present
+    stray = stray_texts(values, read.wrong)
+    if stray is None:
+        raise _not_numbers(where, values, read.wrong)
+    if len(present) == values.present >= MIN_UNIQUE_ROWS and _is_series(present):
         raise UserError(f"{where} is unique: every whole number once, a row number", OTHER)
-    doubts = [f"{quoted(stray)}: {values.rows_of(wrong)} rows set aside"] if stray else []
-    doubts += [f"{s:g} read as missing ({values.rows_of(read == s)} rows)" for s in fmt.sentinels]
-    if len(kept) <= 20 and (kept % 1 == 0).all():
+    doubts = [f"{quoted(stray)}: {values.rows_of(read.wrong)} rows set aside"] if stray else []
+    doubts += read.sentinel_doubts()
+    if len(present) <= 20 and read.is_whole:
         doubts.append("classes? then TASK=multiclass")
-    missing = values.missing + values.rows_of(absent)
-    target = Target(name=values.name, task="regression", format=fmt)
-    facts = f"{kept.min():g} … {kept.max():g}"
     return FoundTarget(
-        target, missing, tuple(doubts + _set_aside(missing)), facts, (*values.blanks, *stray)
+        target=Target(name=values.name, task="regression", format=read.format),
+        missing=read.missing,
+        doubts=tuple(doubts + _set_aside(read.missing)),
+        facts=f"{present.min():g} … {present.max():g}",
+        blanks=(*values.blanks, *stray),
     )
+
+
+def _not_numbers(where: str, values: Values, wrong: NDArray[np.bool_]) -> UserError:
+    odd = wrong & ~values.placeholders()
+    first = values.distinct.filter(pa.array(odd))[0].as_py()
+    return UserError(
+        f'{where}: {values.rows_of(odd)} values are not numbers (first: "{printable(first)}")',
+        "mend them, or " + OTHER,
+    )
+
+
+def _is_series(numbers: NDArray[np.float64]) -> bool:
+    return set(np.diff(np.sort(numbers))) == {1.0}
 
 
 def _set_aside(missing: int) -> list[str]:
@@ -138,18 +138,12 @@ def _classes(
             f"{where}: a class of {values.longest} characters ({MAX_LEVEL_LENGTH} at most)",
             "shorten it, or " + OTHER,
         )
-    spelled = _class_texts(values)
-    counts: dict[str, int] = {}
-    for text, rows in zip(spelled, values.counts.tolist(), strict=True):
-        counts[text] = counts.get(text, 0) + rows
+    counts = _summed(zip(_class_texts(values), values.counts.tolist(), strict=True))
     aliases = _aliases(counts)
-    merged: dict[str, int] = {}
-    for text, rows in counts.items():
-        merged[aliases.get(text, text)] = merged.get(aliases.get(text, text), 0) + rows
+    merged = _summed((aliases.get(text, text), rows) for text, rows in counts.items())
     kept, rare = _learnable(where, values, merged)
     _check_task(where, task, len(kept))
     classes = _ordered(kept)
-    doubts = _doubts(values, kept, classes, rare, aliases, fmt)
     target = Target(
         name=values.name,
         task="binary" if len(classes) == 2 else "multiclass",
@@ -157,9 +151,16 @@ def _classes(
         set_aside=rare,
         aliases=aliases,
     )
-    return FoundTarget(
-        target, values.missing, tuple(doubts), _shares(kept, values.present), values.blanks
-    )
+    doubts = tuple(_doubts(values, kept, target, is_number=fmt is not None))
+    return FoundTarget(target, values.missing, doubts, _shares(kept, values.present), values.blanks)
+
+
+def _summed(rows: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Rows of each class, in the order in which the classes first occur."""
+    counts: dict[str, int] = {}
+    for name, count in rows:
+        counts[name] = counts.get(name, 0) + count
+    return counts
 
 
 def _learnable(
@@ -188,21 +189,15 @@ def _check_task(where: str, task: Task | None, classes: int) -> None:
         raise UserError(f"{where}: {classes} classes are not {task}", "leave TASK out")
 
 
-def _doubts(
-    values: Values,
-    kept: dict[str, int],
-    classes: tuple[str, ...],
-    rare: tuple[str, ...],
-    aliases: Mapping[str, str],
-    fmt: NumberFormat | None,
-) -> list[str]:
+def _doubts(values: Values, kept: dict[str, int], target: Target, *, is_number: bool) -> list[str]:
+    classes, aliases, rare = target.classes, target.aliases, target.set_aside
     doubts = [f'positive: "{classes[-1]}"'] if len(classes) == 2 else []
     doubts += [
         f'read as "{c}": {quoted(tuple(a for a in aliases if aliases[a] == c))}'
         for c in set(aliases.values())
     ]
     doubts += [f"under {MIN_CLASS_ROWS} rows, set aside: {quoted(rare)}"] if rare else []
-    if fmt is not None and len(classes) > 2:
+    if is_number and len(classes) > 2:
         doubts.append("a quantity? then TASK=regression")
     least = min(kept, key=lambda c: kept[c])
     if kept[least] < 0.1 * values.present / (len(kept) - 1):
