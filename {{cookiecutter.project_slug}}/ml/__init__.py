@@ -1,4 +1,26 @@
-"""The life of one model: adopt, pipeline, release, serving, monitoring, loop (see README.md for the map)."""
+"""The life of one model, from a file to a released version that is served, watched and retrained.
+
+cli.py             the `ml` command; it leaves the work to the rooms
+model.py           yours: the estimator and its search space
+contract.py        contract.yaml: what a row is
+params.py          params.yaml: every setting
+errors.py          what a user or a client can cause, and text from outside made printable
+atomic.py          files that a reader sees old or new, never half written
+encode.py          a row becomes numbers: the one place for training, serving and scoring
+metrics.py         what "good" means for each task
+progress.py        what a person sees while something takes its time
+dataset/           a file becomes a typed table, as the contract says
+adopt/             a table becomes contract.yaml and a part of data/raw
+pipeline/          the stages of `dvc repro`: ingest, validate, split, train, evaluate, export
+bundle.py          a released model as a folder, verified before it answers
+release/           registry, gate, promotion and rollback
+request_schema.py  what a request may hold
+journal/           what was answered and what came of it
+serving/           answers over HTTP
+scoring.py         answers for a whole table, offline
+monitoring/        the journal's latest window, judged
+loop/              labelled answers become data; the model is trained and released again
+"""
 
 import os
 

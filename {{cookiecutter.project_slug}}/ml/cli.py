@@ -22,46 +22,50 @@ app = typer.Typer(
 )
 
 
+# the options of `ml adopt`
+Data = Annotated[
+    str, typer.Argument(help="A CSV or Parquet file, a folder of them, an address, or `demo`.")
+]
+TargetName = Annotated[str | None, typer.Option(help="The column to predict.")]
+TimeName = Annotated[str | None, typer.Option(help="The column that orders the rows in time.")]
+IdName = Annotated[
+    str | None, typer.Option(help="The column that identifies a row; kept, never a feature.")
+]
+Drop = Annotated[str, typer.Option(help="Columns to leave out, separated by commas.")]
+Task = Annotated[
+    str | None, typer.Option(help="binary | multiclass | regression; default: from the target.")
+]
+Names = Annotated[
+    str, typer.Option(help="Column names, separated by commas, of a file without a header.")
+]
+EditedContract = Annotated[str | None, typer.Option(help="keep | replace an edited contract.yaml.")]
+Encoding = Annotated[str | None, typer.Option(help="Of the text files; default: from their bytes.")]
+MaxBytes = Annotated[int | None, typer.Option(min=1, help="How large the table may be, unpacked.")]
+Append = Annotated[bool, typer.Option(help="Add DATA to what is there, if it keeps the contract.")]
+
+
 @app.command()
 def adopt(
-    data: Annotated[
-        str, typer.Argument(help="A CSV or Parquet file, a folder of them, an address, or `demo`.")
-    ],
-    target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
-    time: Annotated[
-        str | None, typer.Option(help="The column that orders the rows in time.")
-    ] = None,
-    id: Annotated[
-        str | None, typer.Option(help="The column that identifies a row; kept, never a feature.")
-    ] = None,
-    drop: Annotated[str, typer.Option(help="Columns to leave out, separated by commas.")] = "",
-    task: Annotated[
-        str | None, typer.Option(help="binary | multiclass | regression; default: from the target.")
-    ] = None,
-    names: Annotated[
-        str, typer.Option(help="Column names, separated by commas, of a file without a header.")
-    ] = "",
-    contract: Annotated[
-        str | None, typer.Option(help="keep | replace an edited contract.yaml.")
-    ] = None,
-    encoding: Annotated[
-        str | None, typer.Option(help="Of the text files; default: from their bytes.")
-    ] = None,
-    max_bytes: Annotated[
-        int | None, typer.Option(min=1, help="How large the table may be, unpacked.")
-    ] = None,
-    append: Annotated[
-        bool, typer.Option(help="Add DATA to what is there, if it keeps the contract.")
-    ] = False,
+    data: Data,
+    target: TargetName = None,
+    time: TimeName = None,
+    id: IdName = None,
+    drop: Drop = "",
+    task: Task = None,
+    names: Names = "",
+    contract: EditedContract = None,
+    encoding: Encoding = None,
+    max_bytes: MaxBytes = None,
+    append: Append = False,
 ) -> None:
     """Infer contract.yaml from a table and put the table under data/raw and DVC."""
-    from ml.adopt.append import append as add
-    from ml.adopt.commands import adopt as run
+    from ml.adopt import append as appending
+    from ml.adopt import commands
 
     if append:
-        add(data, encoding, max_bytes)
+        appending.append(data, encoding, max_bytes)
         return
-    run(
+    commands.adopt(
         data,
         target=target,
         time=time,
@@ -86,30 +90,30 @@ def release(
         bool, typer.Option(help="Promote without a comparison: the target has changed.")
     ] = False,
 ) -> None:
-    """Log the run, register the version, pass the gate and make it the champion (after `dvc repro`).
+    """Log the run, register the version, pass the gate, make it the champion (after `dvc repro`).
 
     Exit status 3 where the gate refuses.
     """
-    from ml.release.commands import release as run
+    from ml.release import commands
 
-    if not run(replace=replace).passed:
+    if not commands.release(replace=replace).passed:
         raise typer.Exit(3)
 
 
 @app.command()
 def rollback() -> None:
     """Make the previous champion the champion again."""
-    from ml.release.commands import rollback as run
+    from ml.release import commands
 
-    run()
+    commands.rollback()
 
 
 @app.command()
 def pull() -> None:
     """Fetch the registry's champion into serving/ (on a machine that only serves)."""
-    from ml.release.commands import pull as run
+    from ml.release import commands
 
-    run()
+    commands.pull()
 
 
 @app.command()
@@ -123,9 +127,9 @@ def serve(
     workers: Annotated[int, typer.Option(help="Processes.")] = 1,
 ) -> None:
     """Answer predictions over HTTP from serving/champion."""
-    from ml.serving.process.server import serve as run
+    from ml.serving.process import server
 
-    run(host=host, port=port, workers=workers)
+    server.serve(host=host, port=port, workers=workers)
 
 
 @app.command()
@@ -133,9 +137,9 @@ def challenge(
     version: Annotated[str, typer.Argument(help="A release under serving/releases, or `off`.")],
 ) -> None:
     """Let a release score or answer beside the champion, as serve.challenger in params.yaml says."""
-    from ml.release.challenger import challenge as run
+    from ml.release import challenger
 
-    run(version)
+    challenger.challenge(version)
 
 
 @app.command()
@@ -145,9 +149,9 @@ def compare(
     ] = None,
 ) -> None:
     """Weigh the challenger against the champion on the answers whose outcome is known."""
-    from ml.release.ab_test import compare as run
+    from ml.release import ab_test
 
-    run(days)
+    ab_test.compare(days)
 
 
 @app.command()
@@ -156,9 +160,9 @@ def score(
     target: Annotated[Path, typer.Argument(help="The Parquet file to write.")],
 ) -> None:
     """Answer a whole table offline, as POST /predict would."""
-    from ml.scoring import score as run
+    from ml import scoring
 
-    run(source, target)
+    scoring.score(source, target)
 
 
 journal = typer.Typer(help="Export or remove what the journal holds.", no_args_is_help=True)
@@ -171,9 +175,9 @@ def export(
     days: Annotated[float | None, typer.Option(help="How far back; default: everything.")] = None,
 ) -> None:
     """Write the answers and their labels to Parquet."""
-    from ml.journal.export import export as run
+    from ml.journal import export
 
-    run(target, days)
+    export.export(target, days)
 
 
 @journal.command()
@@ -183,9 +187,9 @@ def prune(
     ] = None,
 ) -> None:
     """Remove answers older than so many days, and their labels."""
-    from ml.journal.export import prune as run
+    from ml.journal import export
 
-    run(days)
+    export.prune(days)
 
 
 @app.command()
@@ -193,9 +197,9 @@ def label(
     file: Annotated[Path, typer.Argument(help="CSV or JSON lines with prediction_id and outcome.")],
 ) -> None:
     """Record outcomes by prediction id; late, repeated and corrected ones are fine."""
-    from ml.journal.labels import label_file as run
+    from ml.journal import labels
 
-    run(file)
+    labels.label_file(file)
 
 
 @app.command()
@@ -213,20 +217,20 @@ def monitor(
 ) -> None:
     """Judge the journal's latest window: report, verdict.json and exit status (0 ok, 3 not ok, 4 too few rows)."""
     if watch:
-        from ml.monitoring.commands import run as run_forever
+        from ml.monitoring import commands
 
-        run_forever(days, every, port)
-    from ml.monitoring.monitor import monitor as run
+        commands.run(days, every, port)
+    from ml.monitoring import monitor
 
-    raise typer.Exit(run(days))
+    raise typer.Exit(monitor.monitor(days))
 
 
 @app.command()
 def retrain() -> None:
     """Add the journal's labelled rows to the raw data, run the pipeline and release (3: refused)."""
-    from ml.loop.retrain import retrain as run
+    from ml.loop import retrain
 
-    if not run().passed:
+    if not retrain.retrain().passed:
         raise typer.Exit(3)
 
 

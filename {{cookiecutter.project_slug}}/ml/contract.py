@@ -36,7 +36,10 @@ class _Frozen(BaseModel):
 
 
 class NumberFormat(_Frozen):
-    """How a number is written in the file. Only `ml.pipeline.ingest` looks at it: requests carry JSON numbers."""
+    """How a number is written in the file.
+
+    Only `ml.pipeline.ingest` looks at it: requests carry JSON numbers.
+    """
 
     decimal: str = "."  # the decimal mark
     thousands: str = ""  # the thousands separator, empty: none
@@ -52,7 +55,10 @@ class _Column(_Frozen):
 
 
 class Numeric(_Column):
-    """A measured number; `min` and `max` are what the adopted data held (the monitor's range, no hard limit)."""
+    """A measured number.
+
+    `min` and `max` are what the adopted data held: the monitor's range, no hard limit.
+    """
 
     kind: Literal["numeric"]
     min: float | None = None
@@ -70,7 +76,10 @@ class Integer(_Column):
 
 
 class Boolean(_Column):
-    """True or false; `true` and `false` list the spellings in the file (requests carry JSON booleans)."""
+    """True or false.
+
+    `true` and `false` list the spellings in the file; requests carry JSON booleans.
+    """
 
     kind: Literal["boolean"]
     true: tuple[str, ...] = ("true",)
@@ -78,7 +87,7 @@ class Boolean(_Column):
 
 
 class Categorical(_Column):
-    """One of `levels`. A level that is not listed is refused, or pooled with all other such levels."""
+    """One of `levels`; another level is refused, or pooled with all others that are not listed."""
 
     kind: Literal["categorical"]
     levels: tuple[str, ...]
@@ -112,7 +121,10 @@ Column = Annotated[
 
 
 class Target(_Frozen):
-    """What is predicted. `classes` are the spellings in the file; of two, the last is the positive one."""
+    """What is predicted.
+
+    `classes` are the spellings in the file; of two, the last is the positive one.
+    """
 
     name: str
     task: Task
@@ -134,7 +146,8 @@ class Target(_Frozen):
         fits = {"binary": n == 2, "multiclass": n >= 3, "regression": n == 0}[self.task]
         if not fits or len(set(self.classes)) != n:
             raise ValueError(
-                f"a {self.task} target has {expected[self.task]}, all different; here: {list(self.classes)}"
+                f"a {self.task} target has {expected[self.task]}, all different; "
+                f"here: {list(self.classes)}"
             )
         return self
 
@@ -184,11 +197,13 @@ class Contract(_Frozen):
 
     @property
     def names(self) -> list[str]:
-        """Names of the columns that a request carries, in order (the id and the target are not among them)."""
+        """Names of the columns that a request carries, in order: not the id and the target."""
         return [c.name for c in self.columns]
 
     def added(self, name: str, *others: str) -> str:
-        """Name of a column that the project adds to rows: `name`, with `_` behind it while a column is called so.
+        """Name of a column that the project adds to rows.
+
+        It is `name`, with `_` behind it while a column is called so.
 
         Args:
             name: the wanted name, such as `prediction`.

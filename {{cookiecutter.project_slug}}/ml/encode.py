@@ -39,16 +39,16 @@ NAN = math.nan
 UNSEEN = -1.0
 FEW_ROWS = 8  # with more, a column at a time is quicker than a row at a time
 _WORD = re.compile(r"\w+")
-_EPOCH = datetime(1970, 1, 1)
 DAY_SECONDS = 86_400
+_EPOCH = datetime(1970, 1, 1)
 
 
 @dataclass(frozen=True)
 class Feature:
-    """One column of the matrix: its name, the contract's column it comes from, and whether it holds level codes."""
+    """One column of the matrix."""
 
     name: str
-    column: str
+    column: str  # of the contract, from which it is made
     levels: int = 0  # number of levels of a categorical column, 0 for numbers
 
 
@@ -71,7 +71,7 @@ def features_of(column: Column) -> list[Feature]:
 
 
 class Encoder:
-    """Encodes rows of one contract. Built once, used for every row; holds no state but the contract's.
+    """Encodes rows of one contract; it has no state but the contract's.
 
     Args:
         contract: what a row is. Values are expected to be valid for it (see `ml.pipeline.validate`
@@ -84,18 +84,22 @@ class Encoder:
         self._row = [(c.name, _scalar(c), len(features_of(c)) == 1) for c in self._columns]
 
     def rows(self, rows: Sequence[Mapping[str, Any]]) -> Matrix:
-        """Encode JSON-like rows (numbers, booleans, texts, ISO 8601 moments; None or absent: missing) → (n, k)."""
-        if len(rows) <= FEW_ROWS:
-            return np.array([self._one(row) for row in rows], dtype=np.float32).reshape(
-                len(rows), len(self.features)
-            )
+        """Encode JSON-like rows → (n, k).
+
+        Args:
+            rows: numbers, booleans, texts and ISO 8601 moments; None or absent: missing.
+        """
+        if len(rows) > FEW_ROWS:
+            return self._column_by_column(rows)
+        return np.array([self._one(row) for row in rows], dtype=np.float32).reshape(
+            len(rows), len(self.features)
+        )
+
+    def _column_by_column(self, rows: Sequence[Mapping[str, Any]]) -> Matrix:
         matrix = np.empty((len(rows), len(self.features)), dtype=np.float32)
         at = 0
         for column, (name, encode, _) in zip(self._columns, self._row, strict=True):
-            try:
-                values = list(map(itemgetter(name), rows))
-            except KeyError:  # absent from some rows
-                values = [row.get(name) for row in rows]
+            values = _values(rows, name)
             if isinstance(column, Datetime | Text):  # as requests carry them, not as tables do
                 block = np.array([encode(value) for value in values], dtype=np.float32).reshape(
                     len(rows), -1
@@ -117,7 +121,11 @@ class Encoder:
         return values
 
     def columns(self, columns: Mapping[str, Values]) -> Matrix:
-        """Encode whole columns (numbers, booleans, texts or datetime64; None or NaN: missing) → (n, k)."""
+        """Encode whole columns → (n, k).
+
+        Args:
+            columns: numbers, booleans, texts or datetime64; None or NaN: missing.
+        """
         n = len(next(iter(columns.values()))) if columns else 0
         matrix = np.empty((n, len(self.features)), dtype=np.float32)
         at = 0
@@ -126,6 +134,14 @@ class Encoder:
             matrix[:, at : at + width] = _block(column, columns[column.name])
             at += width
         return matrix
+
+
+def _values(rows: Sequence[Mapping[str, Any]], name: str) -> list[Any]:
+    """A column of rows; None where it is absent."""
+    try:
+        return list(map(itemgetter(name), rows))
+    except KeyError:  # absent from some rows
+        return [row.get(name) for row in rows]
 
 
 def _scalar(column: Column) -> Callable[[Any], Any]:
@@ -150,15 +166,13 @@ def _block(column: Column, values: Values) -> NDArray[Any]:
         case Categorical():
             codes = {level: i for i, level in enumerate(column.levels)}
             listed = values.tolist() if isinstance(values, np.ndarray) else values
-            return np.fromiter(map(codes.get, listed, repeat(UNSEEN)), np.float32, len(values))[
-                :, None
-            ]
+            coded = np.fromiter(map(codes.get, listed, repeat(UNSEEN)), np.float32, len(values))
+            return coded[:, None]
         case Datetime(parts=parts):
             return _date_block(np.asarray(values, dtype="datetime64[us]"), parts)
         case Text(buckets=buckets):
-            return np.array([_hashed(v, buckets) for v in values], dtype=np.float32).reshape(
-                len(values), buckets
-            )
+            counts = np.array([_hashed(value, buckets) for value in values], dtype=np.float32)
+            return counts.reshape(len(values), buckets)
         case Numeric() | Integer() | Boolean():
             return np.asarray(values, np.float64)[:, None]  # None becomes NaN
 
@@ -206,11 +220,9 @@ def _date_part(moments: NDArray[np.datetime64], part: DatePart) -> NDArray[np.in
         return (_whole(moments, "D") + 3) % 7  # 1970-01-01 was a Thursday; Monday is 0
     if part in _UNITS:
         unit, within = _UNITS[part]
-        return (
-            _whole(moments, unit)
-            - _whole(moments.astype(f"datetime64[{within}]"), unit)
-            + (part in ("month", "day"))
-        )
+        start = moments.astype(f"datetime64[{within}]")
+        first = 1 if part in ("month", "day") else 0
+        return _whole(moments, unit) - _whole(start, unit) + first
     return _whole(moments, "D") if part == "days" else _whole(moments, "Y") + 1970
 
 

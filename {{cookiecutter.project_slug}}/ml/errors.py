@@ -1,7 +1,14 @@
-"""The one exception that is a person's to mend, and how text from outside is shown.
+"""What a user or a client can cause, and how text from outside is shown.
 
-Everything a user can cause raises `UserError`; `ml.cli` and `ml.pipeline.stage` print it without a
-traceback and exit with status 2. Any other exception is a defect of this project.
+    Exception
+        UserError        a mistake in a file, a setting or a call; `ml.cli` and `ml.pipeline.stage`
+                         print it without a traceback and exit with status 2
+        RefusedError     a request that cannot be answered: an HTTP status and what is wrong
+        JournalError     the journal cannot be written or read now (`ml.journal.store`); the service
+                         answers 503, a command turns it into a `UserError`
+        DisconnectedError  the client went away before its body was read (`ml.serving.api.asgi`)
+
+Any other exception is a defect of this project.
 
 Names, levels and values come from files and requests of other people. Where they stand in a
 message, a table, a log line or a report they go through `printable`; markup is escaped where it is
@@ -64,7 +71,7 @@ def listing(names: Sequence[str]) -> str:
 
 
 class UserError(Exception):
-    """A mistake in a file, a setting or a call, told in one sentence and followed by the next command.
+    """A mistake in a file, a setting or a call: one sentence, and the command to type next.
 
     Both texts are printable, whatever they repeat of a file or a request.
 
@@ -85,7 +92,7 @@ class UserError(Exception):
 
 
 class RefusedError(Exception):
-    """A request that cannot be answered: HTTP status and what is wrong, in the API's one error shape.
+    """A request that cannot be answered, in the API's one error shape.
 
     Args:
         status: of HTTP.
@@ -108,7 +115,7 @@ class RefusedError(Exception):
 
 
 def first_details(details: Sequence[Detail], count: int = 0) -> list[Detail]:
-    """The first 20 details and one that counts the rest, so that a client does not choose the answer's size."""
+    """The first 20 details and one that counts the rest: no client chooses the answer's size."""
     rest = max(count, len(details)) - len(details[:MAX_DETAILS])
     counted = (
         [{"type": "more", "loc": ["body"], "msg": f"and {rest} more mistakes"}] if rest else []

@@ -1,4 +1,4 @@
-"""params.yaml as one frozen, typed object. An unknown key is an error that names the keys there are."""
+"""params.yaml as one frozen, typed object. An unknown key is an error that names the nearest."""
 
 from __future__ import annotations
 
@@ -161,14 +161,12 @@ def _problem(error: ValidationError) -> str:
 
 
 def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:
+    """The keys of the block that holds the key at `loc`."""
     model: type[BaseModel] = Params
     for part in loc[:-1]:
-        found = next((f for n, f in model.model_fields.items() if part in (n, f.alias)), None)
-        if (
-            found is None
-            or not isinstance(found.annotation, type)
-            or not issubclass(found.annotation, BaseModel)
-        ):
+        fields = model.model_fields.items()
+        kind = next((f.annotation for name, f in fields if part in (name, f.alias)), None)
+        if not isinstance(kind, type) or not issubclass(kind, BaseModel):
             return []
-        model = found.annotation
+        model = kind
     return [field.alias or name for name, field in model.model_fields.items()]

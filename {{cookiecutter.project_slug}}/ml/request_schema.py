@@ -1,4 +1,4 @@
-"""What a request may hold: JSON → rows that are valid for the contract, or a list of what is wrong with them.
+"""What a request may hold: JSON → rows that are valid for the contract, or what is wrong with them.
 
 The types are made from the contract at start: any column name, strict (no "1" for a number, no true
 for 1), nothing unknown, nothing that float32 cannot hold. pydantic-core parses and checks values in
@@ -58,8 +58,7 @@ class ObjectSchema:
     """JSON objects with known keys: a body holds one of them, or an array.
 
     pydantic checks values only. For each unknown or missing key it would make an error that holds a
-    copy of the
-    object: an object with 150,000 unknown keys took seconds.
+    copy of the object: an object with 150,000 unknown keys took seconds.
 
     Args:
         fields: the type of each key's value.
@@ -103,9 +102,9 @@ class ObjectSchema:
         return {**self._one.json_schema(), **required, "additionalProperties": False}
 
     def _have_all_keys(self, rows: Sequence[Row]) -> bool:
-        """Whether each object has every key, optional ones too, and no other: the usual case, decided quickly.
+        """Whether each object has every key, optional ones too, and no other: the usual case.
 
-        One look at the last key is enough: pydantic puts unknown ones behind the known ones.
+        One look at the last key decides it quickly: pydantic puts unknown ones behind the known.
         """
         if len(rows) == 1:
             return len(rows[0]) == len(self._names) and next(reversed(rows[0])) in self._names
@@ -121,16 +120,21 @@ class ObjectSchema:
         if errors and not errors[0]["loc"][0 if single else 1 :]:  # no JSON, or no object
             return RefusedError(422, details)
         rows = [from_json(body)] if single else from_json(body)
-        last = int(errors[0]["loc"][0]) if errors and not single else 0
-        checked = rows[: last + 1] if errors else rows
-        wrong = next((i for i, row in enumerate(checked) if not self._has_right_keys(row)), last)
-        if wrong < last:
+        named = int(errors[0]["loc"][0]) if errors and not single else 0  # the errors' object
+        checked = rows[: named + 1] if errors else rows
+        wrong = next((i for i, row in enumerate(checked) if not self._has_right_keys(row)), named)
+        if wrong < named:
             details = []
-        missing = [name for name in self._required if name not in rows[wrong]]
-        unknown = [name for name in rows[wrong] if name not in self._names]
+        return self._refused_object(rows[wrong], details, ["body"] if single else ["body", wrong])
+
+    def _refused_object(
+        self, row: Row, details: list[Detail], loc: list[str | int]
+    ) -> RefusedError:
+        """What is wrong with one object: `details` of its values, and its keys."""
+        missing = [name for name in self._required if name not in row]
+        unknown = [name for name in row if name not in self._names]
         count = len(details) + len(missing) + len(unknown)
-        details += self._key_details(missing, unknown, ["body"] if single else ["body", wrong])
-        return RefusedError(422, details, count=count)
+        return RefusedError(422, details + self._key_details(missing, unknown, loc), count=count)
 
     def _key_details(
         self, missing: Sequence[str], unknown: Sequence[str], loc: list[str | int]
@@ -201,13 +205,13 @@ class RequestSchema(ObjectSchema):
         """
         rows, single = super().parse(body)
         if self._contract.time is not None:
-            _stamp(rows, self._contract.time)
+            _fill_time(rows, self._contract.time)
             if self._max_days_ahead is not None:
                 self._refuse_future(rows, self._contract.time, self._max_days_ahead, single)
         return rows, single
 
     def check(self, row: object) -> Row:
-        """A row of the journal as `parse` would give it; its time column is neither filled nor bounded.
+        """A row of the journal as `parse` gives it; its time column is neither filled nor bounded.
 
         Raises:
             RefusedError: it is not valid for the contract.
@@ -216,27 +220,37 @@ class RequestSchema(ObjectSchema):
         return rows[0]
 
     def _refuse_future(self, rows: list[Row], time: str, days: float, single: bool) -> None:
-        """The latest rows are held out for the release gate: no client may date its own behind all others."""
+        """Refuse rows that lie too far ahead of the clock.
+
+        The latest rows are held out for the release gate: no client may date its own behind all
+        others.
+        """
         for i, row in enumerate(rows):
             if row[time] <= self._latest:
                 continue
             self._latest = latest_moment(datetime.now(UTC), days)
             if row[time] > self._latest:
-                said = f'column "{time}": {row[time]} lies too far ahead of the clock (serve.max_days_ahead: {days:g})'
-                raise refusal(
-                    422, "in_the_future", said, ("body", time) if single else ("body", i, time)
+                msg = (
+                    f'column "{time}": {row[time]} lies too far ahead of the clock '
+                    f"(serve.max_days_ahead: {days:g})"
                 )
+                loc = ("body", time) if single else ("body", i, time)
+                raise refusal(422, "in_the_future", msg, loc)
 
     def _allowed(self, name: str) -> str:
         column = self._contract.get(name)
         if column is None:
-            return f"a text without NUL of at most {MAX_ID_LENGTH} characters or a whole number within ±{_MAX_ID}"
+            return (
+                f"a text without NUL of at most {MAX_ID_LENGTH} characters "
+                f"or a whole number within ±{_MAX_ID}"
+            )
         return _allowed(column) + (" or null" if column.missing else "")
 
 
 def _values_type(fields: Mapping[str, Any]) -> Any:
-    made: Any = TypedDict("Row", dict(fields), total=False)  # type: ignore[misc]  # the keys are known at run time
-    return with_config(ConfigDict(strict=True, extra="allow", allow_inf_nan=False))(made)
+    # the keys are known at run time
+    values: Any = TypedDict("Row", dict(fields), total=False)  # type: ignore[misc]
+    return with_config(ConfigDict(strict=True, extra="allow", allow_inf_nan=False))(values)
 
 
 def _array_type(kind: Any, limit: int) -> Any:
@@ -245,7 +259,7 @@ def _array_type(kind: Any, limit: int) -> Any:
 
 
 def latest_moment(clock: datetime, max_days_ahead: float) -> str:
-    """The latest moment that the time column may hold when a clock (with its zone) stands so."""
+    """The latest moment that the time column may hold when a clock (with zone) shows this time."""
     try:
         latest = clock.astimezone(UTC) + timedelta(days=max_days_ahead)
     except OverflowError:
@@ -253,7 +267,8 @@ def latest_moment(clock: datetime, max_days_ahead: float) -> str:
     return latest.replace(tzinfo=None).isoformat()
 
 
-def _stamp(rows: list[Row], time: str) -> None:
+def _fill_time(rows: list[Row], time: str) -> None:
+    """Give the rows without a moment the present one."""
     now: str | None = None
     for row in rows:
         if row.get(time) is None:
@@ -297,7 +312,7 @@ def _value_type(column: Column) -> Any:
 
 
 def _max_length(column: Categorical | Text) -> int:
-    """Characters of a text, or of a level that need not be listed; listed ones may be as long as they are."""
+    """Characters of a text, or of a level that need not be listed; listed ones may be longer."""
     if isinstance(column, Text):
         return MAX_TEXT_LENGTH
     return max([MAX_LEVEL_LENGTH, *map(len, column.levels)])

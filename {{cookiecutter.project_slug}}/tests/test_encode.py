@@ -1,4 +1,4 @@
-"""The encoder: rows and columns give the same matrix, which is what training and serving rely on."""
+"""Rows and columns give the same matrix, which is what training and serving rely on."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def label_counts(engine: sql.Engine, span: Span) -> Labels:
 
 
 def _outcomes_sent(connection: sql.Connection, span: Span) -> tuple[int, int, int]:
-    """Predictions of the span with an outcome, outcomes sent for them, and different ones of these."""
+    """Predictions of the span with an outcome; the outcomes sent for them; the different ones."""
     counts = (
         sql.func.count().label("sent"),
         sql.func.count(LABELS.c.outcome.distinct()).label("different"),

@@ -1,1 +1,5 @@
-"""From a verdict back to a better model: labelled rows → new data version → pipeline → release."""
+"""From labelled answers to a better model: new part of the data, pipeline, release.
+
+journal_part.py  labelled answers as a part of data/raw
+retrain.py       `ml retrain`: add the part, run the pipeline, release
+"""

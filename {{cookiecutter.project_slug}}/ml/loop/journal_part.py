@@ -36,10 +36,10 @@ _NAMED = 3  # rows left out that are named; the others are counted
 
 
 class LeftOut(NamedTuple):
-    """A labelled prediction that is not trained on, and why: its column and what is wrong with the value."""
+    """A labelled prediction that is not trained on, and why."""
 
     prediction: Prediction
-    reason: str
+    reason: str  # its column and what is wrong with the value
 
 
 def labelled_part(
@@ -54,30 +54,38 @@ def labelled_part(
         contract: what a row is.
         params: `validate` and `serve.max_days_ahead` bound what a row may hold.
     """
-    rows = RequestSchema(contract, max_rows=1)
-    kept, left_out = [], []
-    for prediction in labelled:
-        try:
-            row = _checked_row(prediction, rows, contract, params.serve.max_days_ahead)
-            kept.append((prediction, row, outcome_of(prediction.outcome, contract.target)))
-        except RefusedError as refused:
-            left_out.append(LeftOut(prediction, refused.details[0]["msg"]))
-        except ValueError as error:
-            left_out.append(LeftOut(prediction, f'column "{contract.target.name}": {error}'))
+    kept, left_out = _checked(labelled, contract, params.serve.max_days_ahead)
     part = _table(kept, contract)
     failing = _failing(part, contract, params)
     left_out += [LeftOut(kept[i][0], reason) for i, reason in sorted(failing.items())]
     return part.drop(index=list(failing)).reset_index(drop=True), left_out
 
 
+def _checked(
+    labelled: Iterable[Prediction], contract: Contract, max_days_ahead: float | None
+) -> tuple[list[tuple[Prediction, dict[str, Any], Any]], list[LeftOut]]:
+    """Predictions with their rows and outcomes, and those that a request could not have held."""
+    schema = RequestSchema(contract, max_rows=1)
+    kept, left_out = [], []
+    for prediction in labelled:
+        try:
+            row = _checked_row(prediction, schema, contract, max_days_ahead)
+            kept.append((prediction, row, outcome_of(prediction.outcome, contract.target)))
+        except RefusedError as refused:
+            left_out.append(LeftOut(prediction, refused.details[0]["msg"]))
+        except ValueError as error:
+            left_out.append(LeftOut(prediction, f'column "{contract.target.name}": {error}'))
+    return kept, left_out
+
+
 def _checked_row(
-    prediction: Prediction, rows: RequestSchema, contract: Contract, max_days_ahead: float | None
+    prediction: Prediction, schema: RequestSchema, contract: Contract, max_days_ahead: float | None
 ) -> dict[str, Any]:
-    """The contract's columns of a prediction, valid for it: the contract may have changed since the answer."""
+    """The contract's columns of a prediction, checked: the contract may have changed since."""
     given = prediction.features
     if isinstance(given, dict):
         given = {name: given[name] for name in contract.names if name in given}
-    row = rows.check(given)
+    row = schema.check(given)
     moment = row.get(contract.time) if contract.time else None
     if moment is not None and max_days_ahead is not None:
         answered = datetime.fromtimestamp(prediction.at, UTC)
@@ -102,7 +110,10 @@ def _table(
 
 
 def _failing(part: pd.DataFrame, contract: Contract, params: Params) -> dict[int, str]:
-    """Rows of the part that `make flow` would stop at, with their reasons; a class that was set aside is no reason."""
+    """Rows of the part that `make flow` would stop at, with their reasons.
+
+    A class that was set aside is no reason.
+    """
     failing: dict[int, str] = {}
     judged = part[~part[contract.target.name].isin(contract.target.set_aside)]
     # without some rows, those beyond another column's range may be too large a share

@@ -60,7 +60,10 @@ def retrain() -> Decision:
 
 
 def _labelled(taken: set[str]) -> tuple[list[Prediction], int, int]:
-    """Labelled answers that may be trained on and are not `taken`; how many are labelled, and quarantined."""
+    """Labelled answers that may be trained on and are not `taken`.
+
+    Also how many are labelled, and how many of these are quarantined.
+    """
     fit = not_quarantined()  # rows of a window that the monitor found broken are not trained on
     fresh: list[Prediction] = []
     labelled = quarantined = 0
@@ -82,9 +85,10 @@ def _nothing_new(labelled: int, quarantined: int, left_out: Sequence[LeftOut]) -
         )
     if quarantined:
         return UserError(
-            f"journal: {quarantined} of {labelled} labelled rows lie in a quarantined window, the others are in "
-            "data/raw already",
-            f"delete the window's entry in {QUARANTINE} if its data were right after all, then `make retrain`",
+            f"journal: {quarantined} of {labelled} labelled rows lie in a quarantined window, "
+            "the others are in data/raw already",
+            f"delete the window's entry in {QUARANTINE} if its data were right after all, "
+            "then `make retrain`",
         )
     return UserError(
         f"journal: no labelled row that is not in data/raw already ({labelled} labelled)",

@@ -1,4 +1,4 @@
-"""Group commit: who comes together is committed together, who comes alone does not wait for anyone."""
+"""Requests that come together are committed together; one that comes alone waits for no other."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def entry(name: str) -> Record:
 
 
 async def ask(writer: GroupCommitWriter, caller: int, times: int) -> None:
-    """A caller that sends its next row when the last one is durable, a little later each time than the others."""
+    """A caller that sends its next row when the last one is durable, each with its own delay."""
     for i in range(times):
         await writer.write([entry(f"{caller}-{i}")])
         for _ in range(caller % 3):  # turns of the loop

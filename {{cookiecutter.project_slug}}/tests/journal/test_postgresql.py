@@ -39,7 +39,7 @@ pytestmark = [
 
 
 class Database:
-    """A PostgreSQL server in a folder; it refuses to run as root, so there it runs as its own user."""
+    """A PostgreSQL server in a folder; as root, which it refuses, it runs as its own user."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""The journal's database: what is no journal is refused, and readers do not hold up its log."""
+"""What is no journal is refused; a write is kept whole or not at all, and by its id."""
 
 from __future__ import annotations
 
@@ -10,24 +10,7 @@ import pytest
 
 from ml.errors import UserError
 from ml.journal.records import Record
-from ml.journal.store import Journal
-
-
-def _entry(number: int, at: float) -> Record:
-    return Record(
-        f"{number:03d}", at, "1", "champion", None, '{"plan": "basic"}', '"no"', '{"no": 1}'
-    )
-
-
-def test_an_export_leaves_sqlite_free_to_start_its_log_over(project: Path) -> None:
-    journal = Journal()
-    journal.append([_entry(i, 1.0) for i in range(3000)])
-    rows = journal.predictions()
-    assert next(rows).prediction_id == "000"  # the others are still to be read
-    with closing(sqlite3.connect("serving/journal.db", isolation_level=None)) as shell:
-        busy, *_ = shell.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    assert not busy
-    assert sum(1 for _ in rows) == 2999
+from ml.journal.store import Journal, JournalError
 
 
 def test_a_journal_of_other_columns_is_refused(tmp_path: Path) -> None:
@@ -38,3 +21,35 @@ def test_a_journal_of_other_columns_is_refused(tmp_path: Path) -> None:
     ) as raised:
         Journal(f"sqlite:///{tmp_path}/old.db")
     assert "move it away" in raised.value.then
+
+
+def test_a_failed_write_is_kept_in_no_part_and_the_next_succeeds(tmp_path: Path) -> None:
+    with closing(Journal(f"sqlite:///{tmp_path}/journal.db")) as journal:
+        journal.append([record("a")])
+        with pytest.raises(JournalError, match="UNIQUE"):
+            journal.append([record("b"), record("a")])
+        assert journal.problem is not None
+        journal.append([record("c")])
+        assert journal.problem is None
+        assert [p.prediction_id for p in journal.predictions()] == ["a", "c"]
+
+
+def test_the_log_has_its_size_before_the_first_write(tmp_path: Path) -> None:
+    with closing(Journal(f"sqlite:///{tmp_path}/journal.db")) as journal:
+        journal.preallocate_wal()
+        before = (tmp_path / "journal.db-wal").stat().st_size
+        journal.append([record(str(i)) for i in range(100)])
+        assert (tmp_path / "journal.db-wal").stat().st_size == before > 5_000_000
+        assert journal.count() == 100
+
+
+def test_a_probe_leaves_nothing(tmp_path: Path) -> None:
+    with closing(Journal(f"sqlite:///{tmp_path}/journal.db")) as journal:
+        journal.probe()
+        assert journal.count() == 0
+        assert journal.bytes() > 0
+        assert (journal.free_bytes() or 0) > 0
+
+
+def record(prediction_id: str) -> Record:
+    return Record(prediction_id, 1.0, "1", "champion", None, "{}", '"no"', None)

@@ -1,4 +1,4 @@
-"""Whatever the service accepts, the monitor and the pipeline can read; rows that break the contract are left out."""
+"""What the service accepts, monitor and pipeline can read; rows against the contract are left out."""
 
 from __future__ import annotations
 

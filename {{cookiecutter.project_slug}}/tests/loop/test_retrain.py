@@ -1,4 +1,4 @@
-"""Retraining: labelled answers become a part of the raw data, each once, and a new version is released."""
+"""Labelled answers become a part of the raw data, each once, and a new version is released."""
 
 from __future__ import annotations
 
