@@ -59,7 +59,7 @@ class Keys:
         if self._file is not None and now - self._looked > LOOK_SECONDS:
             self._looked = now
             self._read(self._file)
-        digest = _digest(_given(fields))
+        digest = _digest(_sent_key(fields))
         # compared in constant time: the answer's delay tells nothing about a key
         if not any([hmac.compare_digest(digest, known) for known in self._digests]):  # noqa: C419  # all, always
             raise refusal(
@@ -70,9 +70,9 @@ class Keys:
                 WWW_Authenticate="Bearer",
             )
         if self._rate:
-            self._take(digest, now)
+            self._spend_token(digest, now)
 
-    def _take(self, digest: bytes, now: float) -> None:
+    def _spend_token(self, digest: bytes, now: float) -> None:
         burst = max(1.0, self._rate)
         tokens, when = self._buckets.get(digest, (burst, now))
         tokens = min(burst, tokens + (now - when) * self._rate)
@@ -116,7 +116,7 @@ class Keys:
 
 
 def load_keys(rate: float, variable: str = API_KEYS) -> Keys:
-    """The keys that the environment names: those of `variable`, and of the file that `<variable>_FILE` names.
+    """The keys of an environment variable and of the file that `<variable>_FILE` names.
 
     Raises:
         UserError: a key that is too short or holds white space, or a file that is not there or
@@ -130,7 +130,7 @@ def load_keys(rate: float, variable: str = API_KEYS) -> Keys:
 
 
 def first_key() -> str:
-    """One of the keys of ML_API_KEYS and ML_API_KEYS_FILE, for a client on this machine; empty without keys."""
+    """A key for a client on this machine, of ML_API_KEYS or its file; empty without keys."""
     named = os.environ.get(f"{API_KEYS}_FILE")
     keys = [*_environment_keys(API_KEYS), *(parse_key_file(Path(named))[0] if named else [])]
     return keys[0] if keys else ""
@@ -148,7 +148,7 @@ def _environment_keys(variable: str) -> tuple[str, ...]:
 
 
 def parse_key_file(file: Path) -> tuple[list[str], list[str]]:
-    """The keys of a file, and what is wrong in its other lines; the text of a line is never repeated.
+    """The keys of a file, and what is wrong in its other lines, without the text of a line.
 
     Raises:
         OSError: the file cannot be read.
@@ -182,13 +182,16 @@ def _check_key_file(file: Path, named: str) -> None:
 def _fault(key: str) -> str | None:
     """What is wrong with a key, in words that do not repeat it."""
     if not VISIBLE_ASCII.fullmatch(key):
-        return "white space or a character that is not ASCII in a key (a comment has a line of its own, behind #)"
+        return (
+            "white space or a character that is not ASCII in a key "
+            "(a comment has a line of its own, behind #)"
+        )
     if len(key) < MIN_LENGTH:
         return f"a key of {len(key)} characters; at least {MIN_LENGTH} are needed"
     return None
 
 
-def _given(fields: Mapping[bytes, bytes]) -> bytes:
+def _sent_key(fields: Mapping[bytes, bytes]) -> bytes:
     key = fields.get(b"x-api-key")
     if key is None:
         scheme, _, key = fields.get(b"authorization", b"").partition(b" ")

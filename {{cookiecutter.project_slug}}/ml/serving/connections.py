@@ -1,4 +1,4 @@
-"""The open connections of a worker: how many there may be, and how long a client may keep it waiting.
+"""The open connections of a worker: how many there may be, how long a client may keep one waiting.
 
 A connection waits when its client has to act: send the head of a request, or take what is sent to
 it. One that waits for `deadline_seconds` is closed. When there are as many as may be, those that
@@ -29,7 +29,7 @@ class Connection(Protocol):
 
     waits_since: float | None  # time of the event loop; None: the client waits for the server
 
-    def look(self, now: float, patience: float) -> None:
+    def close_if_stalled(self, now: float, patience: float) -> None:
         """Close it if it has waited longer than `patience` seconds."""
 
     def drop(self) -> None:
@@ -37,7 +37,11 @@ class Connection(Protocol):
 
 
 def limit_of(max_connections: int) -> int:
-    """How many connections a worker holds: `max_connections` (0: any number), as far as its open files allow."""
+    """How many connections a worker holds, as far as its open files allow.
+
+    Args:
+        max_connections: 0: any number.
+    """
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files == resource.RLIM_INFINITY:
         return max_connections or 1_000_000
@@ -83,8 +87,8 @@ class Connections:
         if now - self._logged > LOG_SECONDS:
             self._logged = now
             log.warning(
-                "%d connections are open, as many as this worker holds (serve.max_connections, limit of open "
-                "files): those that have waited longest are closed",
+                "%d connections are open, as many as this worker holds (serve.max_connections, "
+                "limit of open files): those that have waited longest are closed",
                 self.limit,
             )
 
@@ -94,4 +98,4 @@ class Connections:
             await asyncio.sleep(SWEEP_SECONDS)
             now = asyncio.get_running_loop().time()
             for connection in tuple(self._open):
-                connection.look(now, self._patience)
+                connection.close_if_stalled(now, self._patience)

@@ -1,4 +1,4 @@
-"""Logs as JSON lines: one object a line on stderr, and with serve.log_answers one for each answer on stdout."""
+"""Logs as JSON lines: messages on stderr, and with serve.log_answers each answer on stdout."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def use_json_lines() -> None:
 
 
 def log_answer(entries: Sequence[Record], seconds: float) -> None:
-    """One line on stdout for an answered request: its ids, so that a caller's complaint finds its rows."""
+    """One line on stdout for an answered request; by its ids a complaint finds its rows."""
     line = {
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "event": "answered",

@@ -16,6 +16,50 @@ _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
+class JournalMetrics:
+    """What one process counts of its journal.
+
+    Args:
+        registry: of the process.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        counter = partial(Counter, registry=registry)
+        gauge = partial(Gauge, registry=registry)
+        self._rows = counter("ml_journal_rows", "Rows made durable in the journal")
+        self.failures = counter("ml_journal_failures", "Writes to the journal that failed")
+        self._commit_seconds = Histogram(
+            "ml_journal_commit_seconds", "Time of one commit", buckets=_SECONDS, registry=registry
+        )
+        self._bytes = gauge(
+            "ml_journal_bytes",
+            "Bytes that the journal takes on disk",
+            ["database"],
+            multiprocess_mode="livemax",
+        )
+        self._free_bytes = gauge(
+            "ml_journal_free_bytes",
+            "Bytes that are free on the journal's disk (a file's; a database server does not say)",
+            ["database"],
+            multiprocess_mode="livemin",
+        )
+        self.label_failures = counter(
+            "ml_label_failures", "Requests to POST /labels that could not be recorded"
+        )
+        self.labels_recorded = counter("ml_labels", "Outcomes recorded over POST /labels")
+
+    def committed(self, rows: int, seconds: float) -> None:
+        """Count one commit."""
+        self._rows.inc(rows)
+        self._commit_seconds.observe(seconds)
+
+    def size(self, database: str, taken: int, free: int | None) -> None:
+        """Note the journal's bytes, and those left on its disk where that is known."""
+        self._bytes.labels(database).set(taken)
+        if free is not None:
+            self._free_bytes.labels(database).set(free)
+
+
 class Metrics:
     """One process's counters, in a registry of their own."""
 
@@ -26,15 +70,17 @@ class Metrics:
         self._answered: dict[tuple[str, str], Counter] = {}
         counter = partial(Counter, registry=registry)
         gauge = partial(Gauge, registry=registry)
-        histogram = partial(Histogram, buckets=_SECONDS, registry=registry)
         self.requests = counter(
             "ml_requests", "Answers to POST /predict by HTTP status", ["status"]
         )
         self.rows = counter(
             "ml_rows", "Rows answered, by model version and role", ["version", "role"]
         )
-        self.seconds = histogram(
-            "ml_request_seconds", "Time to answer POST /predict, journal included"
+        self.seconds = Histogram(
+            "ml_request_seconds",
+            "Time to answer POST /predict, journal included",
+            buckets=_SECONDS,
+            registry=registry,
         )
         self.waiting = gauge(
             "ml_requests_waiting",
@@ -48,25 +94,7 @@ class Metrics:
             "ml_connections_dropped",
             "Connections closed to make room for new ones, because as many were open as may be",
         )
-        self.journal_rows = counter("ml_journal_rows", "Rows made durable in the journal")
-        self.journal_failures = counter("ml_journal_failures", "Writes to the journal that failed")
-        self.commit_seconds = histogram("ml_journal_commit_seconds", "Time of one commit")
-        self._journal_bytes = gauge(
-            "ml_journal_bytes",
-            "Bytes that the journal takes on disk",
-            ["database"],
-            multiprocess_mode="livemax",
-        )
-        self._journal_free_bytes = gauge(
-            "ml_journal_free_bytes",
-            "Bytes that are free on the journal's disk (a file's; a database server does not say)",
-            ["database"],
-            multiprocess_mode="livemin",
-        )
-        self.label_failures = counter(
-            "ml_label_failures", "Requests to POST /labels that could not be recorded"
-        )
-        self.labels_recorded = counter("ml_labels", "Outcomes recorded over POST /labels")
+        self.journal = JournalMetrics(registry)
         self.callers_refused = counter(
             "ml_callers_refused",
             "Requests refused for who sent them: api_key, rate, host, origin",
@@ -105,17 +133,6 @@ class Metrics:
         if child is None:  # looking a child up by its labels costs three times as much as counting
             child = self._answered[version, role] = self.rows.labels(version, role)
         child.inc(rows)
-
-    def committed(self, rows: int, seconds: float) -> None:
-        """Count one commit of the journal."""
-        self.journal_rows.inc(rows)
-        self.commit_seconds.observe(seconds)
-
-    def journal_size(self, database: str, taken: int, free: int | None) -> None:
-        """Note the bytes of the journal, and those left on its disk where that is known."""
-        self._journal_bytes.labels(database).set(taken)
-        if free is not None:
-            self._journal_free_bytes.labels(database).set(free)
 
     def page(self) -> bytes:
         """All workers' numbers in Prometheus' text format."""

@@ -1,4 +1,4 @@
-"""Reading and answering HTTP without a framework: bodies with a limit, JSON, and refusals in the API's error shape."""
+"""HTTP without a framework: bodies with a limit, JSON answers, refusals in the API's shape."""
 
 from __future__ import annotations
 

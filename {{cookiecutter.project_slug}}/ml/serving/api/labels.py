@@ -34,7 +34,7 @@ def labels(request: Request, service: CurrentService) -> dict[str, int]:
     recorded, unknown = _record(
         service, [_label(target, i, label) for i, label in enumerate(listed)]
     )
-    service.metrics.labels_recorded.inc(recorded)
+    service.metrics.journal.labels_recorded.inc(recorded)
     return {"recorded": recorded, "unknown": unknown}
 
 
@@ -42,7 +42,7 @@ def _record(service: Service, labels: Sequence[Label]) -> tuple[int, int]:
     try:
         return service.journal.add_labels(labels)
     except JournalError as error:
-        service.metrics.label_failures.inc()
+        service.metrics.journal.label_failures.inc()
         log.warning("%d labels were not recorded: %s", len(labels), error)
         raise unavailable("journal", f"not recorded, because {error}") from None
 

@@ -1,4 +1,4 @@
-"""Which requests of web pages are answered: those of the service's own pages, under a name of this machine.
+"""Which requests of web pages are answered: those of the service's own, to a name of this machine.
 
 Any page that a person opens can send requests to addresses which that person's browser reaches,
 loopback included. Browsers say where a request comes from (`Sec-Fetch-Site`, `Origin`) and under
@@ -57,10 +57,9 @@ def check_origin(fields: Fields, method: str, keyed: bool) -> None:
     """Refuse what a page of another origin sends; following a link to here is allowed.
 
     Browsers older than `Sec-Fetch-Site`, and all browsers on plain HTTP beyond loopback, send
-    `Origin` alone. It is
-    compared with `Host`, unless the request needs a key: a proxy may have changed `Host`, and a
-    page of another origin cannot send a key, because its browser asks first (CORS preflight) and no
-    answer here allows it.
+    `Origin` alone. It is compared with `Host`, unless the request needs a key: a proxy may have
+    changed `Host`, and a page of another origin cannot send a key, because its browser asks first
+    (CORS preflight) and no answer here allows it.
 
     Raises:
         RefusedError: 403.
@@ -77,5 +76,8 @@ def check_origin(fields: Fields, method: str, keyed: bool) -> None:
 
 
 def is_from_browser(fields: Fields) -> bool:
-    """Whether a POST may come from a browser: each one has `Origin`, since 2020 nearly each has `Sec-Fetch-Site`."""
+    """Whether a POST may come from a browser.
+
+    A browser's has `Origin`, and since 2020 nearly always `Sec-Fetch-Site`.
+    """
     return b"origin" in fields or b"sec-fetch-site" in fields

@@ -1,9 +1,9 @@
 """From a body to its durable answer, whatever route it came by.
 
-Small bodies that come in one turn of the event loop are answered in one run of the model and go to
-the journal
-together: each stage then finds its code and data in the processor's caches, which one request after
-the other would not. Large ones are answered in threads, beside the loop.
+Small bodies that arrive in one turn of the event loop are answered in one run of the model and go
+to the journal together: each stage then finds its code and data in the processor's caches, which
+it would not if requests were answered one after the other. Large ones are answered in threads,
+beside the loop.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Asked:
+class Pending:
     """A body that waits for its answer; `durable` is done when the answer is in the journal."""
 
     body: bytes
@@ -53,7 +53,7 @@ class Batcher:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._asked: list[Asked] = []
+        self._pending: list[Pending] = []
         self._answered_one = False  # in this turn of the loop
         self._threads = ThreadPoolExecutor(LARGE_THREADS, thread_name_prefix="large")
         self._large = 0
@@ -66,38 +66,39 @@ class Batcher:
         """
         try:
             if len(body) < LARGE_BODY:
-                return await self._together(body, trial)
+                return await self._in_batch(body, trial)
             answered = await self._in_thread(body, trial)
             await self._writer.write(answered.entries)
         except JournalError as error:
-            self._service.metrics.journal_failures.inc()
+            self._service.metrics.journal.failures.inc()
             raise unavailable("journal", f"not answered, because {error}") from None
         return answered
 
     @property
     def _writer(self) -> GroupCommitWriter:
         writer = self._service.writer
-        assert writer is not None  # noqa: S101  # set by the application's lifespan, before the first request
+        # set by the application's lifespan, before the first request
+        assert writer is not None  # noqa: S101
         return writer
 
-    async def _together(self, body: bytes, trial: bool) -> Answered:
+    async def _in_batch(self, body: bytes, trial: bool) -> Answered:
         loop = asyncio.get_running_loop()
-        if not self._asked and not self._answered_one and self._writer.is_idle():
+        if not self._pending and not self._answered_one and self._writer.is_idle():
             self._answered_one = True
             loop.call_soon(self._turn_is_over)
             return await self._at_once(body, trial)
         if self._answered_one:
             self._writer.expect_more()
-        asked = Asked(body, trial, loop.create_future())
-        if not self._asked:
-            loop.call_soon(self._answer_asked)  # at the end of this turn
-        self._asked.append(asked)
-        await asked.durable
-        assert asked.answered is not None  # noqa: S101  # set before it becomes durable
-        return asked.answered
+        pending = Pending(body, trial, loop.create_future())
+        if not self._pending:
+            loop.call_soon(self._answer_batch)  # at the end of this turn
+        self._pending.append(pending)
+        await pending.durable
+        assert pending.answered is not None  # noqa: S101  # set before it becomes durable
+        return pending.answered
 
     async def _at_once(self, body: bytes, trial: bool) -> Answered:
-        """The answer to who comes alone, without waiting for the end of the turn."""
+        """The answer to a request that comes alone, without waiting for the end of the turn."""
         answered = self._answer_alone(self._service.served, body, trial)
         if not self._writer.commit_now(answered.entries):
             await self._writer.write(answered.entries)
@@ -106,48 +107,57 @@ class Batcher:
     def _turn_is_over(self) -> None:
         self._answered_one = False
 
-    def _answer_asked(self) -> None:
-        asked, self._asked = self._asked[:TOGETHER], self._asked[TOGETHER:]
-        if self._asked:
-            asyncio.get_running_loop().call_soon(self._answer_asked)
-        served, writer = self._service.served, self._writer
-        valid = [one for one in asked if not one.durable.done() and self._is_valid(served, one)]
-        for one, answer in zip(valid, self._answers(served, valid), strict=True):
-            if isinstance(answer, RefusedError):
-                one.durable.set_exception(answer)
-                continue
-            one.answered = Answered(one.rows, answer.entries, body_of(answer.texts, one.single))
-            try:
-                writer.enqueue(answer.entries, one.durable)
-            except JournalError as error:
-                one.durable.set_exception(error)
-        writer.flush_when_ready()
+    def _answer_batch(self) -> None:
+        batch, self._pending = self._pending[:TOGETHER], self._pending[TOGETHER:]
+        if self._pending:
+            asyncio.get_running_loop().call_soon(self._answer_batch)
+        served = self._service.served
+        valid = [one for one in batch if not one.durable.done() and self._is_valid(served, one)]
+        for pending, answer in zip(valid, self._answers(served, valid), strict=True):
+            self._enqueue(pending, answer)
+        self._writer.flush_when_ready()
 
-    def _is_valid(self, served: Predictor, asked: Asked) -> bool:
+    def _is_valid(self, served: Predictor, pending: Pending) -> bool:
         try:
-            asked.rows, asked.single = served.rows.parse(asked.body)
+            pending.rows, pending.single = served.rows.parse(pending.body)
         except RefusedError as refused:
-            asked.durable.set_exception(refused)
+            pending.durable.set_exception(refused)
             return False
         return True
 
+    def _enqueue(self, pending: Pending, answer: Answer | RefusedError) -> None:
+        """Hand an answer to the journal's writer; a request without an answer learns why."""
+        if isinstance(answer, RefusedError):
+            pending.durable.set_exception(answer)
+            return
+        body = body_of(answer.texts, pending.single)
+        pending.answered = Answered(pending.rows, answer.entries, body)
+        try:
+            self._writer.enqueue(answer.entries, pending.durable)
+        except JournalError as error:
+            pending.durable.set_exception(error)
+
     def _answers(
-        self, served: Predictor, asked: Sequence[Asked]
+        self, served: Predictor, batch: Sequence[Pending]
     ) -> Sequence[Answer | RefusedError]:
-        if len(asked) == 1 or not any(one.trial for one in asked):
-            answers = self._model(
-                served, [one.rows for one in asked], bool(asked) and asked[0].trial
-            )
-            if len(asked) == 1 or isinstance(answers, list):
-                return answers if isinstance(answers, list) else [answers]
-        # one of them is a trial, or one of them the model failed at: each alone, from its body (ids
-        # were taken out)
-        each: list[Answer | RefusedError] = []
-        for one in asked:
-            one.rows, _ = served.rows.parse(one.body)
-            answers = self._model(served, [one.rows], one.trial)
-            each.append(answers[0] if isinstance(answers, list) else answers)
-        return each
+        """The answers in one run of the model.
+
+        Each request is answered alone if one of several is a trial, or if the model fails at them.
+        """
+        if len(batch) == 1 or not any(one.trial for one in batch):
+            trial = bool(batch) and batch[0].trial
+            answers = self._model(served, [one.rows for one in batch], trial)
+            if isinstance(answers, list):
+                return answers
+            if len(batch) == 1:
+                return [answers]
+        return [self._answer_one(served, one) for one in batch]
+
+    def _answer_one(self, served: Predictor, pending: Pending) -> Answer | RefusedError:
+        """The answer from the body: a run before may have taken the ids out of the rows."""
+        pending.rows, _ = served.rows.parse(pending.body)
+        answers = self._model(served, [pending.rows], pending.trial)
+        return answers[0] if isinstance(answers, list) else answers
 
     def _model(
         self, served: Predictor, requests: Sequence[Sequence[Row]], trial: bool

@@ -1,9 +1,9 @@
-"""A challenger beside the champion: it scores a copy of the traffic (shadow) or answers a share of it (canary).
+"""A challenger beside the champion: scores a copy of the traffic or answers a share of it.
 
+The first is called a shadow, the second a canary.
 Reads: serving/challenger, a link like serving/champion (`ml challenge 7`, `ml challenge off`).
-Whatever it does,
-callers get an answer: what it fails at, the champion answers. Both are in the journal under their
-role, for `ml compare` to weigh.
+Whatever it does, callers get an answer: what it fails at, the champion answers. Both are in the
+journal under their role, for `ml compare` to weigh.
 """
 
 from __future__ import annotations
@@ -68,18 +68,17 @@ class Challenger:
             or served.bundle.contract != champion.bundle.contract
         ):
             return champion.answer(requests)
-        return [self._shared(champion, served, rows) for rows in requests]
+        return [self._split(champion, served, rows) for rows in requests]
 
-    def _shared(self, champion: Predictor, served: Predictor, rows: Sequence[Row]) -> Answer:
-        chosen = {i for i, row_id in enumerate(champion.ids(rows)) if bucket(row_id) < self._share}
-        rest = [i for i in range(len(rows)) if i not in chosen]
-        canary = self._canary(served, [rows[i] for i in sorted(chosen)]) if chosen else None
+    def _split(self, champion: Predictor, served: Predictor, rows: Sequence[Row]) -> Answer:
+        """The challenger's answers to its share of some rows, the champion's to the others."""
+        chosen = [i for i, row_id in enumerate(champion.ids(rows)) if bucket(row_id) < self._share]
+        canary = self._canary(served, [rows[i] for i in chosen]) if chosen else None
         if canary is None:
             return champion.answer([rows])[0]
+        rest = sorted(set(range(len(rows))).difference(chosen))
         others = champion.answer([[rows[i] for i in rest]])[0]
-        texts = dict(zip(sorted(chosen), canary.texts, strict=True)) | dict(
-            zip(rest, others.texts, strict=True)
-        )
+        texts = dict(zip([*chosen, *rest], [*canary.texts, *others.texts], strict=True))
         return Answer([*others.entries, *canary.entries], [texts[i] for i in range(len(rows))])
 
     def _canary(self, served: Predictor, rows: Sequence[Row]) -> Answer | None:

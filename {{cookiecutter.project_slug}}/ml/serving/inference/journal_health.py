@@ -70,7 +70,7 @@ class JournalHealth:
 
     def _measure(self) -> None:
         try:
-            self._metrics.journal_size(
+            self._metrics.journal.size(
                 self._trial.engine.dialect.name, self._trial.bytes(), self._trial.free_bytes()
             )
         except (OSError, SQLAlchemyError):

@@ -1,8 +1,8 @@
-"""Following a link: when `ml release`, `ml rollback` or `ml pull` moves serving/champion, the new model takes over.
+"""Loading the bundle that a link points to, whenever the link changes.
 
-It is verified and warmed beside the old one and only then takes traffic; a request is answered by
-the model it began with. A bundle that is not sound changes nothing but a counter and a line in the
-log.
+`ml release`, `ml rollback` and `ml pull` move serving/champion. The new model is verified and
+warmed beside the old one and only then takes traffic; a request is answered by the model it began
+with. A bundle that is not sound changes nothing but a counter and a line in the log.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ State = tuple[str, int]  # where the link points, and when the release's manifes
 
 def state(link: Path) -> State:
     """What distinguishes one release under the link from another."""
-    found = link.resolve()
+    folder = link.resolve()
     try:
-        # a copy may keep the time of writing
-        return str(found), (found / "manifest.json").stat().st_ctime_ns
+        # the time of change: a copy may keep the time of writing
+        return str(folder), (folder / "manifest.json").stat().st_ctime_ns
     except OSError:
-        return str(found), 0
+        return str(folder), 0
 
 
 async def follow(
@@ -49,10 +49,10 @@ async def follow(
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(EVERY_SECONDS)
-        now = state(link)
-        if now == seen:
+        current = state(link)
+        if current == seen:
             continue
-        seen = now
+        seen = current
         if not link.exists():
             use(None)
             continue

@@ -1,4 +1,4 @@
-"""What the routes of one process share: the served model and its challenger, the journal, the counters."""
+"""What the routes of one process share: the models, the journal, the counters."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from ml.bundle import Bundle, load_bundle
 from ml.journal.group_commit import GroupCommitWriter
 from ml.journal.store import Journal
+from ml.params import Serve
 from ml.serving.connections import HEALTH_RESERVE, Connections, limit_of
 from ml.serving.inference.admission import Admission
 from ml.serving.inference.challenger import Challenger
@@ -32,19 +33,14 @@ class Service:
         self.metrics = Metrics()
         self._seen = state(settings.bundle)
         self.use(load_bundle(settings.bundle))
-        # half of the deadline: those who came while a first write waited for a lock are told in
-        # time too
+        # half of the deadline: requests that came while a first write waited for a lock are refused
+        # in time too
         self._patience = settings.serve.deadline_seconds / 2
         self.journal = Journal(settings.journal, self._patience)
         self.journal_health = JournalHealth(settings.journal, self._patience, self.metrics)
         self.writer: GroupCommitWriter | None = None  # needs a running event loop
         self.draining = False
-        serve, deadline = settings.serve, settings.serve.deadline_seconds
-        connections = limit_of(serve.max_connections)
-        self.connections = Connections(connections, deadline, self.metrics.connections_dropped.inc)
-        limit = min(serve.max_requests, max(1, connections - HEALTH_RESERVE))
-        self.admission = Admission(limit, serve.max_held_bytes, deadline, self.metrics.waiting.set)
-        self.metrics.room.set(limit)
+        self.connections, self.admission = _limits(settings.serve, self.metrics)
         self.challenger = Challenger(
             settings.serve.challenger, settings.serve.canary_share, self.metrics
         )
@@ -59,24 +55,27 @@ class Service:
         self.metrics.serving(bundle.version)
 
     def open(self) -> None:
-        """Start writing to the journal and following the bundle's link, in the running event loop."""
+        """Start writing to the journal and following the links, in the running event loop."""
         journal = Journal(self.settings.journal, self._patience)
         journal.preallocate_wal()
         self.journal_health.open(journal)
         self.writer = GroupCommitWriter(
-            journal, self.settings.serve.max_waiting_rows, self.metrics.committed
+            journal, self.settings.serve.max_waiting_rows, self.metrics.journal.committed
         )
         self._start(self.admission.sweep())
         self._start(self.connections.sweep())
-        self._start(
-            follow(self.settings.bundle, self._seen, self.use, self.metrics.bundle_failures.inc)
-        )
-        if self.challenger.is_on:
-            link = self.settings.bundle.with_name("challenger")
-            self._start(follow(link, None, self._use_challenger, self.metrics.bundle_failures.inc))
-            self.challenger.open(self.settings.journal)
+        self._follow_links()
         gc.collect()
         gc.freeze()  # what is there now stays: no need to look through it again and again
+
+    def _follow_links(self) -> None:
+        """Let released bundles take over; start the challenger if there may be one."""
+        link, refused = self.settings.bundle, self.metrics.bundle_failures.inc
+        self._start(follow(link, self._seen, self.use, refused))
+        if self.challenger.is_on:
+            challenger = link.with_name("challenger")
+            self._start(follow(challenger, None, self._use_challenger, refused))
+            self.challenger.open(self.settings.journal)
 
     def _start(self, forever: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(forever))
@@ -98,3 +97,12 @@ class Service:
         if self.writer is not None:
             self.writer.close()
         self.journal.close()
+
+
+def _limits(serve: Serve, metrics: Metrics) -> tuple[Connections, Admission]:
+    """How many connections and requests there may be; requests leave some connections to probes."""
+    most, deadline = limit_of(serve.max_connections), serve.deadline_seconds
+    connections = Connections(most, deadline, metrics.connections_dropped.inc)
+    limit = min(serve.max_requests, max(1, most - HEALTH_RESERVE))
+    metrics.room.set(limit)
+    return connections, Admission(limit, serve.max_held_bytes, deadline, metrics.waiting.set)

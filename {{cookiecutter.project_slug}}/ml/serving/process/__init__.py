@@ -1,1 +1,8 @@
-"""The processes that serve."""
+"""The processes that serve.
+
+server.py          `ml serve`: binds the port, then runs one worker or several
+supervisor.py      several workers behind one port: accepts connections and hands them over
+worker.py          one process that answers: uvicorn with an orderly end
+http_protocol.py   uvicorn's protocol with limits, an answer's head and body sent together
+drain.py           how a listening socket ends without resetting a connection
+"""

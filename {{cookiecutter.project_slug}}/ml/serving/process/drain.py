@@ -1,4 +1,4 @@
-"""A listener's last connections: none is begun any more, those that are begun are accepted, then it may close.
+"""Drain a listening socket: drop new SYNs, accept what is in the backlog, then close.
 
 Closing a listener resets every connection that the kernel has completed and the process has not
 accepted yet, with the request that may be in it. So its end has two steps: a packet filter on the
@@ -30,7 +30,7 @@ NO_NEW_CONNECTIONS = (
 
 
 def stop_accepting(listener: socket.socket) -> None:
-    """Let a listening socket begin no more connections; where the system cannot, nothing happens."""
+    """Let a listening socket begin no more connections, where the system can."""
     program = b"".join(struct.pack("HBBI", *step) for step in NO_NEW_CONNECTIONS)
     steps = ctypes.create_string_buffer(program, len(program))
     with suppress(OSError):

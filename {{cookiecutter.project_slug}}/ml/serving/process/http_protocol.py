@@ -133,12 +133,18 @@ class Protocol(HttpToolsProtocol):
     def _refuse(self, fault: tuple[str, str, str]) -> None:
         status, kind, msg = fault
         body = json.dumps({"detail": [{"type": kind, "loc": ["header"], "msg": msg}]})
-        head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
-        self.transport.write(f"{head}connection: close\r\n\r\n{body}".encode())
+        head = (
+            f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(f"{head}{body}".encode())
         self.transport.close()
 
-    def look(self, now: float, patience: float) -> None:
-        """Close the connection if its client has neither sent a head nor taken bytes for `patience` seconds."""
+    def close_if_stalled(self, now: float, patience: float) -> None:
+        """Close the connection if its client keeps it waiting for `patience` seconds.
+
+        It does so while it neither sends a head nor takes the bytes that are sent to it.
+        """
         unsent = self.transport.get_write_buffer_size()
         if unsent and (unsent != self._unsent or self.waits_since is None):
             self.waits_since = now  # it takes its answer, or has only begun not to

@@ -1,4 +1,4 @@
-"""The server process: `ml serve` (one worker in this process, several as children that share the port).
+"""`ml serve`: one worker in this process, or several as children that share the port.
 
 Reads: serving/champion (ML_BUNDLE), params.yaml, JOURNAL_URL, ML_API_KEYS. Writes: the journal.
 SIGTERM or Ctrl-C: readiness goes first, what was accepted is answered, then the port closes.
@@ -34,15 +34,20 @@ def serve(host: str = "127.0.0.1", port: int | None = None, workers: int = 1) ->
         run(settings, listener, lambda: _announce(announcement))
         return
     from ml.bundle import load_bundle
-    from ml.serving.process.supervisor import Supervisor
 
     load_bundle(settings.bundle)  # what is wrong with it is told once and here, not by each worker
+    sys.exit(_supervise(listener, workers, announcement))
+
+
+def _supervise(listener: socket.socket, workers: int, announcement: str) -> int:
+    """Run several workers; returns the exit status."""
+    from ml.serving.process.supervisor import Supervisor
+
     with tempfile.TemporaryDirectory(prefix="ml-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         supervisor = Supervisor(listener, workers, _worker_process)
         _announce(announcement)
-        status = supervisor.run()
-    sys.exit(status)
+        return supervisor.run()
 
 
 def _check_address(host: str, settings: Settings) -> None:
@@ -69,11 +74,12 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 def _announcement(host: str, port: int, settings: Settings) -> str:
-    shown = f"[{host}]" if ":" in host else host
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     key = " with an API key" if settings.keys.needed else ""
     return (
-        f"serving [bold]{settings.bundle}[/] at [bold]http://{shown}:{port}[/]{key} (Ctrl-C stops)\n"
-        f"next: open http://{shown}:{port}/ in a browser, or POST a row to /predict; later `ml label` and `ml monitor`"
+        f"serving [bold]{settings.bundle}[/] at [bold]{url}[/]{key} (Ctrl-C stops)\n"
+        f"next: open {url}/ in a browser, or POST a row to /predict; "
+        "later `ml label` and `ml monitor`"
     )
 
 

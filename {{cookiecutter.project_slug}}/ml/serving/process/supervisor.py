@@ -1,4 +1,4 @@
-"""Several workers behind one port: the supervisor accepts connections and deals them out in turn.
+"""Several workers behind one port: the supervisor accepts connections, hands them over in turn.
 
 Left to the kernel (SO_REUSEPORT) a hash would choose: of four connections of one client all go to
 the same of two workers one time in eight, and keep it busy while the other has nothing to do.
@@ -24,7 +24,8 @@ RESTART_SECONDS = 0.5  # before a worker that ended is started again
 LOOK_SECONDS = 0.1  # between two looks at signals and at the workers
 AT_ONCE = 64  # connections that are accepted before the next look
 
-READY, DRAINING, GONE = b"+", b"-", b""  # what a worker says; it says nothing while it starts
+# a worker's status; it sends none while it starts
+READY, DRAINING, GONE = b"+", b"-", b""
 
 Main = Callable[[socket.socket], None]
 
@@ -34,7 +35,7 @@ class Worker:
 
     Args:
         context: starts it.
-        main: what it runs, with its end of the pipe over which it says how it is and gets
+        main: what it runs, with its end of the pipe over which it sends its status and gets
             connections.
     """
 
@@ -44,27 +45,27 @@ class Worker:
         self.process.start()
         theirs.close()
         self.pipe.setblocking(False)
-        self.said: bytes | None = None
+        self.status: bytes | None = None
         self.ended: float | None = None  # when that was noticed
 
-    def take(self, connection: socket.socket) -> bool:
-        """Hand a connection over; False: it takes none."""
+    def hand_over(self, connection: socket.socket) -> bool:
+        """Hand a connection over; False: the worker takes none."""
         try:
             socket.send_fds(self.pipe, [b"+"], [connection.fileno()])
         except OSError:  # it has ended, or does not keep up
             return False
         return True
 
-    def hear(self) -> None:
-        """Hear how it is."""
+    def read_status(self) -> None:
+        """Read the status that the worker has sent last."""
         try:
-            self.said = self.pipe.recv(64)[-1:]
+            self.status = self.pipe.recv(64)[-1:]
         except OSError:
-            self.said = GONE
+            self.status = GONE
 
 
 class Supervisor:
-    """Keeps the workers running and deals connections out to them.
+    """Keeps the workers running and hands connections over to them.
 
     Args:
         listener: a bound socket; it listens when the first worker is ready.
@@ -100,7 +101,7 @@ class Supervisor:
             print(
                 f"worker {worker.process.pid} ended with {code}: starting another", file=sys.stderr
             )
-            worker.said, worker.ended = GONE, time.monotonic()
+            worker.status, worker.ended = GONE, time.monotonic()
             worker.pipe.close()
             _forget(worker.process.pid)
         elif time.monotonic() - worker.ended > RESTART_SECONDS:
@@ -108,9 +109,9 @@ class Supervisor:
 
     def _takers(self) -> list[Worker]:
         """Who gets connections: ready workers, and where all are about to end, those."""
-        for state in (READY, DRAINING):
-            if found := [worker for worker in self._workers if worker.said == state]:
-                return found
+        for status in (READY, DRAINING):
+            if takers := [worker for worker in self._workers if worker.status == status]:
+                return takers
         return []
 
     def _deal(self, seconds: float) -> None:
@@ -118,25 +119,24 @@ class Supervisor:
         takers = self._takers()
         if takers and not self._listens:
             self._listen()
-        asked: list[socket.socket] = [
-            worker.pipe for worker in self._workers if worker.said != GONE
-        ]
+        sockets = [worker.pipe for worker in self._workers if worker.status != GONE]
         if takers and not self._kept:
-            asked.append(self._listener)
-        found = select.select(asked, [], [], seconds)[0]
+            sockets.append(self._listener)
+        readable = select.select(sockets, [], [], seconds)[0]
         for worker in self._workers:
-            if worker.pipe in found:
-                worker.hear()
+            if worker.pipe in readable:
+                worker.read_status()
         kept, self._kept = self._kept, []
         for connection in kept:
-            self._hand_over(connection)
-        if self._listener in found:
+            self._assign(connection)
+        if self._listener in readable:
             self._accept()
 
     def _listen(self) -> None:
         try:
             self._listener.listen(4096)
-        except OSError as error:  # a second server that began in the same moment could bind, but it cannot listen
+        except OSError as error:
+            # a second server that began in the same moment could bind, but it cannot listen
             for worker in self._workers:
                 worker.process.terminate()
                 worker.process.join()
@@ -151,19 +151,19 @@ class Supervisor:
                 connection, _address = self._listener.accept()
             except OSError:  # no more, or the client has gone already
                 return
-            self._hand_over(connection)
+            self._assign(connection)
 
-    def _hand_over(self, connection: socket.socket) -> None:
+    def _assign(self, connection: socket.socket) -> None:
         takers = self._takers()
         self._turn += 1
         for i in range(len(takers)):
-            if takers[(self._turn + i) % len(takers)].take(connection):
+            if takers[(self._turn + i) % len(takers)].hand_over(connection):
                 connection.close()
                 return
         self._kept.append(connection)
 
     def _stop(self) -> int:
-        """Readiness goes first, then no connection is begun, then the workers end when all is answered."""
+        """Readiness goes first, then new connections, then the workers when all is answered."""
         for worker in self._workers:
             worker.process.terminate()
         self._deal_for(DRAIN_SECONDS)
@@ -175,7 +175,7 @@ class Supervisor:
         for worker in self._workers:
             worker.process.join()
         ended = [worker.process.exitcode or 0 for worker in self._workers]
-        # that one had not begun yet
+        # a worker that SIGTERM itself ended had not begun yet
         return max((abs(code) for code in ended if code != -signal.SIGTERM), default=0)
 
     def _deal_for(self, seconds: float) -> None:

@@ -13,6 +13,7 @@ from typing import cast
 import uvicorn
 
 from ml.serving.api.app import create_app
+from ml.serving.api.middleware import ServiceMiddleware
 from ml.serving.inference.service import Service
 from ml.serving.logs import use_json_lines
 from ml.serving.process.drain import BEGUN_SECONDS, DRAIN_SECONDS, stop_accepting
@@ -28,7 +29,7 @@ HANDED = 64  # connections that are taken from the supervisor at once
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server that says when it is ready, may be handed its connections, and drains before it ends.
+    """uvicorn's server, which says when it is ready and drains before it ends.
 
     Args:
         config: uvicorn's.
@@ -55,23 +56,23 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self._pipe is not None:
             self._pipe.setblocking(False)
-            asyncio.get_running_loop().add_reader(self._pipe, self._take, self._pipe)
+            asyncio.get_running_loop().add_reader(self._pipe, self._receive, self._pipe)
             self._pipe.send(READY)
         self._when_started()
 
-    def _take(self, pipe: socket.socket) -> None:
-        """Take what the supervisor has handed over."""
+    def _receive(self, pipe: socket.socket) -> None:
+        """Take the connections that the supervisor has handed over."""
         loop = asyncio.get_running_loop()
         try:
             while True:
-                said, files, _, _ = socket.recv_fds(pipe, HANDED, HANDED)
+                data, files, _, _ = socket.recv_fds(pipe, HANDED, HANDED)
                 for file in files:
                     connection = socket.socket(fileno=file)
                     connection.setblocking(False)
                     task = loop.create_task(self._connect(connection))
                     self.server_state.tasks.add(task)
                     task.add_done_callback(self.server_state.tasks.discard)
-                if not said:
+                if not data:
                     break
         except BlockingIOError:
             return
@@ -90,7 +91,7 @@ class Server(uvicorn.Server):
         )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take the last connections, then let those that are open get their answers before uvicorn closes them."""
+        """Take the last connections; those that are open get their answers before they close."""
         for listener in sockets or []:
             stop_accepting(listener)
         await asyncio.sleep(BEGUN_SECONDS)
@@ -104,16 +105,19 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     async def _last_handed(self, pipe: socket.socket) -> None:
-        """Wait until the supervisor hands over no more; one that goes on is told to ask the other workers."""
+        """Wait until the supervisor hands over no more connections.
+
+        One that goes on finds the pipe closed and tries the other workers.
+        """
         try:
             await asyncio.wait_for(self._no_more.wait(), DRAIN_SECONDS)
         except TimeoutError:
             pipe.shutdown(socket.SHUT_RD)
-            self._take(pipe)
+            self._receive(pipe)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """SIGTERM and SIGINT drain; unlike uvicorn's own way the process then ends with status 0."""
+        """SIGTERM and SIGINT drain; unlike with uvicorn's handlers the exit status is then 0."""
         loop = asyncio.get_running_loop()
         for sig in (signal.SIGTERM, signal.SIGINT):
             if signal.getsignal(sig) is not signal.SIG_IGN:
@@ -149,7 +153,12 @@ def run(
     """
     use_json_lines()
     app = create_app(settings)
-    config = uvicorn.Config(
+    server = Server(_config(app), app.service, started, pipe)
+    server.run(sockets=[] if listener is None else [listener])
+
+
+def _config(app: ServiceMiddleware) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         loop="uvloop",
         http=cast("type[Protocol]", partial(Protocol, app.service.connections)),
@@ -165,4 +174,3 @@ def run(
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
     )
-    Server(config, app.service, started, pipe).run(sockets=[] if listener is None else [listener])
