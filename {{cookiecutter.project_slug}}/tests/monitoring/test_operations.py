@@ -110,9 +110,9 @@ def service() -> Iterator[int]:
                 metrics.requests.labels(status).inc()
             metrics.answered("3", "champion", 4)
             metrics.seconds.observe(0.002)
-            metrics.committed(4, 0.001)
-            metrics.labels_recorded.inc()
-            metrics.journal_size("sqlite", 5_000_000, 9_000_000_000)
+            metrics.journal.committed(4, 0.001)
+            metrics.journal.labels_recorded.inc()
+            metrics.journal.size("sqlite", 5_000_000, 9_000_000_000)
             self.send_response(200)
             self.send_header("Content-Type", "text/plain; version=0.0.4")
             self.end_headers()
@@ -204,7 +204,7 @@ def test_rules_and_dashboards_speak_of_metrics_that_exist(watched: int) -> None:
     made.serving("3")
     made.requests.labels("200").inc()
     made.answered("3", "champion", 1)
-    made.journal_size("sqlite", 1, 1)
+    made.journal.size("sqlite", 1, 1)
     page = made.page().decode() + httpx2.get(f"http://127.0.0.1:{watched}/metrics").text
     told = {name for rule in alerts() for name in re.findall(r"ml_\w+", rule["expr"])}
     told |= {name for _, query in queries() for name in re.findall(r"ml_\w+", query)}
