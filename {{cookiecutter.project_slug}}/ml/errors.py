@@ -17,6 +17,7 @@ written (HTML in `ml.monitoring.reports.html`, Slack's in `ml.monitoring.reports
 
 from __future__ import annotations
 
+import difflib
 import json
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ SENTENCE = 400  # characters of a sentence that holds such names
 MESSAGE = 2000  # characters of a whole error message
 COMMAND = 20_000  # characters of the command to type next, which may name every column
 LISTED = 12  # names in a list
+LIKENESS = 0.5  # of a name and the one that was meant, as difflib measures it
 MAX_DETAILS = 20  # mistakes that one refused request names; the rest is counted
 
 Detail = dict[str, Any]  # {"type", "loc", "msg"}
@@ -68,6 +70,11 @@ def listing(names: Sequence[str]) -> str:
     """The first names of a list in quotes, and how many more there are."""
     listed = ", ".join(f'"{printable(name)}"' for name in names[:LISTED])
     return listed + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+
+
+def closest(name: str, names: Sequence[str], most: int = 1) -> list[str]:
+    """The names that a person who typed `name` may have meant, the likeliest first; often none."""
+    return difflib.get_close_matches(name, names, most, LIKENESS)
 
 
 class UserError(Exception):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from ml.contract import read_yaml
-from ml.errors import UserError, printable
+from ml.errors import UserError, closest, printable
 
 PARAMS = Path("params.yaml")
 
@@ -155,7 +154,7 @@ def _problem(error: ValidationError) -> str:
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] != "extra_forbidden":
         return f"{key}: {first['msg']} (given: {printable(repr(first['input']))})"
-    near = difflib.get_close_matches(str(first["loc"][-1]), _keys_beside(first["loc"]), 1, 0.5)
+    near = closest(str(first["loc"][-1]), _keys_beside(first["loc"]))
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"unknown key {key!r} (value {printable(repr(first['input']))}){hint}"
 

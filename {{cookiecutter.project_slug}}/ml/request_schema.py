@@ -7,7 +7,6 @@ one pass; keys are checked here.
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -42,7 +41,16 @@ from ml.contract import (
     Text,
 )
 from ml.encode import parse_moment
-from ml.errors import MAX_DETAILS, Detail, RefusedError, display_value, listing, printable, refusal
+from ml.errors import (
+    MAX_DETAILS,
+    Detail,
+    RefusedError,
+    closest,
+    display_value,
+    listing,
+    printable,
+    refusal,
+)
 
 Row = dict[str, Any]
 
@@ -168,7 +176,7 @@ class ObjectSchema:
         raise NotImplementedError
 
     def _hint(self, name: str) -> str:
-        near = difflib.get_close_matches(name, self._listed, 1)
+        near = closest(name, self._listed)
         return f'; did you mean "{near[0]}"?' if near else f"; there are: {listing(self._listed)}"
 
 

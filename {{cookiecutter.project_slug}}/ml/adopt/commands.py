@@ -18,10 +18,17 @@ from rich.progress import Progress
 
 from ml.adopt import demo_data
 from ml.adopt.append import check
-from ml.adopt.contract_file import contract_yaml
+from ml.adopt.contract_file import (
+    PROPOSED,
+    Choice,
+    contract_yaml,
+    differences,
+    is_edited,
+    write_contract,
+    write_proposal,
+)
 from ml.adopt.demo_project import demo_table, leaves_demo, remove_demo
 from ml.adopt.infer_contract import Adopted, Request, understand
-from ml.adopt.propose import PROPOSED, Choice, differences, is_edited, propose, write
 from ml.adopt.source.dialect import codec_name, encoding_doubt
 from ml.adopt.source.inputs import local_parts, read
 from ml.adopt.source.raw_store import is_stored, store
@@ -103,12 +110,16 @@ def _adopt(paths: list[Path], request: Request, choice: str | None) -> None:
     if not request.encoding:
         guesses = [remark for path in paths if (remark := encoding_doubt(path, source))]
         adopted = replace(adopted, remarks=(*adopted.remarks, *guesses))
-    console.print(table(adopted))
-    for remark in adopted.remarks:
-        console.print(f"[yellow]doubt:[/] {escape(printable(remark, SENTENCE))}")
+    _show(adopted, console)
     kept = place(paths, adopted, choice, console, request.encoding)
     console.print(f"\n{adopted.rows} rows in {RAW}/ and under DVC; {CONTRACT}: {kept}")
     console.print("[bold]next:[/] make flow")
+
+
+def _show(adopted: Adopted, console: Console) -> None:
+    console.print(table(adopted))
+    for remark in adopted.remarks:
+        console.print(f"[yellow]doubt:[/] {escape(printable(remark, SENTENCE))}")
 
 
 def place(
@@ -135,7 +146,7 @@ def place(
         console.print(f"\n[bold]{CONTRACT} would change:[/]")
         console.print("\n".join(changes[:40]))
     if edited and choice is None and not is_stored(paths):
-        propose(text)
+        write_proposal(text)
         raise UserError(
             f"{CONTRACT} was edited since adopt wrote it; this table would change it as listed: nothing is replaced",
             f"repeat with CONTRACT=keep (your edits stay), or CONTRACT=replace (it becomes {PROPOSED})",
@@ -151,7 +162,7 @@ def place(
     store(paths)
     if keep:
         return "your edits stay as they are"
-    write(text)
+    write_contract(text)
     return "replaced as listed" if changes else "read its doubts, correct what is wrong"
 
 

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from ml.adopt import demo_data
-from ml.adopt.source.raw_store import dvc, is_stored, place_parts, stored_parts, sweep
-from ml.dataset.reader import RAW
+from ml.adopt.source.raw_store import dvc, is_stored, place_parts, sweep
+from ml.dataset.reader import RAW, stored_parts
 from ml.errors import UserError
 
 PART = "0001-demo_data.csv"
@@ -75,11 +75,8 @@ def remove_demo() -> list[Path]:
     made = [Path("dvc.lock"), Path("reports/monitoring"), *_pipeline_outputs()]
     if _only_demo_releases():
         _refuse_open_journal()
-        made += [
-            SERVING,
-            *(Path(f"{REGISTRY}{suffix}") for suffix in ("", "-wal", "-shm")),
-            Path("mlartifacts"),
-        ]
+        registry = [Path(f"{REGISTRY}{suffix}") for suffix in ("", "-wal", "-shm")]
+        made += [SERVING, *registry, Path("mlartifacts")]
     removed = [path for path in made if path.exists()]
     for path in removed:
         shutil.rmtree(path) if path.is_dir() else path.unlink()

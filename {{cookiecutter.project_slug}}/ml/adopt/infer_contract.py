@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from ml.adopt import leakage
 from ml.adopt.columns import name_hints
@@ -20,11 +20,12 @@ from ml.contract import Contract, Datetime, Dropped, NumberFormat, Source, Task
 from ml.dataset.parser import Texts, numbers, texts_of
 from ml.dataset.typed import type_texts
 from ml.encode import features_of
-from ml.errors import UserError
+from ml.errors import UserError, closest
 
 MIN_ROWS = 20  # fewer cannot be split and judged
 
 Track = Callable[..., Iterable[str]]
+Described = TypeVar("Described", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -129,11 +130,7 @@ def _column(name: str, texts: pyarrow.Table, request: Request) -> tuple[Found, T
 def _contract(
     path: str, source: Source, request: Request, target: FoundTarget, found: list[Found], rows: int
 ) -> Contract:
-    columns = tuple(
-        f.column.model_copy(update={"missing_texts": missing_texts(f.blanks)})
-        for f in found
-        if f.column
-    )
+    columns = tuple(_with_blanks(f.column, f.blanks) for f in found if f.column)
     if not any(features_of(column) for column in columns):
         raise UserError(
             f"{path}: no column is left to predict from", "give a table with more columns"
@@ -141,13 +138,18 @@ def _contract(
     identifier = request.id or _clear_id(found, rows)
     dropped = [f for f in found if f.column is None and f.name != identifier]
     return Contract(
-        target=target.target.model_copy(update={"missing_texts": missing_texts(target.blanks)}),
+        target=_with_blanks(target.target, target.blanks),
         time=_time(path, request, found),
         id=identifier,
         source=source,
         columns=columns,
         dropped=tuple(Dropped(name=f.name, reason=f.reason) for f in dropped),
     )
+
+
+def _with_blanks(column: Described, blanks: Iterable[str]) -> Described:
+    """The column (or target) with the texts that mean missing in it."""
+    return column.model_copy(update={"missing_texts": missing_texts(blanks)})
 
 
 def _suspicions(
@@ -194,15 +196,10 @@ def _clear_id(found: list[Found], rows: int) -> str | None:
 
 
 def _check_names(path: str, columns: list[str], request: Request) -> None:
-    roles = [("TARGET", request.target), ("TIME", request.time), ("ID", request.id)]
-    given = [
-        (option, name)
-        for option, name in [*roles, *(("DROP", name) for name in request.drop)]
-        if name is not None
-    ]
+    given = _roles(request)
     for option, name in given:
         if name not in columns:
-            near = ", ".join(difflib.get_close_matches(name, columns, 3, 0.4) or columns[:8])
+            near = ", ".join(closest(name, columns, 3) or columns[:8])
             raise UserError(
                 f'{path}: {option} "{name}" is not among its columns', f"{option}= one of {near}"
             )
@@ -211,3 +208,10 @@ def _check_names(path: str, columns: list[str], request: Request) -> None:
             raise UserError(
                 f'{path}: column "{name}" is given as {" and ".join(both)}', "give it one role"
             )
+
+
+def _roles(request: Request) -> list[tuple[str, str]]:
+    """Option and name of every column that a person named."""
+    roles = [("TARGET", request.target), ("TIME", request.time), ("ID", request.id)]
+    roles += [("DROP", name) for name in request.drop]
+    return [(option, name) for option, name in roles if name is not None]

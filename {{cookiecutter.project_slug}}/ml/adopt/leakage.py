@@ -21,7 +21,9 @@ SAMPLE = 20_000
 ALONE = 0.98  # held-out ROC AUC or R² from which one column says too much
 TOGETHER = 0.999  # the same for up to `SET` columns
 SET = 3
+BIRTHS = {"birth", "birthday", "birthdate", "born", "dob"}  # words of names; these order no rows
 MIN_ROWS = 60  # fewer rows prove nothing
+GOLDEN_RATIO = np.uint64(0x9E3779B97F4A7C15)  # 2^64 divided by it, made odd
 
 Floats = NDArray[np.float64]
 
@@ -47,13 +49,11 @@ class Halves:
         """Held-out ROC AUC (the worst class against the rest) or R² of a small tree, and its importances."""
         from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-        made = DecisionTreeClassifier if self.classify else DecisionTreeRegressor
-        tree = made(max_leaf_nodes=leaves, min_samples_leaf=5, random_state=0).fit(
-            x[self.first], self.y[self.first]
-        )
-        answer = (
-            tree.predict_proba(x[~self.first]) if self.classify else tree.predict(x[~self.first])
-        )
+        kind = DecisionTreeClassifier if self.classify else DecisionTreeRegressor
+        tree = kind(max_leaf_nodes=leaves, min_samples_leaf=5, random_state=0)
+        tree.fit(x[self.first], self.y[self.first])
+        held = x[~self.first]
+        answer = tree.predict_proba(held) if self.classify else tree.predict(held)
         return self._quality(answer, getattr(tree, "classes_", None)), tree.feature_importances_
 
     def _quality(self, answer: NDArray[Any], classes: NDArray[Any] | None) -> float:
@@ -114,11 +114,16 @@ def _sum_set(halves: Halves, contract: Contract, kept: list[int]) -> list[str]:
     if len(measured) < 2 or rows.sum() < MIN_ROWS:
         return []
     x, y, first = halves.x[rows][:, measured], halves.y[rows], halves.first[rows]
-    picked = _pursuit(x, y, first)
-    positive = [j for j in range(len(measured)) if x[:, j].min() > 0]
-    if not picked and (y > 0).all() and len(positive) >= 2:
-        picked = [positive[j] for j in _pursuit(np.log(x[:, positive]), np.log(y), first)]
+    picked = _pursuit(x, y, first) or _pursuit_of_logarithms(x, y, first)
     return [halves.columns[measured[j]] for j in picked]
+
+
+def _pursuit_of_logarithms(x: Floats, y: Floats, first: NDArray[np.bool_]) -> list[int]:
+    """The same for products and quotients, of the columns that are positive throughout."""
+    positive = [j for j in range(x.shape[1]) if x[:, j].min() > 0]
+    if len(positive) < 2 or not (y > 0).all():
+        return []
+    return [positive[j] for j in _pursuit(np.log(x[:, positive]), np.log(y), first)]
 
 
 def _pursuit(x: Floats, y: Floats, first: NDArray[np.bool_]) -> list[int]:
@@ -129,13 +134,22 @@ def _pursuit(x: Floats, y: Floats, first: NDArray[np.bool_]) -> list[int]:
     rest = y - y.mean()
     for _ in range(min(SET, x.shape[1])):
         picked.append(int(np.argmax(np.abs(scaled.T @ rest))))
-        design = np.column_stack([np.ones(len(y)), scaled[:, picked]])
-        fitted, *_ = np.linalg.lstsq(design[first], y[first], rcond=None)
-        rest = y - design @ fitted
-        held = rest[~first]
-        if 1 - held.var() / max(y[~first].var(), 1e-300) >= TOGETHER:
+        rest = _residual(scaled[:, picked], y, first)
+        if _explained(rest[~first], y[~first]) >= TOGETHER:
             return picked if len(picked) > 1 else []
     return []
+
+
+def _residual(x: Floats, y: Floats, first: NDArray[np.bool_]) -> Floats:
+    """What least squares, fitted on the first half, leave of `y` in all rows."""
+    design = np.column_stack([np.ones(len(y)), x])
+    fitted, *_ = np.linalg.lstsq(design[first], y[first], rcond=None)
+    return np.asarray(y - design @ fitted)
+
+
+def _explained(residual: Floats, y: Floats) -> float:
+    """Share of the variance that is explained."""
+    return float(1 - residual.var() / max(y.var(), 1e-300))
 
 
 def ordering(halves: Halves, name: str, numbers: Floats) -> dict[str, str]:
@@ -151,14 +165,8 @@ def duplicates(codes: list[NDArray[np.int32]], contract: Contract) -> str | None
         codes: for each column the position of each row's text among the distinct ones.
         contract: says how rows will be split.
     """
-    rows = len(codes[0])
-    mixed = np.zeros(rows, dtype=np.uint64)
-    for column in codes:
-        mixed = (mixed ^ (column.astype(np.int64).view(np.uint64) + np.uint64(1))) * np.uint64(
-            0x9E3779B97F4A7C15
-        )
-        mixed ^= mixed >> np.uint64(29)
-    again = rows - len(np.unique(mixed))
+    hashes = _row_hashes(codes)
+    again = len(hashes) - len(np.unique(hashes))
     if again == 0:
         return None
     apart = contract.time is not None or contract.id is not None
@@ -170,18 +178,21 @@ def duplicates(codes: list[NDArray[np.int32]], contract: Contract) -> str | None
     return f"{again} rows equal another in every column; equal rows fall {side}"
 
 
+def _row_hashes(codes: list[NDArray[np.int32]]) -> NDArray[np.uint64]:
+    """A 64-bit hash of each row: codes are mixed in by multiplication with the golden ratio (Fibonacci hashing)."""
+    mixed = np.zeros(len(codes[0]), dtype=np.uint64)
+    for column in codes:
+        code = column.astype(np.int64).view(np.uint64) + np.uint64(1)
+        mixed = (mixed ^ code) * GOLDEN_RATIO
+        mixed ^= mixed >> np.uint64(29)
+    return mixed
+
+
 def ignored_time(contract: Contract) -> str | None:
     """A remark where moments could order the rows and nobody said so."""
-    moments = [
-        c.name
-        for c in contract.columns
-        if isinstance(c, Datetime) and set(c.parts) & {"days", "month"}
-    ]
-    likely = [
-        name
-        for name in moments
-        if not words(name) & {"birth", "birthday", "birthdate", "born", "dob"}
-    ]
+    moments = [c for c in contract.columns if isinstance(c, Datetime)]
+    dated = [c.name for c in moments if set(c.parts) & {"days", "month"}]
+    likely = [name for name in dated if not words(name) & BIRTHS]
     if contract.time is not None or not likely:
         return None
     return f'the split ignores time; if "{likely[0]}" orders the rows: TIME="{likely[0]}"'

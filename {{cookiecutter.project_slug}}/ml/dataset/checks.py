@@ -134,30 +134,23 @@ def _failure_cases(
 
 
 def _grouped(cases: pd.DataFrame) -> list[dict[str, Any]]:
-    found = []
-    for (column, check), rows in cases.groupby(["column", "check"], sort=False, dropna=False):
-        first = rows.sort_values("index").iloc[0]
-        if check == "column_in_dataframe":
-            found.append(
-                {
-                    "column": first["failure_case"],
-                    "problem": "is not in the table",
-                    "rows": len(rows),
-                }
-            )
-            continue
-        problem = _problem(check)
-        value = None if check == "not_nullable" else printable(str(first["failure_case"]))
-        found.append(
-            {
-                "column": column,
-                "problem": problem,
-                "rows": len(rows),
-                "first": value,
-                "row": int(first["index"]),
-            }
-        )
-    return found
+    groups = cases.groupby(["column", "check"], sort=False, dropna=False)
+    return [_finding(str(column), check, rows) for (column, check), rows in groups]
+
+
+def _finding(column: str, check: object, rows: pd.DataFrame) -> dict[str, Any]:
+    first = rows.sort_values("index").iloc[0]
+    if check == "column_in_dataframe":
+        missing = first["failure_case"]
+        return {"column": missing, "problem": "is not in the table", "rows": len(rows)}
+    value = None if check == "not_nullable" else printable(str(first["failure_case"]))
+    return {
+        "column": column,
+        "problem": _problem(check),
+        "rows": len(rows),
+        "first": value,
+        "row": int(first["index"]),
+    }
 
 
 def _problem(check: object) -> str:

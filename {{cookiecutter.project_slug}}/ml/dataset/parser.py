@@ -60,17 +60,19 @@ class Parsed:
 
 def texts_of(column: pa.ChunkedArray) -> Texts:
     """Distinct texts of a column; a typed one (from Parquet) is written out first, whole numbers without `.0`."""
-    written = as_text(column)
-    encoded = pc.dictionary_encode(
-        pa.chunked_array([written]) if isinstance(written, pa.Array) else written
-    )
-    joined = encoded.unify_dictionaries().combine_chunks()
-    joined = joined.chunk(0) if isinstance(joined, pa.ChunkedArray) else joined
-    codes = joined.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
-    trimmed = pc.utf8_trim_whitespace(joined.dictionary)
-    merged = trimmed.dictionary_encode()
-    again = np.append(merged.indices.to_numpy(zero_copy_only=False).astype(np.int32), np.int32(-1))
-    return Texts(merged.dictionary, again[codes])
+    encoded = _dictionary_encoded(as_text(column))
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
+    # texts that differ in the spaces around them become one
+    trimmed = pc.utf8_trim_whitespace(encoded.dictionary).dictionary_encode()
+    merged = trimmed.indices.to_numpy(zero_copy_only=False).astype(np.int32)
+    return Texts(trimmed.dictionary, np.append(merged, np.int32(-1))[codes])
+
+
+def _dictionary_encoded(texts: pa.ChunkedArray | pa.Array) -> pa.DictionaryArray:
+    """One array of positions and one of distinct texts, whatever the chunks were."""
+    chunked = pa.chunked_array([texts]) if isinstance(texts, pa.Array) else texts
+    joined = pc.dictionary_encode(chunked).unify_dictionaries().combine_chunks()
+    return joined.chunk(0) if isinstance(joined, pa.ChunkedArray) else joined
 
 
 def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -199,26 +201,19 @@ def _plain(texts: pa.Array, fmt: NumberFormat) -> pa.Array:
 
 def grouped(mark: str) -> str:
     """Regular expression of numbers with a thousands separator: 1,234.5 and 12,34,567 (lakh), not 0,123 and 1,23."""
-    either = (
-        f"[{_SPACES}]"
-        if mark in _SPACES
-        else f"[{_APOSTROPHES}]"
-        if mark in _APOSTROPHES
-        else re.escape(mark)
-    )
+    either = _any_of(mark)
     return rf"^[+-]?[1-9]\d{{0,2}}({either}\d{{2,3}})*{either}\d{{3}}([.,]\d*)?$"
+
+
+def _any_of(mark: str) -> str:
+    """Regular expression of a thousands separator: a space stands for every space, an apostrophe for both."""
+    same = next((marks for marks in (_SPACES, _APOSTROPHES) if mark in marks), mark)
+    return f"[{re.escape(same)}]"
 
 
 def _ungrouped(texts: pa.Array, fmt: NumberFormat) -> pa.Array:
     """Thousands separators taken out where they stand between thousands; elsewhere they make the text unreadable."""
-    of = (
-        _SPACES
-        if fmt.thousands in _SPACES
-        else _APOSTROPHES
-        if fmt.thousands in _APOSTROPHES
-        else fmt.thousands
-    )
-    marks = f"[{re.escape(of)}]"
+    marks = _any_of(fmt.thousands)
     without = pc.replace_substring_regex(texts, marks, "")
     loose = pc.if_else(pc.match_substring_regex(texts, marks), pa.scalar("unreadable"), texts)
     return pc.if_else(pc.match_substring_regex(texts, grouped(fmt.thousands)), without, loose)

@@ -103,15 +103,24 @@ def _read_csv(path: Path, source: Source, watch: Watch) -> pa.Table:
     names = list(source.names) or column_names(header)
     if len(names) != len(header):
         raise UserError(
-            f"{path}: {len(header)} columns, but {len(names)} names for them in contract.yaml (source: names)",
+            f"{path}: {len(header)} columns, but {len(names)} names for them in contract.yaml"
+            " (source: names)",
             f"make adopt DATA={path} TARGET=…",
         )
+    table = _read_rows(path, source, watch, len(names))
+    if any(pc.any(pc.match_substring(column, "\n")).as_py() for column in table.columns):
+        refuse_open_quote(path, source)
+    return _without_blank_rows(table.slice(0 if source.names else 1)).rename_columns(names)
+
+
+def _read_rows(path: Path, source: Source, watch: Watch, width: int) -> pa.Table:
+    """All rows of a text file, its header among them, as columns of text that are named by their positions."""
     ragged: list[pacsv.InvalidRow] = []
     try:
         with path.open("rb") as raw:
             file = watch(raw, path.stat().st_size, path.name)
             unpacked = gzip.GzipFile(fileobj=file) if is_packed(path) else file
-            table = pacsv.read_csv(unpacked, **_options(source, len(names), ragged))
+            table = pacsv.read_csv(unpacked, **_options(source, width, ragged))
     except UNREADABLE as error:
         refuse_open_quote(path, source)
         if not ragged:
@@ -119,9 +128,7 @@ def _read_csv(path: Path, source: Source, watch: Watch) -> pa.Table:
     if ragged:
         refuse_open_quote(path, source)
         raise _ragged(path, source, ragged)
-    if any(pc.any(pc.match_substring(column, "\n")).as_py() for column in table.columns):
-        refuse_open_quote(path, source)
-    return _without_blank_rows(table.slice(0 if source.names else 1)).rename_columns(names)
+    return table
 
 
 def _without_blank_rows(table: pa.Table) -> pa.Table:
@@ -251,17 +258,20 @@ def line_of_record(path: Path, source: Source, number: int, *, blank: bool = Fal
         return line
 
 
+def stored_parts(folder: Path = RAW) -> list[Path]:
+    """The parts in name order, perhaps none; dot files are no parts."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
+
+
 def raw_parts(folder: Path = RAW) -> list[Path]:
     """The parts in name order; dot files are none.
 
     Raises:
         UserError: there is no part.
     """
-    found = (
-        sorted(p for p in folder.iterdir() if p.is_file() and p.name[0] != ".")
-        if folder.is_dir()
-        else []
-    )
+    found = stored_parts(folder)
     if not found:
         raise UserError(
             f"{folder}: it holds no data", "dvc pull, or make adopt DATA=your.csv TARGET=column"

@@ -5,7 +5,6 @@ Rows whose target is missing, or of a class that is set aside, are left out and 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +17,7 @@ import pyarrow.compute as pc
 from ml.contract import Categorical, Column, Contract, Numeric, Target, Text
 from ml.dataset.parser import Parsed, Texts, parse, parse_served, parse_texts, texts_of
 from ml.dataset.reader import Watch, is_parquet, line_of_record, read_texts
-from ml.errors import UserError, listing
+from ml.errors import UserError, closest, listing
 
 Read = Callable[[pa.ChunkedArray, Column], Parsed]  # one column of a part
 # what a part written by `ml retrain` carries besides the contract's columns
@@ -70,19 +69,22 @@ def type_texts(
     columns[contract.target.name] = _read_target(path, texts, contract, read)
     if contract.id and contract.id in texts.column_names:
         columns[contract.id] = texts_values(texts[contract.id])
-    table = pa.table(columns)
-    target = table[contract.target.name]
-    rare = pc.fill_null(
-        pc.is_in(target, value_set=pa.array(contract.target.set_aside, target.type)), False
-    )
-    kept = pc.and_(target.is_valid(), pc.invert(rare))
+    return _with_targets(path.name, pa.table(columns), contract.target)
+
+
+def _with_targets(name: str, table: pa.Table, target: Target) -> Part:
+    """The rows whose target can be learned from, and how many the others are."""
+    values = table[target.name]
+    of_rare_class = pc.is_in(values, value_set=pa.array(target.set_aside, values.type))
+    rare = pc.fill_null(of_rare_class, False)
+    kept = pc.and_(values.is_valid(), pc.invert(rare))
     return Part(
-        path.name,
-        table.filter(kept),
-        kept,
-        table.num_rows,
-        target.null_count,
-        pc.sum(rare).as_py() or 0,
+        name=name,
+        table=table.filter(kept),
+        kept=kept,
+        rows_read=table.num_rows,
+        without_target=values.null_count,
+        of_rare_class=pc.sum(rare).as_py() or 0,
     )
 
 
@@ -117,7 +119,7 @@ def check_columns(path: Path, names: list[str], contract: Contract) -> None:
 
 
 def _near(name: str, names: list[str]) -> str:
-    near = difflib.get_close_matches(name, names, 1, 0.6)
+    near = closest(name, names)
     return f' (the nearest is "{near[0]}")' if near else ""
 
 
@@ -134,26 +136,23 @@ def _read(path: Path, texts: pa.Table, column: Column, contract: Contract, read:
 
 def _read_target(path: Path, texts: pa.Table, contract: Contract, read: Read) -> pa.Array:
     target = contract.target
-    if contract.is_classification:
-        listed = (*target.classes, *target.set_aside, *target.aliases)
-        spec: Categorical | Numeric = Categorical(
-            kind="categorical", name=target.name, levels=listed
-        )
-    else:
-        spec = Numeric(kind="numeric", name=target.name, format=target.format)
-    spec = spec.model_copy(update={"missing_texts": target.missing_texts})
+    spec = _target_column(target)
     parsed = read(texts[target.name], spec)
     if isinstance(spec, Categorical):
-        parsed = _classes(parsed, spec, contract.target)
+        parsed = _classes(parsed, spec, target)
     if len(parsed.bad):
-        raise _unreadable(
-            path,
-            target.name,
-            "class" if contract.is_classification else "numeric",
-            parsed,
-            contract,
-        )
+        kind = "class" if isinstance(spec, Categorical) else "numeric"
+        raise _unreadable(path, target.name, kind, parsed, contract)
     return parsed.values
+
+
+def _target_column(target: Target) -> Categorical | Numeric:
+    """The target as a column: classes are levels, in any spelling."""
+    name, missing = target.name, target.missing_texts
+    if target.task == "regression":
+        return Numeric(kind="numeric", name=name, format=target.format, missing_texts=missing)
+    spellings = (*target.classes, *target.set_aside, *target.aliases)
+    return Categorical(kind="categorical", name=name, levels=spellings, missing_texts=missing)
 
 
 def _classes(parsed: Parsed, spec: Categorical, target: Target) -> Parsed:

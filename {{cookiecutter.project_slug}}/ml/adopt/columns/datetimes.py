@@ -65,10 +65,7 @@ def dates(distinct: pa.Array) -> Dates | None:
     looks = sum(bool(LOOKS.search(text)) for text in sample.to_pylist())
     if looks < MIN_SHARE * len(sample):
         return None
-    fitting = [f for f in FORMATS if _share(sample, f) >= MIN_SHARE]
-    shares = {f: _share(distinct, f) for f in fitting}
-    best = max(shares.values(), default=0)
-    fitting = [f for f, share in shares.items() if share == best >= MIN_SHARE]
+    fitting = _best_formats(sample, distinct)
     if not fitting or not _plausible(distinct, fitting[0]):
         return None
     other = next((f for f in fitting if f != fitting[0] and _swapped(f) == fitting[0]), None)
@@ -76,6 +73,13 @@ def dates(distinct: pa.Array) -> Dates | None:
         return Dates(fitting[0])
     likelier = _likelier(distinct, fitting[0], other)
     return Dates(likelier, f"or {_swapped(likelier)}? no day is above 12")
+
+
+def _best_formats(sample: pa.Array, distinct: pa.Array) -> list[str]:
+    """The formats that read most of the texts, where they read nearly all."""
+    shares = {f: _share(distinct, f) for f in FORMATS if _share(sample, f) >= MIN_SHARE}
+    best = max(shares.values(), default=0)
+    return [f for f, share in shares.items() if share == best >= MIN_SHARE]
 
 
 def _plausible(distinct: pa.Array, fmt: str) -> bool:

@@ -194,7 +194,7 @@ def _doubts(values: Values, kept: dict[str, int], target: Target, *, is_number: 
     doubts = [f'positive: "{classes[-1]}"'] if len(classes) == 2 else []
     doubts += [
         f'read as "{c}": {quoted(tuple(a for a in aliases if aliases[a] == c))}'
-        for c in set(aliases.values())
+        for c in dict.fromkeys(aliases.values())
     ]
     doubts += [f"under {MIN_CLASS_ROWS} rows, set aside: {quoted(rare)}"] if rare else []
     if is_number and len(classes) > 2:

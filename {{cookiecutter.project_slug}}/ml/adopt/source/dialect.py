@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from ml.adopt.source.header import is_data
+import numpy as np
+
 from ml.contract import Source
 from ml.dataset.reader import UNREADABLE, is_parquet, open_bytes, refuse_open_quote
 from ml.errors import UserError, printable
@@ -26,6 +27,8 @@ SEPARATORS = (",", ";", "\t", "|")
 GUESSED = ("latin-1", "cp1252")  # every file can be read so
 SNIFFED = (*GUESSED, "utf-8", "utf-16")
 C1, UNDEFINED = re.compile(rb"[\x80-\x9f]"), re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
+NUMBER = re.compile(r"[+-]?[\d.,]*\d[\d.,]*%?$")
+DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
 HEAD_BYTES = 1 << 18
 CHUNK_BYTES = 1 << 22
 FIRST_LINE = "first"  # what NAMES says when the first line does hold the names
@@ -72,12 +75,48 @@ def _lines(path: Path, text: str) -> list[str]:
 
 
 def _refuse_data_as_header(path: Path, records: list[list[str]]) -> None:
-    if records and is_data(records[0], records[1:]):
+    if records and _is_data(records[0], records[1:]):
         listed = ",".join(f"column_{i + 1}" for i in range(len(records[0])))
         raise UserError(
             f"{path}: its first line looks like data, not like names: {', '.join(map(printable, records[0][:5]))} …",
             f"name the columns: make adopt DATA={path} NAMES={listed} TARGET=…   (NAMES={FIRST_LINE}: they are names)",
         )
+
+
+def _is_data(first: list[str], body: list[list[str]]) -> bool:
+    """Whether the first record is of the same sort as those below it.
+
+    A column votes `data` if its first cell is a number or date as its body is, or a level that its
+    body repeats; it votes `names` if its body is numbers or repeated levels and its first cell is
+    neither.
+    """
+    rows = [cells for cells in body if len(cells) == len(first)]
+    if len(rows) < 5 or _is_series(first):
+        return False
+    votes = [
+        _vote(cell.strip(), [cells[i].strip() for cells in rows]) for i, cell in enumerate(first)
+    ]
+    return votes.count("data") > votes.count("names") and 2 * votes.count("data") >= len(votes)
+
+
+def _vote(cell: str, column: list[str]) -> str:
+    held = [text for text in column if text]
+    if not held:
+        return ""
+    for shape in (NUMBER, DATE):
+        if np.mean([bool(shape.match(text)) for text in held]) >= 0.9:
+            says_nothing = cell.lower() in ("", "?", "na")
+            return "data" if shape.match(cell) else "" if says_nothing else "names"
+    if len(set(held)) <= 0.5 * len(held):
+        return "data" if cell in set(held) else "names"
+    return ""
+
+
+def _is_series(cells: list[str]) -> bool:
+    """Whether the numbers among the cells are years or another series, as names of measured columns are."""
+    numbers = [int(cell) for cell in cells if cell.strip().isdecimal()]
+    steps = set(np.diff(numbers).tolist())
+    return len(numbers) >= 2 and len(steps) == 1 and steps != {0}
 
 
 def codec_name(encoding: str) -> str:
@@ -105,14 +144,17 @@ def _head(path: Path, holds_zeros: bool) -> bytes:
         raise UserError(f"{path}: cannot be unpacked: {error}", "fetch it again") from None
     if not head.strip():
         raise UserError(f"{path}: it is empty", "give a file with a header and rows")
-    if holds_zeros:
-        return head
+    if not holds_zeros:
+        _refuse_known_formats(path, head)
+    return head
+
+
+def _refuse_known_formats(path: Path, head: bytes) -> None:
     known = next((what for start, what in FORMATS.items() if head.lstrip().startswith(start)), None)
     if known:
         raise UserError(f"{path}: it is {known}", AS_TABLE)
     if not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and b"\x00" in head:
         raise UserError(f"{path}: it holds zero bytes, so it is no text", AS_TABLE)
-    return head
 
 
 def _encoding(path: Path, head: bytes) -> str:

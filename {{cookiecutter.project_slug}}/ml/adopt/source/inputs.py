@@ -19,7 +19,7 @@ from ml.adopt.source.remote import check_address
 from ml.contract import Source
 from ml.dataset.parser import as_text
 from ml.dataset.reader import Watch, is_parquet, open_bytes, read_texts
-from ml.errors import UserError
+from ml.errors import UserError, closest
 
 SOURCE = Path("data/source")
 ADDRESS = re.compile(r"^(https?|s3)://", re.IGNORECASE)
@@ -37,17 +37,7 @@ def local_parts(data: str) -> list[Path]:
         return _tables(path) if path.is_dir() else [path]
     path = Path(data).expanduser()
     if path.is_dir():
-        found = sorted(
-            p
-            for p in path.iterdir()
-            if p.is_file() and p.name.lower().endswith(ENDINGS) and p.name[0] != "."
-        )
-        if not found:
-            raise UserError(
-                f"{path}: a folder without tables ({', '.join(ENDINGS)})",
-                "make adopt DATA=your.csv TARGET=…",
-            )
-        return found
+        return _tables(path)
     if not path.is_file():
         near = _near(path)
         raise UserError(f"{path}: no such file{near}", "make adopt DATA=your.csv TARGET=column")
@@ -55,24 +45,19 @@ def local_parts(data: str) -> list[Path]:
 
 
 def _tables(folder: Path) -> list[Path]:
-    found = [
-        p
-        for p in folder.iterdir()
-        if p.is_file() and p.name.lower().endswith(ENDINGS) and p.name[0] != "."
-    ]
-    if not found:
+    files = [p for p in folder.iterdir() if p.is_file() and p.name[0] != "."]
+    tables = sorted(p for p in files if p.name.lower().endswith(ENDINGS))
+    if not tables:
         raise UserError(
             f"{folder}: a folder without tables ({', '.join(ENDINGS)})",
-            "make adopt DATA=file TARGET=column",
+            "make adopt DATA=your.csv TARGET=column",
         )
-    return sorted(found)
+    return tables
 
 
 def _near(path: Path) -> str:
-    import difflib
-
     beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-    found = difflib.get_close_matches(path.name, beside, 1)
+    found = closest(path.name, beside)
     return f' (there is "{found[0]}")' if found else ""
 
 
@@ -117,14 +102,17 @@ def read(
     tables = [read_texts(path, source, watch) for path in paths]
     first = tables[0].column_names
     for path, table in zip(paths, tables, strict=True):
-        other = sorted(set(first) ^ set(table.column_names))
-        if other:
-            has = "lacks" if other[0] in first else "has"
-            raise UserError(
-                f'{path}: it {has} the column "{other[0]}", unlike {paths[0]}',
-                "give parts of one shape",
-            )
+        _check_same_columns(path, table.column_names, paths[0], first)
     return _joined([table.select(first) for table in tables]), source
+
+
+def _check_same_columns(path: Path, columns: list[str], first: Path, expected: list[str]) -> None:
+    other = sorted(set(expected) ^ set(columns))
+    if other:
+        has = "lacks" if other[0] in expected else "has"
+        raise UserError(
+            f'{path}: it {has} the column "{other[0]}", unlike {first}', "give parts of one shape"
+        )
 
 
 def _joined(tables: list[pa.Table]) -> pa.Table:
@@ -138,9 +126,8 @@ def _source(paths: list[Path], names: tuple[str, ...], encoding: str) -> Source:
     sniffed = {path: sniff(path, names, encoding) for path in paths if not is_parquet(path)}
     if not sniffed:
         return Source()
-    first = next(
-        (s for s in sniffed.values() if s.encoding != "utf-8"), next(iter(sniffed.values()))
-    )
+    sources = list(sniffed.values())
+    first = next((source for source in sources if source.encoding != "utf-8"), sources[0])
     for path, found in sniffed.items():
         plain = found.encoding == "utf-8" and first.encoding != "utf-16" and is_ascii(path)
         if found.separator != first.separator or (found.encoding != first.encoding and not plain):

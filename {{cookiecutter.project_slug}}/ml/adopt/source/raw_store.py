@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from ml.atomic import staged
-from ml.dataset.reader import RAW, is_packed, is_parquet
+from ml.dataset.reader import RAW, is_packed, is_parquet, stored_parts
 from ml.errors import UserError
 
 NEW, OLD = RAW.with_name(".raw.new"), RAW.with_name(".raw.old")  # while the parts are replaced
@@ -32,13 +32,6 @@ def sweep() -> None:
         (OLD / "raw").rename(RAW)
     for folder in (NEW, OLD):
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def stored_parts() -> list[Path]:
-    """The parts of data/raw in name order."""
-    return (
-        sorted(p for p in RAW.iterdir() if p.is_file() and p.name[0] != ".") if RAW.is_dir() else []
-    )
 
 
 def is_stored(paths: list[Path]) -> bool:
@@ -81,9 +74,8 @@ def add(path: Path) -> Path:
     here = stored_parts()
     same = next((p for p in here if filecmp.cmp(path, p, shallow=False)), None)
     if same is None:
-        last = max(
-            (int(p.name.split("-")[0]) for p in here if p.name.split("-")[0].isdigit()), default=0
-        )
+        numbers = [p.name.split("-")[0] for p in here]
+        last = max((int(number) for number in numbers if number.isdigit()), default=0)
         same = RAW / part_name(path, last + 1)
         _copy(path, same)
     dvc("add", str(RAW))
