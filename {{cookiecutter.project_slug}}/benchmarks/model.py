@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from ml.bundle import onnx_answers, write_bundle
 from ml.contract import Contract
 from ml.dataset.frame import frame_of_rows
 from ml.encode import Encoder
 from ml.model import make_model
 from ml.params import load_params
-from ml.pipeline.export import onnx_answers, write_bundle
 from ml.pipeline.onnx_convert import to_onnx
 
 LEVELS = ["north", "south", "east", "west", "up", "down"]

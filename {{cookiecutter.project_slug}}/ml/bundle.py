@@ -2,13 +2,15 @@
 
 Reads: serving/champion/ (or the folder that ML_BUNDLE names): model.onnx, contract.json,
 model.json, golden.json, lineage.json and manifest.json, which holds the SHA-256 of all others.
-Nothing in it is code, nothing is unpickled.
+Nothing in it is code, nothing is unpickled. The export stage writes the first four
+(`write_bundle`), a release adds the other two.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,14 +20,23 @@ import onnxruntime
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from ml.contract import Contract
+from ml.atomic import write_json, write_text
+from ml.contract import Contract, contract_json
 from ml.encode import Encoder, Matrix
 from ml.errors import UserError
 
 CHAMPION = Path("serving/champion")
 CHALLENGER = CHAMPION.with_name("challenger")
 RELEASES = CHAMPION.with_name("releases")
-FILES = ("model.onnx", "contract.json", "model.json", "golden.json", "lineage.json")
+
+MODEL_FILE = "model.onnx"
+CONTRACT_FILE = "contract.json"
+ABOUT_FILE = "model.json"
+GOLDEN_FILE = "golden.json"
+LINEAGE_FILE = "lineage.json"
+MANIFEST_FILE = "manifest.json"
+FILES = (MODEL_FILE, CONTRACT_FILE, ABOUT_FILE, GOLDEN_FILE, LINEAGE_FILE)  # of the manifest
+
 # rows of one run of the model; in larger ones onnxruntime's trees take twice as long for each row
 RUN = 100
 # largest difference from a golden answer, relative above 1: float32 rounding and no more
@@ -49,7 +60,7 @@ class Bundle:
     _session: Any
 
     def answer(self, matrix: Matrix) -> Answers:
-        """The encoder's matrix (n, k) → probabilities (n, classes), or values (n, 1) of a regression."""
+        """Probabilities (n, classes), or values (n, 1) of a regression, for the matrix (n, k)."""
         if len(matrix) <= RUN:
             return self._run(matrix)
         return np.concatenate([self._run(matrix[i : i + RUN]) for i in range(0, len(matrix), RUN)])
@@ -59,8 +70,20 @@ class Bundle:
         return answers
 
 
+def write_bundle(
+    folder: Path, model: bytes, contract: Contract, about: dict[str, Any], golden: dict[str, Any]
+) -> None:
+    """Replace the bundle's folder: the files that the export stage knows, before a release."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / MODEL_FILE).write_bytes(model)
+    write_text(folder / CONTRACT_FILE, contract_json(contract) + "\n")
+    write_json(folder / ABOUT_FILE, about)
+    write_json(folder / GOLDEN_FILE, golden)
+
+
 def load_bundle(folder: Path = CHAMPION) -> Bundle:
-    """Read a bundle, check every file against the manifest and let the model answer its golden rows.
+    """Read a bundle, check each file against the manifest and ask the model its golden rows.
 
     Raises:
         UserError: the folder or a file is missing, a hash or a golden answer differs; it names file
@@ -81,18 +104,18 @@ def load_bundle(folder: Path = CHAMPION) -> Bundle:
 
 
 def _verified(folder: Path) -> dict[str, bytes]:
-    manifest = folder / "manifest.json"
+    manifest = folder / MANIFEST_FILE
     try:
         listed: dict[str, str] = json.loads(manifest.read_bytes())["files"]
     except FileNotFoundError:
         raise _broken(
-            folder, "manifest.json is missing: the bundle was not sealed by a release"
+            folder, f"{MANIFEST_FILE} is missing: the bundle was not sealed by a release"
         ) from None
     except (ValueError, KeyError, TypeError):
-        raise _broken(folder, "manifest.json is not a manifest") from None
+        raise _broken(folder, f"{MANIFEST_FILE} is not a manifest") from None
     unlisted = [name for name in FILES if name not in listed]
     if unlisted:
-        raise _broken(folder, f"manifest.json does not list {', '.join(unlisted)}")
+        raise _broken(folder, f"{MANIFEST_FILE} does not list {', '.join(unlisted)}")
     return {name: _verified_file(folder, name, digest) for name, digest in listed.items()}
 
 
@@ -102,34 +125,44 @@ def _verified_file(folder: Path, name: str, digest: str) -> bytes:
     except OSError as error:
         raise _broken(folder, f"{name}: {error.strerror}") from None
     if hashlib.sha256(content).hexdigest() != digest:
-        raise _broken(folder, f"{name} differs from its hash in manifest.json")
+        raise _broken(folder, f"{name} differs from its hash in {MANIFEST_FILE}")
     return content
 
 
 def _assembled(folder: Path, files: dict[str, bytes]) -> Bundle:
-    contract = Contract.model_validate_json(files["contract.json"])
-    lineage = json.loads(files["lineage.json"])
+    contract = Contract.model_validate_json(files[CONTRACT_FILE])
+    lineage = json.loads(files[LINEAGE_FILE])
     return Bundle(
         folder=folder,
         version=str(lineage["version"]),
         contract=contract,
         encoder=Encoder(contract),
         lineage=lineage,
-        model=json.loads(files["model.json"]),
-        golden=json.loads(files["golden.json"]),
-        _session=_session(folder, files["model.onnx"]),
+        model=json.loads(files[ABOUT_FILE]),
+        golden=json.loads(files[GOLDEN_FILE]),
+        _session=_session(folder, files[MODEL_FILE]),
     )
 
 
 def _session(folder: Path, model: bytes) -> Any:
+    try:
+        return onnx_session(model)
+    except Exception as error:  # onnxruntime's exceptions share no base class
+        raise _broken(folder, f"{MODEL_FILE} cannot be loaded: {_first_line(error)}") from None
+
+
+def onnx_session(model: bytes) -> Any:
+    """A session of ONNX Runtime on one thread."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # workers are the parallelism; more threads only take turns
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's exceptions share no base class
-        raise _broken(folder, f"model.onnx cannot be loaded: {_first_line(error)}") from None
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def onnx_answers(model: bytes, x: Matrix) -> NDArray[np.float64]:
+    """The answer matrix of an ONNX model for the encoded rows x, outside of a bundle."""
+    return np.asarray(onnx_session(model).run(None, {"x": x})[0], dtype=np.float64)
 
 
 def check_golden(bundle: Bundle) -> None:
@@ -139,24 +172,26 @@ def check_golden(bundle: Bundle) -> None:
         UserError: an answer differs by more than 1e-5 (relative above 1); it names the row.
     """
     expected = np.asarray(bundle.golden["answers"], dtype=np.float64)
-    try:
-        given = bundle.answer(bundle.encoder.rows(bundle.golden["rows"]))
-    except Exception as error:  # onnxruntime's exceptions share no base class
-        raise _broken(
-            bundle.folder, f"model.onnx cannot answer the golden rows: {_first_line(error)}"
-        ) from None
+    given = _golden_answers(bundle)
     if expected.shape != given.shape or not len(expected):
         raise _broken(
             bundle.folder,
-            f"golden.json holds answers {expected.shape}, the model gives {given.shape}",
+            f"{GOLDEN_FILE} holds answers {expected.shape}, the model gives {given.shape}",
         )
     off = np.abs(given - expected) / np.maximum(1.0, np.abs(expected))
     row = int(np.argmax(np.where(np.isfinite(off), off, np.inf).max(axis=1)))
     if not (off[row] <= TOLERANCE).all():
+        answered, due = given[row].tolist(), expected[row].tolist()
+        raise _broken(bundle.folder, f"golden row {row}: the model answers {answered}, not {due}")
+
+
+def _golden_answers(bundle: Bundle) -> Answers:
+    try:
+        return bundle.answer(bundle.encoder.rows(bundle.golden["rows"]))
+    except Exception as error:  # onnxruntime's exceptions share no base class
         raise _broken(
-            bundle.folder,
-            f"golden row {row}: the model answers {given[row].tolist()}, not {expected[row].tolist()}",
-        )
+            bundle.folder, f"{MODEL_FILE} cannot answer the golden rows: {_first_line(error)}"
+        ) from None
 
 
 def _broken(folder: Path, what: str) -> UserError:

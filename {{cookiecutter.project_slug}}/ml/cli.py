@@ -1,7 +1,8 @@
 """The `ml` command: every step of the loop that is not a pipeline stage. Thin on purpose.
 
 Each command imports what it needs when it runs (`ml --help` loads none of the heavy libraries) and
-leaves the work to its room. A `UserError` is printed without a traceback; exit status 2.
+leaves the work to its room. A `UserError` is printed without a traceback; exit status 2. So is a
+module that is not installed: the serving image has what `ml serve` and `ml label` need, no more.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import csv
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -136,7 +137,7 @@ def serve(
 def challenge(
     version: Annotated[str, typer.Argument(help="A release under serving/releases, or `off`.")],
 ) -> None:
-    """Let a release score or answer beside the champion, as serve.challenger in params.yaml says."""
+    """Let a release score or answer beside the champion, as serve.challenger says."""
     from ml.release import challenger
 
     challenger.challenge(version)
@@ -160,9 +161,9 @@ def score(
     target: Annotated[Path, typer.Argument(help="The Parquet file to write.")],
 ) -> None:
     """Answer a whole table offline, as POST /predict would."""
-    from ml import scoring
+    import ml.scoring
 
-    scoring.score(source, target)
+    ml.scoring.score(source, target)
 
 
 journal = typer.Typer(help="Export or remove what the journal holds.", no_args_is_help=True)
@@ -215,7 +216,10 @@ def monitor(
         int, typer.Option(help="With --watch: /metrics for Prometheus, on loopback.")
     ] = 9109,
 ) -> None:
-    """Judge the journal's latest window: report, verdict.json and exit status (0 ok, 3 not ok, 4 too few rows)."""
+    """Judge the journal's latest window: report, verdict.json and exit status.
+
+    0 ok, 3 not ok, 4 too few rows.
+    """
     if watch:
         from ml.monitoring import commands
 
@@ -227,7 +231,7 @@ def monitor(
 
 @app.command()
 def retrain() -> None:
-    """Add the journal's labelled rows to the raw data, run the pipeline and release (3: refused)."""
+    """Add the journal's labelled rows to the raw data, run the pipeline, release (3: refused)."""
     from ml.loop import retrain
 
     if not retrain.retrain().passed:
@@ -239,11 +243,24 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        console = Console(stderr=True, soft_wrap=True)
-        console.print(
-            f"[bold red]error:[/] {escape(error.what)}\n[bold]next:[/] {escape(error.then)}",
-            highlight=False,
-        )
-        sys.exit(2)
+        _exit_with(error)
+    except ModuleNotFoundError as error:
+        _exit_with(_not_installed(error))
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _exit_with(error: UserError) -> NoReturn:
+    Console(stderr=True, soft_wrap=True).print(
+        f"[bold red]error:[/] {escape(error.what)}\n[bold]next:[/] {escape(error.then)}",
+        highlight=False,
+    )
+    sys.exit(2)
+
+
+def _not_installed(error: ModuleNotFoundError) -> UserError:
+    command = " ".join(["ml", *sys.argv[1:3]])
+    return UserError(
+        f"{command}: {error.name} is not installed: it is not part of the serving image",
+        "run it in the project's folder, after make setup",
+    )

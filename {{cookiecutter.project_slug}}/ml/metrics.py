@@ -1,4 +1,4 @@
-"""What "good" means for each task: metrics over answers, the one the gate compares, its bootstrap interval.
+"""What "good" means for each task: metrics, the one the gate compares, its bootstrap interval.
 
 An answer is a matrix: (n, classes) probabilities for a classification, (n, 1) values for a
 regression: what the scikit-learn pipeline, the ONNX bundle and the journal all give.
@@ -48,7 +48,7 @@ def gate_metric(wanted: str, contract: Contract) -> str:
 
 
 def score(y: NDArray[Any], answer: NDArray[Any], contract: Contract) -> dict[str, float]:
-    """Every metric of the task for true codes or values y; one that the rows cannot define is left out."""
+    """Every metric of the task for codes or values y, but those that the rows cannot define."""
     found = {name: measure(name, y, answer) for name in TASK_METRICS[contract.target.task]}
     return {name: value for name, value in found.items() if not np.isnan(value)}
 
@@ -71,7 +71,10 @@ def _log_loss(y: NDArray[Any], answer: NDArray[Any]) -> float:
 
 
 def _roc_auc(y: NDArray[Any], answer: NDArray[Any]) -> float:
-    """Of two classes: of the last one; of more: one against the rest, averaged over the classes that the rows hold."""
+    """Of two classes: of the last one; of more: one against the rest, averaged.
+
+    Classes that the rows do not hold are left out of the mean.
+    """
     codes = [1] if answer.shape[1] == 2 else range(answer.shape[1])
     present = [code for code in codes if 0 < (y == code).sum() < len(y)]
     return (
@@ -120,8 +123,14 @@ def interval(y: NDArray[Any], answer: NDArray[Any], metric: str) -> tuple[float,
 
 
 def bootstrap(n: int, figure: Callable[[NDArray[np.int64]], float]) -> tuple[float, float]:
-    """95 % percentile interval of a figure over n rows drawn with replacement, again and again, seeded."""
-    rng = np.random.default_rng(0)
-    values = [figure(rng.integers(0, n, n)) for _ in range(RESAMPLES)]
-    low, high = np.nanpercentile(values, [2.5, 97.5])
+    """95 % percentile interval of a figure over n rows, by `resample`."""
+    low, high = np.nanpercentile(resample(n, figure, RESAMPLES), [2.5, 97.5])
     return float(low), float(high)
+
+
+def resample(
+    n: int, figure: Callable[[NDArray[np.int64]], float], times: int, size: int | None = None
+) -> list[float]:
+    """A figure of `size` (default n) of n rows drawn with replacement, so many times, seeded."""
+    rng = np.random.default_rng(0)
+    return [figure(rng.integers(0, n, size or n)) for _ in range(times)]

@@ -1,8 +1,7 @@
 """The model: a scikit-learn Pipeline over the encoder's float32 matrix. Yours to change.
 
 `make_model` is the one place where an estimator is chosen. Whatever it returns must convert to ONNX
-and
-answer alike there: `ml.pipeline.export` refuses it otherwise.
+and answer alike there: `ml.pipeline.export` refuses it otherwise.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ ONE_HOT_LEVELS = 40
 
 # What a stored model may hold beside plain values and scikit-learn's public estimators, by exact
 # name. Loading creates what the file names, so add the types of a new estimator one by one, after
-# a look at each; never a function. `ml.pipeline.train.load_model` names what is not listed.
+# a look at each; never a function. `ml.pipeline.artifacts.load_model` names what is not listed.
 STORED_TYPES = (
     "numpy.dtype",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
@@ -37,39 +36,25 @@ def make_model(contract: Contract, params: Train) -> Pipeline:
     """An unfitted Pipeline whose last step is the estimator that `params.model` names.
 
     Its input is the (n, k) float32 matrix of `ml.encode.Encoder`, its target class codes (0…) or
-    floats.
-    Trees get numbers unscaled: a scaler would round in float32 before the split, and ONNX rounds
-        elsewhere.
+    floats. Trees get numbers unscaled: a scaler would round in float32 before the split, and ONNX
+    rounds elsewhere.
     """
     from sklearn.pipeline import Pipeline
 
     classify = contract.is_classification
+    numbers: Any  # what is done to the numeric columns
     match params.model:
         case "boosting":
-            return Pipeline(
-                [
-                    ("columns", _columns(contract, "passthrough")),
-                    ("estimator", _boosting(classify, params)),
-                ]
-            )
+            numbers, estimator = "passthrough", _boosting(classify, params)
         case "forest":
-            return Pipeline(
-                [
-                    ("columns", _columns(contract, _imputed())),
-                    ("estimator", _forest(classify, params)),
-                ]
-            )
+            numbers, estimator = _imputed(), _forest(classify, params)
         case "linear":
-            return Pipeline(
-                [
-                    ("columns", _columns(contract, _scaled())),
-                    ("estimator", _linear(classify, params)),
-                ]
-            )
+            numbers, estimator = _scaled(), _linear(classify, params)
+    return Pipeline([("columns", _columns(contract, numbers)), ("estimator", estimator)])
 
 
 def make_baseline(contract: Contract) -> Any:
-    """The naive answer that any model must beat: class shares of the training rows, or their mean."""
+    """The naive answer that any model must beat: the training rows' class shares, or mean."""
     from sklearn.dummy import DummyClassifier, DummyRegressor
 
     return (
@@ -80,7 +65,7 @@ def make_baseline(contract: Contract) -> Any:
 
 
 def search_space(contract: Contract, params: Train) -> dict[str, Any]:
-    """Where `train.search` looks: the estimator's arguments and their distributions. Yours to change."""
+    """Where `train.search` looks: arguments and their distributions. Yours to change."""
     from scipy.stats import loguniform, randint
 
     match params.model:
@@ -98,22 +83,32 @@ def search_space(contract: Contract, params: Train) -> dict[str, Any]:
 
 
 def _columns(contract: Contract, numbers: Any) -> Any:
+    """Numbers as `numbers` says, few levels one-hot, many levels by the target's mean."""
     from sklearn.compose import ColumnTransformer
-    from sklearn.model_selection import KFold
-    from sklearn.preprocessing import OneHotEncoder, TargetEncoder
 
-    made = features(contract)
-    numeric = [i for i, f in enumerate(made) if not f.levels]
-    few = [i for i, f in enumerate(made) if 0 < f.levels <= ONE_HOT_LEVELS]
-    many = [i for i, f in enumerate(made) if f.levels > ONE_HOT_LEVELS]
-    one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
-    blocks = [("numbers", numbers, numeric), ("levels", one_hot, few)]
+    levels = [feature.levels for feature in features(contract)]
+    numeric = [i for i, n in enumerate(levels) if not n]
+    few = [i for i, n in enumerate(levels) if 0 < n <= ONE_HOT_LEVELS]
+    many = [i for i, n in enumerate(levels) if n > ONE_HOT_LEVELS]
+    blocks = [("numbers", numbers, numeric), ("levels", _one_hot(), few)]
     if many:
-        folds = KFold(5, shuffle=True, random_state=0)
-        # counts are no classes
-        kind = "continuous" if contract.target.task == "regression" else contract.target.task
-        blocks.append(("many_levels", TargetEncoder(target_type=kind, cv=folds), many))
+        blocks.append(("many_levels", _target_encoder(contract.target.task), many))
     return ColumnTransformer([block for block in blocks if block[2]])
+
+
+def _one_hot() -> Any:
+    from sklearn.preprocessing import OneHotEncoder
+
+    return OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
+
+
+def _target_encoder(task: str) -> Any:
+    from sklearn.model_selection import KFold
+    from sklearn.preprocessing import TargetEncoder
+
+    # named, because scikit-learn would take a regression's whole numbers for classes
+    kind = "continuous" if task == "regression" else task
+    return TargetEncoder(target_type=kind, cv=KFold(5, shuffle=True, random_state=0))
 
 
 def _imputed() -> Any:

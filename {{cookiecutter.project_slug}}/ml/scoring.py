@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ml.atomic import staged
 from ml.bundle import CHAMPION, Bundle, load_bundle
 from ml.contract import FLOAT32_MAX as LARGEST
 from ml.contract import Categorical, Column, Contract, Integer, Numeric
@@ -50,13 +51,8 @@ def score(source: Path, target: Path) -> int:
             f"{source}: not a Parquet file: {error}", "ml score in.parquet out.parquet"
         ) from None
     _check_columns(table.schema_arrow.names, bundle.contract, source)
-    unfinished = target.with_name(target.name + ".part")
-    try:
-        rows = _stream(table, bundle, unfinished, source)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
-    unfinished.replace(target)
+    with staged(target) as draft:
+        rows = _stream(table, bundle, draft, source)
     print(f"{target}: {rows:,} rows scored by version {bundle.version}")
     return rows
 

@@ -41,9 +41,13 @@ NO_DEPENDENCY = {
 # Modules without a test file of their own, each with the reason.
 TESTED_ELSEWHERE: dict[str, str] = {
     "__main__.py": "every test that runs `python -m ml`",
+    "bundle.py": "tests/serving/test_bundle.py, beside the releases that it loads",
     "journal/append_connection.py": "tests/journal/test_store.py, through `Journal`",
     "journal/scan.py": "tests/monitoring/inputs/test_window.py, with the window that it fills",
     "journal/schema.py": "tests/journal/test_store.py: tables alone do nothing",
+    "release/challenger.py": "tests/serving/inference/test_challenger.py, with the service",
+    "release/publish.py": "tests/release/test_commands.py and test_killed.py, with the registry",
+    "scoring.py": "tests/serving/test_offline.py, beside the answers over HTTP",
 }
 
 Place = tuple[int, int]

@@ -1,4 +1,4 @@
-"""What the stages hand to each other: where each artifact lies, and how a fitted estimator is stored.
+"""What the stages hand to each other: where each artifact lies, how an estimator is stored.
 
 Estimators are .skops files, because loading a pickle runs whatever it holds: skops stores what an
 estimator is made of, and loads only types that are known by name.
@@ -21,6 +21,7 @@ MODELS = Path("models")
 TRIALS = Path("reports/trials.json")
 METRICS = Path("metrics")
 EVALUATION = Path("reports/evaluate")
+IMAGES = EVALUATION / "images"
 # the held-out rows with their predictions, for the monitor
 REFERENCE = Path("data/reference.parquet")
 BUNDLE = Path("bundle")

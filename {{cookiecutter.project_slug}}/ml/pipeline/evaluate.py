@@ -1,9 +1,9 @@
-"""How good is the model on the held-out rows: metrics beside a baseline and a linear model, slices, pictures.
+"""How good the model is on the held-out rows, beside a baseline and a linear model.
 
 Reads: contract.yaml, params.yaml (evaluate), data/test.parquet, models/*.skops.
 Writes: metrics/<estimator>.json, reports/evaluate/ (summary.json, slices.json, importance.json,
-*.png) and data/reference.parquet, the held-out rows with their predictions, which the monitor
-compares live traffic with.
+what `dvc plots` shows: images/*.png and *.csv) and data/reference.parquet, the held-out rows with
+their predictions, which the monitor compares live traffic with.
 Run: `python -m ml.pipeline.evaluate` (dvc stage `evaluate`).
 """
 
@@ -20,7 +20,7 @@ from ml.encode import Encoder
 from ml.metrics import answers, gate_metric, interval, measure, score
 from ml.model import STORED_TYPES
 from ml.params import load_params
-from ml.pipeline.artifacts import EVALUATION, METRICS, MODELS, REFERENCE, TEST, load_model
+from ml.pipeline.artifacts import EVALUATION, IMAGES, METRICS, MODELS, REFERENCE, TEST, load_model
 from ml.pipeline.stage import run_stage
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from ml.encode import Matrix
     from ml.params import Evaluate
 
+ESTIMATORS = ("model", "linear", "baseline")
 IMPORTANCE_ROWS = 2000  # permutation importance settles long before
+SHUFFLES = 3  # of each column; its importance is their mean
 
 
 def compare(
@@ -41,49 +43,64 @@ def compare(
 
 
 def summary(y: NDArray[Any], answer: NDArray[Any], metric: str) -> dict[str, Any]:
-    """What the gate compares, on how many rows, and the 95 % bootstrap interval of the model's figure."""
+    """What the gate compares, on how many rows, and the model's 95 % bootstrap interval."""
     low, high = interval(y, answer, metric)
     return {"metric": metric, "rows": len(y), "interval_95": {"low": low, "high": high}}
 
 
-def in_words(compared: dict[str, dict[str, float]], about: dict[str, Any]) -> str:
-    """The figures in one line (the model's with its interval, the linear's, the baseline's), and what they suggest."""
+def format_summary(compared: dict[str, dict[str, float]], about: dict[str, Any]) -> str:
+    """The gate's metric of each estimator, the model's with its interval, and what it suggests."""
     metric, between = about["metric"], about["interval_95"]
-    linear, baseline = compared["linear"].get(metric), compared["baseline"].get(metric)
+    model, linear, baseline = (compared[name].get(metric) for name in ESTIMATORS)
     figures = (
-        f"evaluate: {metric} {compared['model'][metric]:.4f} (95 % {between['low']:.4f} to {between['high']:.4f}), "
-        f"linear {linear:.4f}, baseline {baseline:.4f}, on {about['rows']} held-out rows"
+        f"evaluate: {metric} {_format_figure(model)} "
+        f"(95 % {between['low']:.4f} to {between['high']:.4f}), linear {_format_figure(linear)}, "
+        f"baseline {_format_figure(baseline)}, on {about['rows']} held-out rows"
     )
-    if linear is None or linear <= compared["model"][metric]:
+    if model is None or linear is None or linear <= model:
         return figures
-    return f"{figures}\nevaluate: the linear model is better here: in params.yaml `train: model: linear`, then make flow"
+    return (
+        f"{figures}\nevaluate: the linear model is better here: "
+        "in params.yaml `train: model: linear`, then make flow"
+    )
+
+
+def _format_figure(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4f}"
 
 
 def slices(
     frame: pd.DataFrame, y: NDArray[Any], answer: NDArray[Any], contract: Contract, params: Evaluate
 ) -> list[dict[str, Any]]:
-    """The gate's metric for each level of the first categorical and boolean columns (None: it is undefined there)."""
+    """The gate's metric for each level of the first categorical and boolean columns.
+
+    None where the rows of a level cannot define it; levels with few rows are left out.
+    """
     metric = gate_metric(params.metric, contract)
     found = []
-    for column in [c for c in contract.columns if isinstance(c, Categorical | Boolean)][
-        : params.slices
-    ]:
-        values = frame[column.name].to_numpy(dtype=object)
-        for level in column.levels if isinstance(column, Categorical) else (True, False):
-            rows = np.flatnonzero(values == level)
-            if len(rows) >= params.min_slice_rows:
-                value = measure(metric, y[rows], answer[rows])
-                figure = None if np.isnan(value) else value
-                found.append(
-                    {"column": column.name, "level": level, "rows": len(rows), metric: figure}
-                )
+    for name, level in _levels(contract, params.slices):
+        rows = np.flatnonzero(frame[name].to_numpy(dtype=object) == level)
+        if len(rows) >= params.min_slice_rows:
+            value = measure(metric, y[rows], answer[rows])
+            figure = None if np.isnan(value) else value
+            found.append({"column": name, "level": level, "rows": len(rows), metric: figure})
     return found
+
+
+def _levels(contract: Contract, at_most: int) -> list[tuple[str, str | bool]]:
+    """Column and level, of the first so many columns that have levels."""
+    with_levels = [c for c in contract.columns if isinstance(c, Categorical | Boolean)]
+    return [
+        (column.name, level)
+        for column in with_levels[:at_most]
+        for level in (column.levels if isinstance(column, Categorical) else (True, False))
+    ]
 
 
 def importance(
     model: Any, x: Matrix, y: NDArray[Any], contract: Contract, metric: str
 ) -> dict[str, float]:
-    """Loss of the metric when a column's values are shuffled among the rows, highest first (Breiman 2001).
+    """Loss of the metric when a column's values are shuffled, highest first (Breiman 2001).
 
     All parts of one column of the contract are shuffled together; mean of three shuffles, in units
     of the metric.
@@ -95,15 +112,20 @@ def importance(
     def measured(values: Matrix) -> float:
         return measure(metric, y, answers(model, values, contract))
 
-    whole, made = measured(x), Encoder(contract).features
-    losses = {}
-    for name in contract.names:
-        places = [i for i, feature in enumerate(made) if feature.column == name]
-        shuffles = [_shuffled(x, places, rng) for _ in range(3 if places else 0)]
-        losses[name] = (
-            whole - float(np.mean([measured(values) for values in shuffles])) if places else 0.0
-        )
+    unshuffled, losses = measured(x), {}
+    for name, places in _places(contract).items():
+        shuffled = [measured(_shuffled(x, places, rng)) for _ in range(SHUFFLES if places else 0)]
+        losses[name] = unshuffled - float(np.mean(shuffled)) if places else 0.0
     return dict(sorted(losses.items(), key=lambda item: -item[1]))
+
+
+def _places(contract: Contract) -> dict[str, list[int]]:
+    """Where each column of the contract lies in the encoded matrix; an empty list: nowhere."""
+    features = Encoder(contract).features
+    return {
+        name: [i for i, feature in enumerate(features) if feature.column == name]
+        for name in contract.names
+    }
 
 
 def _shuffled(x: Matrix, places: list[int], rng: np.random.Generator) -> Matrix:
@@ -113,7 +135,7 @@ def _shuffled(x: Matrix, places: list[int], rng: np.random.Generator) -> Matrix:
 
 
 def reference(frame: pd.DataFrame, answer: NDArray[Any], contract: Contract) -> pd.DataFrame:
-    """The held-out rows with `prediction` (label or value) and, for classes, `probability:<class>`."""
+    """The held-out rows with `prediction` (label or value) and `probability:<class>` of classes."""
     if not contract.is_classification:
         return frame.assign(**{contract.added("prediction"): answer[:, 0]})
     classes = np.array(contract.target.classes, dtype=object)
@@ -126,28 +148,35 @@ def reference(frame: pd.DataFrame, answer: NDArray[Any], contract: Contract) -> 
 
 
 def main() -> None:
-    """Write metrics, slices, importance, pictures and the monitor's reference."""
-    from ml.pipeline import plots
-
+    """Write metrics, slices, importance, plots and the monitor's reference."""
     contract, params = load_contract(), load_params().evaluate
     frame = read_table(TEST, contract)
     x, y = encode_frame(frame, Encoder(contract)), target_codes(frame, contract)
-    models = {
-        name: load_model(MODELS / f"{name}.skops", STORED_TYPES)
-        for name in ("model", "linear", "baseline")
-    }
+    models = {name: load_model(MODELS / f"{name}.skops", STORED_TYPES) for name in ESTIMATORS}
     metric = gate_metric(params.metric, contract)
     answer = answers(models["model"], x, contract)
+    _write_metrics(compare(models, x, y, contract), summary(y, answer, metric))
+    write_json(EVALUATION / "slices.json", slices(frame, y, answer, contract, params))
     weights = importance(models["model"], x, y, contract, metric)
-    compared, about = compare(models, x, y, contract), summary(y, answer, metric)
+    write_json(EVALUATION / "importance.json", weights)
+    _write_plots(y, answer, contract, weights)
+    reference(frame, answer, contract).to_parquet(REFERENCE, index=False)
+
+
+def _write_metrics(compared: dict[str, dict[str, float]], about: dict[str, Any]) -> None:
     for name, scores in compared.items():
         write_json(METRICS / f"{name}.json", scores)
     write_json(EVALUATION / "summary.json", about)
-    print(in_words(compared, about), flush=True)
-    write_json(EVALUATION / "slices.json", slices(frame, y, answer, contract, params))
-    write_json(EVALUATION / "importance.json", weights)
-    plots.draw(EVALUATION, y, answer, contract, weights)
-    reference(frame, answer, contract).to_parquet(REFERENCE, index=False)
+    print(format_summary(compared, about), flush=True)
+
+
+def _write_plots(
+    y: NDArray[Any], answer: NDArray[Any], contract: Contract, weights: dict[str, float]
+) -> None:
+    from ml.pipeline import plots
+
+    plots.draw(IMAGES, y, answer, contract, weights)
+    plots.write_data(EVALUATION, y, answer, contract, weights)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,23 @@
-"""The fitted pipeline as a bundle that serves without scikit-learn, and the gate that both answer alike.
+"""The fitted pipeline as a bundle that serves without scikit-learn.
 
+Nothing is exported unless ONNX and scikit-learn answer alike.
 Reads: contract.yaml, params.yaml (export, train), models/model.skops, data/test.parquet,
 metrics/*.json, reports/evaluate/*.json. Writes: bundle/ (model.onnx, contract.json, model.json,
-golden.json) and reports/parity.json. Nothing is exported that differs.
+golden.json) and reports/parity.json.
 Run: `python -m ml.pipeline.export` (dvc stage `export`).
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ml.atomic import write_json
-from ml.contract import Contract, contract_json, load_contract
+from ml.bundle import onnx_answers, write_bundle
+from ml.contract import Contract, load_contract
 from ml.dataset.frame import encode_frame, read_table
 from ml.encode import Encoder, Feature
 from ml.errors import UserError
@@ -36,38 +37,41 @@ if TYPE_CHECKING:
     from ml.encode import Matrix
 
 EDGES = (0.0, -1.0, 1.0, 99.0, -1e9, 1e9, np.nan)
-
-
-def onnx_answers(model: bytes, x: Matrix) -> NDArray[np.float64]:
-    """The answer matrix of ONNX Runtime, one thread, for the encoded rows x."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    return np.asarray(session.run(None, {"x": x})[0], dtype=np.float64)
+BASE_ROWS = 5  # held-out rows that the edges are written into
 
 
 def edge_rows(x: Matrix, features: Sequence[Feature]) -> Matrix:
-    """Rows that held-out data rarely hold: every column at its extremes and beyond, codes no level has, all missing."""
-    numbers = [i for i, feature in enumerate(features) if not feature.levels]
-    base = x[: min(len(x), 5)]
+    """Rows that held-out data rarely hold.
+
+    Every column at its extremes and beyond, codes that no level has, all values missing.
+    """
+    base = x[:BASE_ROWS]
     made = []
     for value in EDGES:
-        every, each = base.copy(), np.repeat(base[:1], len(features), axis=0)
-        every[:] = value
-        each[np.arange(len(features)), np.arange(len(features))] = value
-        made += [every, each]
+        made += [np.full_like(base, value), _one_at_a_time(base[0], value)]
+    numbers = [i for i, feature in enumerate(features) if not feature.levels]
     if numbers:
-        low, high = (
-            np.nanmin(x[:, numbers], axis=0, initial=0),
-            np.nanmax(x[:, numbers], axis=0, initial=0),
-        )
-        for bound in (low, high):
-            row = base.copy()
-            row[:, numbers] = bound
-            made.append(row)
+        made += _at_the_extremes(base, x, numbers)
     return np.concatenate(made).astype(np.float32)
+
+
+def _one_at_a_time(row: Matrix, value: float) -> Matrix:
+    """A row for each column, in which that column alone has the value."""
+    rows = np.repeat(row[None], len(row), axis=0)
+    np.fill_diagonal(rows, value)
+    return rows
+
+
+def _at_the_extremes(base: Matrix, x: Matrix, numbers: list[int]) -> list[Matrix]:
+    """The base rows with all numbers at their lowest, and at their highest."""
+    low = np.nanmin(x[:, numbers], axis=0, initial=0)
+    high = np.nanmax(x[:, numbers], axis=0, initial=0)
+    made = []
+    for bound in (low, high):
+        rows = base.copy()
+        rows[:, numbers] = bound
+        made.append(rows)
+    return made
 
 
 def difference(
@@ -76,8 +80,8 @@ def difference(
     """How far two answer matrices are apart, row by row, shape (n,).
 
     Probabilities: absolute. Values: in units of the answers' standard deviation or of the value
-        itself, whichever is
-    larger, because a sum of float32 leaves is as exact as its largest terms, not as its total.
+    itself, whichever is larger, because a sum of float32 leaves is as exact as its largest terms,
+    not as its total.
     """
     scale = (
         1.0 if contract.is_classification else np.maximum(np.abs(expected), expected.std() or 1.0)
@@ -91,21 +95,21 @@ def difference(
 def parity(
     expected: NDArray[Any], found: NDArray[Any], contract: Contract, tolerance: float
 ) -> dict[str, Any]:
-    """Largest difference, and labels flipped although the best two classes are further apart than the tolerance."""
-    gap = float(difference(expected, found, contract).max())
-    report = {
-        "rows": len(expected),
-        "largest_difference": gap,
-        "tolerance": tolerance,
-        "labels_flipped": 0,
-    }
+    """Rows, largest difference, and labels that were flipped.
+
+    A label counts as flipped where the best two classes are further apart than the tolerance.
+    """
+    flipped = 0
     if contract.is_classification:
         top = np.sort(expected, axis=1)
         clear = top[:, -1] - top[:, -2] > 2 * tolerance
-        report["labels_flipped"] = int(
-            (clear & (expected.argmax(axis=1) != found.argmax(axis=1))).sum()
-        )
-    return report
+        flipped = int((clear & (expected.argmax(axis=1) != found.argmax(axis=1))).sum())
+    return {
+        "rows": len(expected),
+        "largest_difference": float(difference(expected, found, contract).max()),
+        "tolerance": tolerance,
+        "labels_flipped": flipped,
+    }
 
 
 def refuse_difference(
@@ -129,51 +133,44 @@ def refuse_difference(
     worst = int(gap.argmax())
     raise UserError(
         f"models/model.skops: ONNX answers {found[worst].tolist()} where scikit-learn answers "
-        f"{expected[worst].tolist()} (difference {gap[worst]:.2g}, allowed {report['tolerance']:g}, "
-        f"{report['labels_flipped']} labels flipped in {report['rows']} rows); the row: {row(worst)[:600]}",
-        "choose another model in params.yaml (train.model) or ml/model.py; no scaler belongs in front of trees",
+        f"{expected[worst].tolist()} (difference {gap[worst]:.2g}, "
+        f"allowed {report['tolerance']:g}, {report['labels_flipped']} labels flipped in "
+        f"{report['rows']} rows); the row: {row(worst)[:600]}",
+        "choose another model in params.yaml (train.model) or ml/model.py; "
+        "no scaler belongs in front of trees",
     )
-
-
-def write_bundle(
-    folder: Path, model: bytes, contract: Contract, about: dict[str, Any], golden: dict[str, Any]
-) -> None:
-    """Replace the bundle's folder."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    (folder / "model.onnx").write_bytes(model)
-    (folder / "contract.json").write_text(contract_json(contract) + "\n", encoding="utf-8")
-    for name, values in (("model.json", about), ("golden.json", golden)):
-        (folder / name).write_text(
-            json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
 
 
 def main() -> None:
     """Convert, compare, refuse or write."""
     contract, params = load_contract(), load_params()
     fitted = load_model(MODELS / "model.skops", STORED_TYPES)
-    frame, encoder = read_table(TEST, contract), Encoder(contract)
-    held_out = encode_frame(frame, encoder)
+    encoder = Encoder(contract)
     rows = golden_rows(contract, params.export.golden_rows)
-    x = np.concatenate([held_out, edge_rows(held_out, encoder.features), encoder.rows(rows)])
+    x = _rows_to_compare(contract, encoder, rows)
     model = to_onnx(fitted, contract)
     expected, found = answers(fitted, x, contract), onnx_answers(model, x)
     report = parity(expected, found, contract, params.export.tolerance)
     write_json(PARITY, report)
     gap = difference(expected, found, contract)
-    refuse_difference(report, expected, found, gap, lambda row: _in_words(x[row], encoder.features))
-    print(
-        f"export: ONNX agrees to {report['largest_difference']:.1g} on {report['rows']} rows",
-        flush=True,
+    refuse_difference(
+        report, expected, found, gap, lambda row: _format_row(x[row], encoder.features)
     )
+    agreement = f"{report['largest_difference']:.1g} on {report['rows']} rows"
+    print(f"export: ONNX agrees to {agreement}", flush=True)
     # what a server must reproduce is the answer of this very model: scikit-learn's may lie as far
     # off as parity allows
     golden = {"rows": rows, "answers": found[-len(rows) :].tolist()}
     write_bundle(BUNDLE, model, contract, _about(params.train.model, encoder), golden)
 
 
-def _in_words(row: Matrix, features: Sequence[Feature]) -> str:
+def _rows_to_compare(contract: Contract, encoder: Encoder, golden: list[dict[str, Any]]) -> Matrix:
+    """The held-out rows, their edges, and the golden rows at the end."""
+    held_out = encode_frame(read_table(TEST, contract), encoder)
+    return np.concatenate([held_out, edge_rows(held_out, encoder.features), encoder.rows(golden)])
+
+
+def _format_row(row: Matrix, features: Sequence[Feature]) -> str:
     return ", ".join(
         f"{feature.name}={value:g}" for feature, value in zip(features, row, strict=True)
     )

@@ -1,4 +1,4 @@
-"""Synthetic rows for the bundle: a server answers them before it says ready, and its page shows one.
+"""Synthetic rows for the bundle: a server answers them before it is ready; its page shows one.
 
 They are drawn from the contract alone, column by column, because every image holds them and the
 page is open to whoever reaches it. Where a table has few combinations of values, a drawn row may

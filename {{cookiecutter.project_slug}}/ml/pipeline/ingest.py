@@ -1,4 +1,4 @@
-"""Raw parts → one typed table. Text is read as the contract says it is written; nothing is guessed or repaired.
+"""Raw parts → one typed table, read as the contract says; nothing is guessed or repaired.
 
 Reads: contract.yaml, data/raw/* (parts in name order: .csv, .csv.gz, .parquet).
 Writes: data/ingested.parquet (see `ml.dataset.frame` for its types), reports/ingest.json (what was
@@ -8,7 +8,7 @@ Run: `python -m ml.pipeline.ingest` (dvc stage `ingest`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,12 +21,9 @@ from ml.pipeline.artifacts import INGEST_REPORT, INGESTED
 from ml.pipeline.stage import run_stage
 from ml.progress import reading
 
-if TYPE_CHECKING:
-    pass
-
 
 def summary(parts: list[Part], table: pa.Table, contract: Contract) -> dict[str, Any]:
-    """What the pipeline was given: rows of each part, rows set aside, missing values of each column."""
+    """Rows of each part, rows that were set aside, missing values of each column."""
     return {
         "parts": [
             {
@@ -55,7 +52,8 @@ def main() -> None:
     report = summary(parts, table, contract)
     write_json(INGEST_REPORT, report)
     print(
-        f"ingest: {table.num_rows} rows from {len(parts)} part(s), {report['without_target']} without a target"
+        f"ingest: {table.num_rows} rows from {len(parts)} part(s), "
+        f"{report['without_target']} without a target"
     )
 
 

@@ -30,7 +30,9 @@ ROWS_AT_FIRST = 300  # fewer rank the settings by chance
 def search(
     x: Matrix, y: NDArray[Any], contract: Contract, params: Train
 ) -> tuple[Any, list[dict[str, Any]]]:
-    """The best model, fitted on all rows, and every trial: settings, round, rows, score (the task's gate metric).
+    """The best model, fitted on all rows, and every trial: settings, round, rows, score.
+
+    The score is the task's gate metric.
 
     Args:
         x: (n, k) encoded training rows, in order of time where the contract names one.

@@ -1,4 +1,4 @@
-"""Which rows are held out: the latest where the contract names a time, else a stratified, stable draw.
+"""Which rows are held out: the latest where there is a time, else a stratified, stable draw.
 
 The draw hashes each row (its id, where there is one), so that a row keeps its side when parts are
 added later and a champion is never compared on rows that it was trained on; equal rows fall on the
@@ -56,7 +56,8 @@ def _latest(moments: pd.Series, time: str, share: float) -> NDArray[np.bool_]:
     known = moments.dropna().sort_values(ignore_index=True)
     if known.nunique() < 2:
         raise UserError(
-            f'contract.yaml: time: column "{time}" holds {known.nunique()} different moments: nothing to cut between',
+            f'contract.yaml: time: column "{time}" holds {known.nunique()} different moments: '
+            "nothing to cut between",
             "remove `time:` from contract.yaml for a stratified split",
         )
     cut = known.iloc[int((len(known) - 1) * (1 - share))]
@@ -79,7 +80,10 @@ def _drawn(frame: pd.DataFrame, contract: Contract, params: Split) -> NDArray[np
 
 
 def _lowest(hashes: NDArray[np.uint64], share: float) -> NDArray[np.bool_]:
-    """Hashes below a fixed mark; where that is none or all of two rows or more, the lowest or all but the highest."""
+    """Hashes below a fixed mark.
+
+    Where that is none or all of two rows or more: the lowest, or all but the highest.
+    """
     if len(np.unique(hashes)) < 2:
         return np.zeros(len(hashes), dtype=bool)
     drawn = hashes < np.uint64(int(share * 2**64))
@@ -91,7 +95,7 @@ def _lowest(hashes: NDArray[np.uint64], share: float) -> NDArray[np.bool_]:
 
 
 def _row_hashes(frame: pd.DataFrame, contract: Contract, seed: int) -> NDArray[np.uint64]:
-    """By id, so that all rows of one customer fall on the same side; a row without an id by its values."""
+    """By id, so that all rows of one customer fall on the same side; without one by its values."""
     if contract.id is None:
         return _hashed(frame[contract.names], seed)
     hashes, nameless = _hashed(frame[[contract.id]], seed), frame[contract.id].isna().to_numpy()
@@ -116,14 +120,17 @@ def _refuse_absent_classes(
         rows = (target == name).to_numpy()
         if not rows[~mask].any():
             raise UserError(
-                f'data/raw: target "{contract.target.name}": no row of class {name!r} is left to train on '
-                f"({int(rows.sum())} in all)",
-                "lower split.test_share in params.yaml, or remove the class (and its rows) from contract.yaml",
+                f'data/raw: target "{contract.target.name}": no row of class {name!r} is left '
+                f"to train on ({int(rows.sum())} in all)",
+                "lower split.test_share in params.yaml, or remove the class (and its rows) from "
+                "contract.yaml",
             )
     if target[mask].nunique() < 2:
         raise UserError(
-            f'data/raw: target "{contract.target.name}": the {int(mask.sum())} held-out rows hold one class only',
-            "raise split.test_share in params.yaml, or remove `time:` from contract.yaml for a stratified split",
+            f'data/raw: target "{contract.target.name}": the {int(mask.sum())} held-out rows hold '
+            "one class only",
+            "raise split.test_share in params.yaml, or remove `time:` from contract.yaml for a "
+            "stratified split",
         )
 
 

@@ -11,7 +11,7 @@ from ml.progress import working
 
 
 def run_stage(main: Callable[[], None]) -> None:
-    """Run a stage's `main` beside a clock, turning a `UserError` into one message and exit status 2."""
+    """Run a stage's `main` beside a clock; a `UserError` becomes one message and exit status 2."""
     try:
         with working(Path(sys.argv[0]).stem):
             main()

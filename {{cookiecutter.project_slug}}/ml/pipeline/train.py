@@ -39,32 +39,36 @@ LINEAR_ROWS = 100_000
 
 @dataclass(frozen=True)
 class Fitted:
-    """What training gives: estimators by name (`model`, `baseline`, `linear`) and the trials of the search."""
+    """Estimators by name (`model`, `baseline`, `linear`) and the trials of the search."""
 
     models: dict[str, Any]
     trials: list[dict[str, Any]]
 
 
 def fit(x: Matrix, y: NDArray[Any], contract: Contract, params: Train) -> Fitted:
-    """Fit on encoded rows x, (n, k) float32, in order of time where there is one, and y, (n,) codes or values."""
+    """Fit on encoded rows.
+
+    Args:
+        x: (n, k) float32, in order of time where there is one.
+        y: (n,) class codes or values.
+        contract: what a row is.
+        params: which model, and its settings.
+    """
     params = params if _enough_to_stop_early(y, contract) else _without_early_stopping(params)
-    some = np.random.default_rng(params.seed).permutation(len(y))[:LINEAR_ROWS]
-    linear = make_model(contract, params.model_copy(update={"model": "linear"})).fit(
-        x[some], y[some]
-    )
+    linear = _fit_linear(x, y, contract, params)
     baseline = make_baseline(contract).fit(x, y)
     if params.search.trials:
         model, trials = search(x, y, contract, params)
     else:
         model, trials = make_model(contract, params).fit(x, y), []
-    return Fitted(
-        {
-            "model": round_to_float32(model),
-            "baseline": baseline,
-            "linear": round_to_float32(linear),
-        },
-        trials,
-    )
+    rounded = {"model": round_to_float32(model), "linear": round_to_float32(linear)}
+    return Fitted({**rounded, "baseline": baseline}, trials)
+
+
+def _fit_linear(x: Matrix, y: NDArray[Any], contract: Contract, params: Train) -> Any:
+    rows = np.random.default_rng(params.seed).permutation(len(y))[:LINEAR_ROWS]
+    linear = make_model(contract, params.model_copy(update={"model": "linear"}))
+    return linear.fit(x[rows], y[rows])
 
 
 def _enough_to_stop_early(y: NDArray[Any], contract: Contract) -> bool:
@@ -88,7 +92,8 @@ def main() -> None:
     if not x.shape[1]:
         raise UserError(
             "contract.yaml: none of its columns is a feature",
-            "give a text its `buckets` or a datetime its `parts`, or adopt a table with more columns",
+            "give a text its `buckets` or a datetime its `parts`, or adopt a table with more "
+            "columns",
         )
     print(f"train: {params.model} on {len(y)} rows, {x.shape[1]} features", flush=True)
     fitted = fit(x, y, contract, params)

@@ -1,26 +1,19 @@
-"""Is every row what the contract says a row is? Pandera checks it; the first broken column stops the pipeline.
+"""Every row against the contract (pandera); the first broken column stops the pipeline.
 
-Reads: contract.yaml, params.yaml (validate), data/ingested.parquet. Writes:
-reports/validation.json.
+Reads: contract.yaml, params.yaml (validate), data/ingested.parquet.
+Writes: reports/validation.json.
 Run: `python -m ml.pipeline.validate` (dvc stage `validate`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ml.atomic import write_json
-from ml.contract import (
-    load_contract,
-)
+from ml.contract import load_contract
 from ml.dataset.checks import findings, refuse
 from ml.dataset.frame import read_table
 from ml.params import load_params
 from ml.pipeline.artifacts import INGESTED, VALIDATION_REPORT
 from ml.pipeline.stage import run_stage
-
-if TYPE_CHECKING:
-    pass
 
 TABLE = "data/raw"
 

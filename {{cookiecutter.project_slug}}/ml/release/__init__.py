@@ -1,1 +1,12 @@
-"""After `dvc repro`: log the run, register the version, pass the gate, move the alias; roll back."""
+"""What happens once after `dvc repro`: register the version, pass the gate, move the alias.
+
+commands.py     `ml release`, `ml rollback`, `ml pull`
+lineage.py      where a model comes from: commit, data, parameters
+registry.py     runs, versions and aliases in MLflow
+relocate.py     mlflow.db of a project that was moved or copied
+gate.py         the checks that a new champion passes
+publish.py      serving/releases/<version> and the link serving/champion
+faults.py       faults of disk and registry as a `UserError`
+challenger.py   `ml challenge`: a release beside the champion
+ab_test.py      `ml compare`: champion against challenger on labelled traffic
+"""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,55 @@ from ml.errors import UserError, printable
 from ml.journal.records import SHADOW, SHADOW_SUFFIX, Prediction
 from ml.journal.store import Journal
 
-Z = 1.96  # two-sided 95 %
+Z = 1.96  # two-sided 95 % of the normal distribution
 
 Scores = NDArray[np.float64]
 
 
+@dataclass
+class Sample:
+    """Scores of one side's labelled answers, oldest first."""
+
+    measure: str = ""
+    first_version: str = ""
+    latest_version: str = ""
+    _scores: array[float] = field(default_factory=lambda: array("d"))
+
+    def add(self, answer: Prediction, outcome: Any) -> None:
+        """Score an answer: 1 for the right class, or the absolute error of a number."""
+        is_class = isinstance(outcome, str)
+        error = (
+            float(answer.prediction == outcome) if is_class else abs(answer.prediction - outcome)
+        )
+        if not self._scores:
+            self.measure = "accuracy" if is_class else "absolute_error"
+            self.first_version = answer.version
+        self.latest_version = answer.version
+        self._scores.append(error)
+
+    @property
+    def scores(self) -> Scores:
+        """Shape (n,)."""
+        return np.array(self._scores)
+
+    def __len__(self) -> int:
+        return len(self._scores)
+
+
+@dataclass
+class Samples:
+    """What the journal holds of champion and challenger."""
+
+    champion: Sample = field(default_factory=Sample)
+    canary: Sample = field(default_factory=Sample)
+    paired_champion: Sample = field(default_factory=Sample)
+    paired_shadow: Sample = field(default_factory=Sample)
+    has_shadow: bool = False
+    same_answers: int = 0
+
+
 def compare(days: float | None = None) -> dict[str, Any]:
-    """Compare the two on labelled answers of the last `days` (None: all), print a table and return the figures.
+    """Compare the two on labelled answers of the last `days` (None: all); print and return figures.
 
     `accuracy` of classes, `absolute_error` of numbers; `difference` is challenger minus champion
     with its 95 % interval (normal approximation, paired where both answered the same rows).
@@ -37,11 +80,8 @@ def compare(days: float | None = None) -> dict[str, Any]:
     """
     since = 0.0 if days is None else time.time() - days * DAY_SECONDS
     with closing(Journal()) as journal:
-        answers = [
-            replace(p, features={}) for p in journal.predictions(since, role=None) if _counts(p)
-        ]
-    shadow = [p for p in answers if p.role == SHADOW]
-    result = _paired(answers, shadow) if shadow else _two_samples(answers)
+        samples = collect(journal.predictions(since, role=None))
+    result = _paired(samples) if samples.has_shadow else _two_samples(samples)
     if result is None:
         raise UserError(
             "journal: there are no labelled answers of a challenger to compare with the champion's",
@@ -51,67 +91,77 @@ def compare(days: float | None = None) -> dict[str, Any]:
     return result
 
 
-def _counts(p: Prediction) -> bool:
-    """Whether it is compared: by its own label, or as a shadow by its champion's."""
-    return p.role == SHADOW or p.labelled_at is not None
+def collect(answers: Iterable[Prediction]) -> Samples:
+    """Score the answers one by one, in the journal's order: a shadow's comes after its champion's.
+
+    Of an answer its scores are kept, and its prediction until its shadow's has been read.
+    """
+    samples = Samples()
+    awaited: dict[str, Prediction] = {}  # the champion's labelled answers without a shadow yet
+    for answer in answers:
+        if answer.role == SHADOW:
+            samples.has_shadow = True
+            champion = awaited.pop(answer.prediction_id.removesuffix(SHADOW_SUFFIX), None)
+            if champion is not None:
+                _add_pair(samples, champion, answer)
+        elif answer.labelled_at is not None:
+            side = samples.champion if answer.role == "champion" else samples.canary
+            side.add(answer, answer.outcome)
+            if answer.role == "champion":
+                awaited[answer.prediction_id] = replace(answer, features={})
+    return samples
 
 
-def _paired(answers: Sequence[Prediction], shadow: Sequence[Prediction]) -> dict[str, Any] | None:
-    labelled = {
-        p.prediction_id: p for p in answers if p.role == "champion" and p.labelled_at is not None
-    }
-    pairs = [
-        (labelled[key], p)
-        for p in shadow
-        if (key := p.prediction_id.removesuffix(SHADOW_SUFFIX)) in labelled
-    ]
-    if len(pairs) < 2:
+def _add_pair(samples: Samples, champion: Prediction, shadow: Prediction) -> None:
+    samples.paired_champion.add(champion, champion.outcome)
+    samples.paired_shadow.add(shadow, champion.outcome)
+    samples.same_answers += champion.prediction == shadow.prediction
+
+
+def _paired(samples: Samples) -> dict[str, Any] | None:
+    champion, shadow = samples.paired_champion, samples.paired_shadow
+    n = len(champion)
+    if n < 2:
         return None
-    outcomes = [champion.outcome for champion, _ in pairs]
-    ours = _scores((champion.prediction for champion, _ in pairs), outcomes)
-    theirs = _scores((challenger.prediction for _, challenger in pairs), outcomes)
-    difference = theirs - ours
-    spread = float(difference.std(ddof=1)) / math.sqrt(len(pairs))
-    agree = float(
-        np.mean([champion.prediction == challenger.prediction for champion, challenger in pairs])
-    )
-    made = _result(
-        "shadow", outcomes[0], pairs[0][0].version, pairs[0][1].version, ours, theirs, spread
-    )
-    return {**made, "pairs": len(pairs), "same_answer": agree}
+    difference = shadow.scores - champion.scores
+    standard_error = float(difference.std(ddof=1)) / math.sqrt(n)
+    versions = champion.first_version, shadow.first_version
+    result = _result(SHADOW, versions, champion, shadow, standard_error)
+    return {**result, "pairs": n, "same_answer": samples.same_answers / n}
 
 
-def _two_samples(answers: Sequence[Prediction]) -> dict[str, Any] | None:
-    ours = [p for p in answers if p.role == "champion" and p.labelled_at is not None]
-    theirs = [p for p in answers if p.role == "canary" and p.labelled_at is not None]
-    if len(ours) < 2 or len(theirs) < 2:
+def _two_samples(samples: Samples) -> dict[str, Any] | None:
+    champion, canary = samples.champion, samples.canary
+    if len(champion) < 2 or len(canary) < 2:
         return None
-    a = _scores((p.prediction for p in ours), [p.outcome for p in ours])
-    b = _scores((p.prediction for p in theirs), [p.outcome for p in theirs])
-    spread = math.sqrt(float(a.var(ddof=1)) / len(a) + float(b.var(ddof=1)) / len(b))
-    return _result("canary", ours[0].outcome, ours[-1].version, theirs[-1].version, a, b, spread)
+    standard_error = math.sqrt(_variance_of_mean(champion) + _variance_of_mean(canary))
+    versions = champion.latest_version, canary.latest_version
+    return _result("canary", versions, champion, canary, standard_error)
 
 
-def _scores(predictions: Iterator[Any], outcomes: Sequence[Any]) -> Scores:
-    """Per row: 1 for the right class, or the absolute error of a number."""
-    pairs = zip(predictions, outcomes, strict=True)
-    return np.array([float(p == o) if isinstance(o, str) else abs(p - o) for p, o in pairs])
+def _variance_of_mean(sample: Sample) -> float:
+    return float(sample.scores.var(ddof=1)) / len(sample)
 
 
 def _result(
-    role: str, outcome: Any, ours: str, theirs: str, a: Scores, b: Scores, spread: float
+    role: str,
+    versions: tuple[str, str],
+    champion: Sample,
+    challenger: Sample,
+    standard_error: float,
 ) -> dict[str, Any]:
-    measure = "accuracy" if isinstance(outcome, str) else "absolute_error"
-    difference = float(b.mean() - a.mean())
+    measure = champion.measure
+    means = float(champion.scores.mean()), float(challenger.scores.mean())
+    difference = float(challenger.scores.mean() - champion.scores.mean())
     return {
         "role": role,
         "measure": measure,
-        "champion": {"version": ours, "rows": len(a), measure: float(a.mean())},
-        "challenger": {"version": theirs, "rows": len(b), measure: float(b.mean())},
+        "champion": {"version": versions[0], "rows": len(champion), measure: means[0]},
+        "challenger": {"version": versions[1], "rows": len(challenger), measure: means[1]},
         "difference": {
             "value": difference,
-            "low": difference - Z * spread,
-            "high": difference + Z * spread,
+            "low": difference - Z * standard_error,
+            "high": difference + Z * standard_error,
         },
     }
 

@@ -31,5 +31,6 @@ def challenge(version: str) -> None:
     load_bundle(folder)
     replace_link(CHALLENGER, Path(RELEASES.name) / version)
     print(
-        f"serving/challenger → {folder}\nnext: serve.challenger in params.yaml says shadow or canary; then ml compare"
+        f"serving/challenger → {folder}\n"
+        "next: serve.challenger in params.yaml says shadow or canary; then ml compare"
     )

@@ -1,4 +1,4 @@
-"""`ml release`, `ml rollback`, `ml pull`: what must happen once, after `dvc repro` has made a bundle.
+"""`ml release`, `ml rollback`, `ml pull`: what must happen once, after `dvc repro`.
 
 Reads: bundle/, data/test.parquet, data/reference.parquet, reports/evaluate/, dvc.lock. Writes: an
 MLflow run, a registered version, its aliases, serving/releases/<version>/ and the link
@@ -21,15 +21,21 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from ml.bundle import RELEASES, load_bundle
+from ml.bundle import (
+    ABOUT_FILE,
+    CONTRACT_FILE,
+    MODEL_FILE,
+    RELEASES,
+    load_bundle,
+    onnx_answers,
+)
 from ml.contract import Contract, load_contract
 from ml.encode import Encoder
 from ml.errors import UserError
 from ml.params import load_params
 from ml.pipeline.artifacts import BUNDLE, EVALUATION, REFERENCE, TEST, TRIALS
-from ml.pipeline.export import onnx_answers
 from ml.release import publish, registry
-from ml.release.faults import explained
+from ml.release.faults import translate_faults
 from ml.release.gate import Check, Decision, against_baseline, against_champion
 from ml.release.lineage import folder_hash, git_note, lineage
 
@@ -39,6 +45,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow.tracking import MlflowClient
     from numpy.typing import NDArray
+    from rich.status import Status
 
     from ml.params import Params
 
@@ -56,10 +63,10 @@ def release(*, replace: bool = False) -> Decision:
     """
     params = load_params()
     console = Console(stderr=True)
-    with _alone("make release"), console.status("opening the registry") as status:
+    with _exclusive_lock("make release"), console.status("opening the registry") as status:
         _refuse_stale()
         client = registry.connect()
-        _finish_begun(client, params.name)
+        _finish_pending(client, params.name)
         version = _registered(client, params, status)
         status.update("comparing with the champion")
         champion = registry.alias(client, params.name, "champion")
@@ -69,54 +76,57 @@ def release(*, replace: bool = False) -> Decision:
         if decision.passed:
             previous = champion if champion != version else None
             _promote(client, params.name, registry.Promotion(version, previous))
-    _tell(params.name, version, champion, decision)
+    _print_decision(params.name, version, champion, decision)
     return decision
 
 
 def rollback() -> str:
-    """Make the previous champion the champion again (and the other way round, when called twice); its version.
+    """Make the previous champion the champion again; its version. Called twice it undoes itself.
 
     A rollback that was killed is finished, and that is all: going on would undo it.
     """
     params = load_params()
-    with _alone("make rollback"):
+    with _exclusive_lock("make rollback"):
         client = registry.connect()
-        begun = _finish_begun(client, params.name)
-        if begun and begun.rolled_back:
-            return begun.champion
-        bad = registry.alias(client, params.name, "champion")
-        good = registry.alias(client, params.name, "previous")
-        if not bad or not good:
-            raise UserError(
-                f"registry: {params.name} has no previous champion to go back to",
-                "make flow release",
-            )
-        if bad == good:
-            what = (
-                f"registry: version {bad} of {params.name} is both champion and previous champion"
-            )
-            raise UserError(
-                what, "make ui, and give the alias `previous` to a version that was good"
-            )
+        pending = _finish_pending(client, params.name)
+        if pending and pending.rolled_back:
+            return pending.champion
+        bad, good = _champion_and_previous(client, params.name)
         _fetch(client, params.name, good)
         now = datetime.now(UTC).isoformat()
         _promote(client, params.name, registry.Promotion(good, previous=bad, rolled_back=now))
     Console().print(
-        f"[green]champion:[/] {params.name} version {good} (was {bad}; the server follows by itself)"
+        f"[green]champion:[/] {params.name} version {good} "
+        f"(was {bad}; the server follows by itself)"
     )
     return good
+
+
+def _champion_and_previous(client: MlflowClient, name: str) -> tuple[str, str]:
+    champion = registry.alias(client, name, "champion")
+    previous = registry.alias(client, name, "previous")
+    if not champion or not previous:
+        raise UserError(
+            f"registry: {name} has no previous champion to go back to", "make flow release"
+        )
+    if champion == previous:
+        raise UserError(
+            f"registry: version {champion} of {name} is both champion and previous champion",
+            "make ui, and give the alias `previous` to a version that was good",
+        )
+    return champion, previous
 
 
 def pull() -> str:
     """Bring serving/champion in line with the registry's champion; its version."""
     params = load_params()
-    with _alone("ml pull"):
+    with _exclusive_lock("ml pull"):
         client = registry.connect()
         version = registry.alias(client, params.name, "champion")
         if not version:
             raise UserError(f"registry: {params.name} has no champion", "make flow release")
         _fetch(client, params.name, version)
-        publish.point(version)
+        publish.set_champion_link(version)
     Console().print(
         f"[green]champion:[/] {params.name} version {version} in {publish.release_folder(version)}"
     )
@@ -124,34 +134,41 @@ def pull() -> str:
 
 
 def _promote(client: MlflowClient, name: str, promotion: registry.Promotion) -> None:
-    """Move aliases and link. What they are to be is written first: killed after that, it is finished, not forgotten."""
-    registry.begin(client, name, promotion)
+    """Move aliases and link.
+
+    What they are to be is written first: killed after that, it is finished, not forgotten.
+    """
+    registry.begin_promotion(client, name, promotion)
     _finish(client, name, promotion)
 
 
 def _finish(client: MlflowClient, name: str, promotion: registry.Promotion) -> None:
     _fetch(client, name, promotion.champion)
     registry.move_aliases(client, name, promotion)
-    publish.point(promotion.champion)
-    registry.end(client, name)
+    publish.set_champion_link(promotion.champion)
+    registry.end_promotion(client, name)
 
 
-def _finish_begun(client: MlflowClient, name: str) -> registry.Promotion | None:
+def _finish_pending(client: MlflowClient, name: str) -> registry.Promotion | None:
     """Finish the promotion of a call that was killed."""
-    begun = registry.begun(client, name)
-    if begun:
-        _finish(client, name, begun)
-        what = "rollback" if begun.rolled_back else "release"
+    pending = registry.pending_promotion(client, name)
+    if pending:
+        _finish(client, name, pending)
+        what = "rollback" if pending.rolled_back else "release"
         Console().print(
-            f"[green]champion:[/] {name} version {begun.champion} (finished a {what} that was stopped)"
+            f"[green]champion:[/] {name} version {pending.champion} "
+            f"(finished a {what} that was stopped)"
         )
-    return begun
+    return pending
 
 
 @contextmanager
-def _alone(command: str) -> Iterator[None]:
-    """One release, rollback or pull at a time: the next one waits. Faults of disk and registry are told in one line."""
-    with explained(command):
+def _exclusive_lock(command: str) -> Iterator[None]:
+    """One release, rollback or pull at a time: the next one waits.
+
+    A fault of the disk or of the registry becomes a `UserError`.
+    """
+    with translate_faults(command):
         RELEASES.mkdir(parents=True, exist_ok=True)
         with (publish.SERVING / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -161,7 +178,7 @@ def _alone(command: str) -> Iterator[None]:
 
 def _refuse_stale() -> None:
     """A bundle that DVC would make anew must not be released: its lineage would be a lie."""
-    if not (BUNDLE / "model.onnx").is_file():
+    if not (BUNDLE / MODEL_FILE).is_file():
         raise UserError("bundle/: there is no model yet", "make flow")
     done = subprocess.run(
         [sys.executable, "-m", "dvc", "status", "-q"], capture_output=True, text=True, check=False
@@ -171,11 +188,14 @@ def _refuse_stale() -> None:
             "bundle/: older than the data, the code or params.yaml (see `dvc status`)", "make flow"
         )
     if done.returncode:
-        what = f"`dvc status` stopped with status {done.returncode}: it cannot be said whether bundle/ is up to date"
-        raise UserError(what, "python -m dvc status says why; mend that, then make release")
+        raise UserError(
+            f"`dvc status` stopped with status {done.returncode}: "
+            "it cannot be said whether bundle/ is up to date",
+            "python -m dvc status says why; mend that, then make release",
+        )
 
 
-def _registered(client: MlflowClient, params: Params, status: Any) -> str:
+def _registered(client: MlflowClient, params: Params, status: Status) -> str:
     """The registered, sealed version of the bundle: found by its hash, or made."""
     bundle_hash = folder_hash(BUNDLE)
     found = registry.find_version(client, params.name, bundle_hash)
@@ -186,15 +206,7 @@ def _registered(client: MlflowClient, params: Params, status: Any) -> str:
     origin = lineage()
     if note := git_note(origin):
         Console(stderr=True, soft_wrap=True).print(f"[yellow]note:[/] {note}", highlight=False)
-    about = {
-        "lineage": origin,
-        "metrics": _metrics(),
-        "folders": [EVALUATION],
-        "trials": json.loads(TRIALS.read_text()),
-    }
-    run_id = registry.log_run(
-        client, registry.experiment(client, params.name), about, bundle_hash, params.name
-    )
+    run_id = _log_run(client, params.name, origin, bundle_hash)
     status.update("registering the version")
     version = str(found.version) if found else _register(client, params, run_id, bundle_hash)
     released = {
@@ -203,33 +215,54 @@ def _registered(client: MlflowClient, params: Params, status: Any) -> str:
         "mlflow_run": run_id,
         "bundle_hash": bundle_hash,
     }
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    # a seal without its registration is a draft
-    shutil.rmtree(publish.release_folder(version), ignore_errors=True)
-    folder = publish.seal(BUNDLE, REFERENCE, {**released, **origin, "released_at": now})
-    client.log_artifacts(run_id, str(folder), "bundle")
-    client.set_model_version_tag(params.name, version, registry.SEALED, "true")
+    _seal(client, {**released, **origin})
     return version
+
+
+def _log_run(client: MlflowClient, name: str, origin: dict[str, Any], bundle_hash: str) -> str:
+    about = {
+        "lineage": origin,
+        "metrics": _metrics(),
+        "folders": [EVALUATION],
+        "trials": json.loads(TRIALS.read_text()),
+    }
+    return registry.log_run(client, registry.experiment(client, name), about, bundle_hash, name)
 
 
 def _register(client: MlflowClient, params: Params, run_id: str, bundle_hash: str) -> str:
     return registry.register(
-        client, params.name, run_id, BUNDLE / "model.onnx", load_contract(), bundle_hash
+        client, params.name, run_id, BUNDLE / MODEL_FILE, load_contract(), bundle_hash
     )
 
 
+def _seal(client: MlflowClient, released: dict[str, Any]) -> None:
+    """Publish the release's folder and upload it; the version's tag says that both are done."""
+    version = released["version"]
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    # a seal without its registration is a draft
+    shutil.rmtree(publish.release_folder(version), ignore_errors=True)
+    folder = publish.seal(BUNDLE, REFERENCE, {**released, "released_at": now})
+    client.log_artifacts(released["mlflow_run"], str(folder), "bundle")
+    client.set_model_version_tag(released["name"], version, registry.SEALED, "true")
+
+
 def _metrics() -> dict[str, float]:
-    about = json.loads((BUNDLE / "model.json").read_text(encoding="utf-8"))
-    return {
-        **about["metrics"],
-        **{f"baseline_{name}": value for name, value in about["baseline"].items()},
-    }
+    about = _about_bundle()
+    baseline = {f"baseline_{name}": value for name, value in about["baseline"].items()}
+    return {**about["metrics"], **baseline}
+
+
+def _about_bundle() -> dict[str, Any]:
+    """The bundle's model.json."""
+    return dict(json.loads((BUNDLE / ABOUT_FILE).read_text(encoding="utf-8")))
 
 
 def _fetch(client: MlflowClient, name: str, version: str) -> Path:
     """The release's folder, downloaded where this machine does not have it whole."""
     folder = publish.release_folder(version)
-    if publish.whole(version, client.get_model_version(name, version).tags.get(registry.HASH)):
+    if publish.is_complete(
+        version, client.get_model_version(name, version).tags.get(registry.HASH)
+    ):
         return folder
     draft = publish.draft_folder(version)
     draft.mkdir()
@@ -245,28 +278,28 @@ def _fetch(client: MlflowClient, name: str, version: str) -> Path:
 def _decide(
     client: MlflowClient, params: Params, version: str, champion: str | None, replace: bool
 ) -> Decision:
-    about = json.loads((BUNDLE / "model.json").read_text(encoding="utf-8"))
-    checks = [
-        against_baseline(about["metric"], about["metrics"], about["baseline"], params.release)
-    ]
-    tags = client.get_model_version(params.name, version).tags
-    if tags.get(registry.ROLLED_BACK):
-        when = tags[registry.ROLLED_BACK][:19]
-        checks.append(
-            Check("not taken out of service", False, f"version {version} was rolled back at {when}")
-        )
+    about = _about_bundle()
+    metric = about["metric"]
+    checks = [against_baseline(metric, about["metrics"], about["baseline"], params.release)]
+    rolled_back = client.get_model_version(params.name, version).tags.get(registry.ROLLED_BACK)
+    if rolled_back:
+        figures = f"version {version} was rolled back at {rolled_back[:19]}"
+        checks.append(Check("not taken out of service", False, figures))
     if champion and champion != version and not replace:
         folder = _fetch(client, params.name, champion)
-        checks.append(_compared(folder, champion, about["metric"], params))
+        checks.append(_compared(folder, champion, metric, params))
     return Decision(tuple(checks))
 
 
 def _compared(champion: Path, version: str, metric: str, params: Params) -> Check:
     from ml.dataset.frame import read_table, target_codes
 
-    contract, theirs = load_contract(), load_contract(champion / "contract.json")
+    contract, theirs = load_contract(), load_contract(champion / CONTRACT_FILE)
     if theirs.target != contract.target:
-        figures = f"version {version} predicts another target or other classes: `ml release --replace` promotes anyway"
+        figures = (
+            f"version {version} predicts another target or other classes: "
+            "`ml release --replace` promotes anyway"
+        )
         return Check("not worse than the champion", False, figures)
     frame = read_table(TEST, contract)
     ours, old = _answers(BUNDLE, frame, contract), _answers(champion, frame, theirs)
@@ -274,12 +307,12 @@ def _compared(champion: Path, version: str, metric: str, params: Params) -> Chec
 
 
 def _answers(folder: Path, frame: pd.DataFrame, contract: Contract) -> NDArray[Any]:
-    """A bundle's answers for rows of a table; columns that its contract knows and the table lacks are missing."""
+    """A bundle's answers for a table; a column of its contract that the table lacks is missing."""
     from ml.dataset.frame import encode_frame, typed
 
     complete = frame.reindex(columns=list(dict.fromkeys([*contract.names, *frame.columns])))
     x = encode_frame(typed(complete, contract), Encoder(contract))
-    return onnx_answers((folder / "model.onnx").read_bytes(), x)
+    return onnx_answers((folder / MODEL_FILE).read_bytes(), x)
 
 
 def _record(client: MlflowClient, name: str, version: str, decision: Decision) -> None:
@@ -287,7 +320,7 @@ def _record(client: MlflowClient, name: str, version: str, decision: Decision) -
     client.set_model_version_tag(name, version, "gate_reason", decision.reason)
 
 
-def _tell(name: str, version: str, champion: str | None, decision: Decision) -> None:
+def _print_decision(name: str, version: str, champion: str | None, decision: Decision) -> None:
     table = Table(title=f"Gate: {name} version {version}", title_justify="left", show_lines=False)
     for heading in ("question", "", "figures"):
         table.add_column(heading, overflow="fold")
@@ -298,7 +331,8 @@ def _tell(name: str, version: str, champion: str | None, decision: Decision) -> 
     if decision.passed:
         was = f" (was {champion})" if champion and champion != version else ""
         console.print(
-            f"[green]champion:[/] version {version}{was}, in {publish.release_folder(version)}\nnext: make serve"
+            f"[green]champion:[/] version {version}{was}, in {publish.release_folder(version)}\n"
+            "next: make serve"
         )
     else:
         console.print(

@@ -1,4 +1,4 @@
-"""Faults of the disk and of the registry, told in one line: the file or the address, what is wrong, what to do."""
+"""Faults of disk and registry as a `UserError`: file or address, what is wrong, what to do."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ml.release.relocate import DATABASE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, a quota, `ulimit -f`
-SAID = (  # what sqlite and MLflow say, in lower case; what is wrong; what to do
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, a quota, `ulimit -f`
+KNOWN_FAULTS = (  # in sqlite's or MLflow's message, in lower case; what is wrong; what to do
     (
         "database is locked",
         "another program keeps it locked",
@@ -46,7 +46,7 @@ SAID = (  # what sqlite and MLflow say, in lower case; what is wrong; what to do
 
 
 @contextmanager
-def explained(command: str) -> Iterator[None]:
+def translate_faults(command: str) -> Iterator[None]:
     """Turn a fault into a `UserError` that ends in `command`.
 
     Raises:
@@ -55,34 +55,39 @@ def explained(command: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if _of_registry(error):  # asked first, because an error of requests is an OSError as well
-            raise _explain(error, command) from error
+        if _comes_from_registry(
+            error
+        ):  # asked first, because an error of requests is an OSError as well
+            raise _registry_error(error, command) from error
         if isinstance(error, OSError):
-            raise _of_disk(error, command) from error
+            raise _disk_error(error, command) from error
         raise
 
 
-def _of_registry(error: Exception) -> bool:
-    """Does the error come from MLflow, its database or its client? By module: MLflow takes seconds to import."""
+def _comes_from_registry(error: Exception) -> bool:
+    """Whether MLflow, its database or its client raised it.
+
+    By the name of the module, because MLflow takes seconds to import.
+    """
     return type(error).__module__.split(".")[0] in ("mlflow", "requests", "sqlalchemy", "sqlite3")
 
 
-def _explain(error: Exception, command: str) -> UserError:
-    at, text = _registry(), _one_line(error)
-    for words, wrong, remedy in SAID:
+def _registry_error(error: Exception, command: str) -> UserError:
+    at, text = _registry_address(), _one_line(error)
+    for words, wrong, remedy in KNOWN_FAULTS:
         if words in text.lower():
             return UserError(f"{at}: {wrong}", f"{remedy.format(at=at)}, then {command}")
     return UserError(f"{at}: {text}", f"mend that, then {command}")
 
 
-def _of_disk(error: OSError, command: str) -> UserError:
+def _disk_error(error: OSError, command: str) -> UserError:
     if isinstance(error, shutil.Error):  # of copytree: a list of (source, target, reason)
         _, path, reason = error.args[0][0]
         return UserError(
             f"{path}: {reason}", f"free some space or make it writable, then {command}"
         )
     path = str(error.filename2 or error.filename or Path.cwd())
-    if error.errno in FULL:
+    if error.errno in DISK_FULL:
         return UserError(f"{path}: the disk is full", f"free some space, then {command}")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         what = f"{path}: cannot be written: {error.strerror}"
@@ -90,7 +95,7 @@ def _of_disk(error: OSError, command: str) -> UserError:
     return UserError(f"{path}: {error.strerror or error}", f"mend that, then {command}")
 
 
-def _registry() -> str:
+def _registry_address() -> str:
     """The registry's file or address, without a password."""
     given = os.environ.get("MLFLOW_TRACKING_URI", "")
     parts = urlsplit(given)

@@ -1,4 +1,7 @@
-"""Is the challenger good enough: better than the naive baseline, and not worse than the champion on the same rows."""
+"""The gate of a release: better than the naive baseline, not worse than the champion.
+
+The champion is asked the same rows.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +46,9 @@ def against_baseline(
 ) -> Check:
     """Is the metric higher than the naive baseline's by `release.min_gain_over_baseline`?"""
     gain = model[metric] - baseline[metric]
-    figures = f"{metric} {model[metric]:.4f}, baseline {baseline[metric]:.4f}, needs +{params.min_gain_over_baseline:g}"
-    return Check("better than the baseline", gain >= params.min_gain_over_baseline, figures)
+    needed = params.min_gain_over_baseline
+    figures = f"{metric} {model[metric]:.4f}, baseline {baseline[metric]:.4f}, needs +{needed:g}"
+    return Check("better than the baseline", gain >= needed, figures)
 
 
 def against_champion(
@@ -56,10 +60,15 @@ def against_champion(
 ) -> Check:
     """Is the metric on the same rows no lower than the champion's, but for `release.max_loss`?
 
-    y: (n,) codes or values; challenger, champion: answer matrices of the same n rows. The figures
-        carry the 95 %
-    interval of the paired bootstrap (both are scored on the same resampled rows; Efron and
-    Tibshirani 1993).
+    The figures carry the 95 % interval of the paired bootstrap (both are scored on the same
+    resampled rows; Efron and Tibshirani 1993).
+
+    Args:
+        y: (n,) codes or values.
+        challenger: its answer matrix for the n rows.
+        champion: its answer matrix for the same rows.
+        metric: higher is better.
+        params: `max_loss` is the loss that is tolerated.
     """
     from ml.metrics import measure
 
@@ -75,7 +84,7 @@ def against_champion(
 def paired_interval(
     y: NDArray[Any], challenger: NDArray[Any], champion: NDArray[Any], metric: str
 ) -> tuple[float, float]:
-    """95 % interval of the metric's difference, challenger minus champion, over rows drawn again and again."""
+    """95 % bootstrap interval of the metric's difference, challenger minus champion."""
     from ml.metrics import bootstrap, measure
 
     def gain(rows: NDArray[Any]) -> float:

@@ -1,4 +1,4 @@
-"""Where a model comes from: git commit, dvc.lock, data, parameters. Asked of git and DVC's own files."""
+"""Where a model comes from: git commit, dvc.lock, data, parameters (from git and DVC's files)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ DATA = Path("data/raw.dvc")
 
 
 def git_state() -> tuple[str | None, bool]:
-    """The commit checked out and whether files differ from it; (None, True) where there is no commit or no git."""
+    """The commit checked out and whether files differ from it.
+
+    (None, True) where there is no commit or no git.
+    """
     commit = _git("rev-parse", "HEAD")
     return commit or None, not commit or bool(_git("status", "--porcelain"))
 

@@ -1,8 +1,8 @@
-"""A sealed bundle: the exported files, their lineage and a manifest of hashes, published in one step.
+"""A sealed bundle: the exported files, their lineage and a manifest, published in one step.
 
 Writes: serving/releases/<version>/ and the link serving/champion → releases/<version>. A reader
-sees the old
-release or the new one, never half of one: each is made as a draft beside its place and renamed.
+sees the old release or the new one, never half of one: each is made as a draft beside its place and
+renamed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.atomic import replace_link, sync, write_json
-from ml.bundle import CHAMPION, RELEASES, load_bundle
+from ml.bundle import CHAMPION, LINEAGE_FILE, MANIFEST_FILE, RELEASES, load_bundle
 from ml.errors import UserError
 from ml.release.lineage import file_hash
 
@@ -38,8 +38,8 @@ def sweep() -> None:
         draft.unlink()
 
 
-def whole(version: str, bundle_hash: str | None) -> bool:
-    """Is the release here, complete, and of the registry's version with this hash?
+def is_complete(version: str, bundle_hash: str | None) -> bool:
+    """Whether the release is here, complete, and of the registry's version with this hash.
 
     A copy of the project that was interrupted has half a folder; another registry has another
     version of the number.
@@ -53,15 +53,18 @@ def whole(version: str, bundle_hash: str | None) -> bool:
 
 
 def seal(bundle: Path, reference: Path, lineage: dict[str, Any]) -> Path:
-    """Publish bundle, lineage and manifest as the release `lineage["version"]`; an existing release stays as it is."""
+    """Publish bundle, lineage and manifest as the release `lineage["version"]`.
+
+    An existing release stays as it is.
+    """
     folder = release_folder(lineage["version"])
     if folder.is_dir():
         return folder
     draft = draft_folder(lineage["version"])
     shutil.copytree(bundle, draft)
-    write_json(draft / "lineage.json", lineage)
+    write_json(draft / LINEAGE_FILE, lineage)
     hashes = {path.name: file_hash(path) for path in sorted(draft.iterdir())}
-    write_json(draft / "manifest.json", {"files": hashes})
+    write_json(draft / MANIFEST_FILE, {"files": hashes})
     shutil.copyfile(reference, draft / REFERENCE)
     return publish(draft, folder)
 
@@ -75,6 +78,6 @@ def publish(draft: Path, folder: Path) -> Path:
     return folder
 
 
-def point(version: str, link: Path = CHAMPION) -> None:
+def set_champion_link(version: str, link: Path = CHAMPION) -> None:
     """Move the link to a version's release, atomically and durably."""
-    replace_link(link, Path("releases") / version)
+    replace_link(link, Path(RELEASES.name) / version)

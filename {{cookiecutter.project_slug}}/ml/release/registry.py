@@ -2,7 +2,7 @@
 
 Everything here can be killed and repeated: a run and a version are found again by the bundle's
 hash. The writes of a promotion are no transaction, so that what they are to end in is written down
-before the first (`begin`) and taken away after the last (`end`).
+before the first (`begin_promotion`) and taken away after the last (`end_promotion`).
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ class Promotion:
 
 
 def connect() -> MlflowClient:
-    """A client on MLFLOW_TRACKING_URI, by default sqlite:///mlflow.db beside the project; files under mlartifacts/."""
+    """A client on MLFLOW_TRACKING_URI.
+
+    By default sqlite:///mlflow.db beside the project, with files under mlartifacts/.
+    """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")  # what it logs below, it also raises
@@ -68,7 +71,10 @@ def connect() -> MlflowClient:
 
 
 def _make_database() -> None:
-    """Make mlflow.db under another name first: MLflow cannot go on with one whose tables were made halfway."""
+    """Make mlflow.db under another name first.
+
+    MLflow cannot go on with a database whose tables were made halfway.
+    """
     from mlflow.tracking import MlflowClient
 
     if DATABASE.exists():
@@ -117,13 +123,13 @@ def alias(client: MlflowClient, name: str, word: str) -> str | None:
         raise
 
 
-def begin(client: MlflowClient, name: str, promotion: Promotion) -> None:
+def begin_promotion(client: MlflowClient, name: str, promotion: Promotion) -> None:
     """Write down what the aliases are to be, before any of them moves."""
     client.set_registered_model_tag(name, PROMOTION, json.dumps(asdict(promotion)))
 
 
-def begun(client: MlflowClient, name: str) -> Promotion | None:
-    """The promotion that was begun and not ended; None as well where its version was deleted since."""
+def pending_promotion(client: MlflowClient, name: str) -> Promotion | None:
+    """The promotion that was begun and not ended; None too where its version was deleted since."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -151,7 +157,7 @@ def move_aliases(client: MlflowClient, name: str, promotion: Promotion) -> None:
     client.delete_model_version_tag(name, promotion.champion, ROLLED_BACK)
 
 
-def end(client: MlflowClient, name: str) -> None:
+def end_promotion(client: MlflowClient, name: str) -> None:
     """The last write of a promotion."""
     client.delete_registered_model_tag(name, PROMOTION)
 
@@ -159,60 +165,84 @@ def end(client: MlflowClient, name: str) -> None:
 def log_run(
     client: MlflowClient, experiment_id: str, about: dict[str, Any], bundle_hash: str, name: str
 ) -> str:
-    """Start (or find again) the run of a bundle and log parameters, metrics and the data it came from."""
+    """Start (or find again) a bundle's run; log parameters, metrics and the data it came from."""
     import mlflow
-    from mlflow.data.meta_dataset import MetaDataset
-    from mlflow.data.sources import LocalArtifactDatasetSource
 
     run_id = find_run(client, experiment_id, bundle_hash)
-    lineage = about["lineage"]
-    tags = {  # given with the run's creation: killed after it, the run is found again
-        HASH: bundle_hash,
-        "git_commit": lineage["git_commit"] or "none",
-        "git_dirty": str(lineage["git_dirty"]).lower(),
-        "dvc_lock": lineage["dvc_lock"],
-    }
-    title = f"{name}-{bundle_hash[:8]}"
+    title, tags = f"{name}-{bundle_hash[:8]}", _run_tags(bundle_hash, about["lineage"])
     with mlflow.start_run(run_id, experiment_id, run_name=title, tags=tags) as run:
-        mlflow.log_params(lineage["params"])
+        mlflow.log_params(about["lineage"]["params"])
         mlflow.log_metrics(about["metrics"])
-        source = LocalArtifactDatasetSource("data/raw")
-        mlflow.log_input(
-            MetaDataset(source, name="data/raw", digest=lineage["data"]), context="training"
-        )
+        _log_data(about["lineage"]["data"])
         for folder in about["folders"]:
             mlflow.log_artifacts(str(folder), folder.name)
         _log_trials(client, experiment_id, str(run.info.run_id), about["trials"])
         return str(run.info.run_id)
 
 
+def _run_tags(bundle_hash: str, lineage: dict[str, Any]) -> dict[str, str]:
+    """Given with the run's creation: killed after it, the run is found again."""
+    return {
+        HASH: bundle_hash,
+        "git_commit": lineage["git_commit"] or "none",
+        "git_dirty": str(lineage["git_dirty"]).lower(),
+        "dvc_lock": lineage["dvc_lock"],
+    }
+
+
+def _log_data(digest: str) -> None:
+    """Name DVC's version of the raw data as the run's training data."""
+    import mlflow
+    from mlflow.data.meta_dataset import MetaDataset
+    from mlflow.data.sources import LocalArtifactDatasetSource
+
+    source = LocalArtifactDatasetSource("data/raw")
+    mlflow.log_input(MetaDataset(source, name="data/raw", digest=digest), context="training")
+
+
 def _log_trials(
     client: MlflowClient, experiment_id: str, run_id: str, trials: list[dict[str, Any]]
 ) -> None:
-    """The search's trials as child runs; those that an earlier call finished are left as they are."""
-    import mlflow
-
+    """The search's trials as child runs; those that an earlier call finished stay as they are."""
     found = client.search_runs([experiment_id], f"tags.mlflow.parentRunId = '{run_id}'")
     children = {child.data.tags.get("trial"): child.info for child in found}
     for i, trial in enumerate(trials):
         child = children.get(str(i))
         if not child or child.status != "FINISHED":
-            child_id, tags = child.run_id if child else None, {"trial": str(i)}
-            with mlflow.start_run(
-                child_id, experiment_id, run_name=f"trial-{i}", nested=True, tags=tags
-            ):
-                mlflow.log_params(trial["settings"])
-                mlflow.log_metrics({name: trial[name] for name in ("score", "rows", "round")})
+            _log_trial(child.run_id if child else None, experiment_id, i, trial)
+
+
+def _log_trial(run_id: str | None, experiment_id: str, number: int, trial: dict[str, Any]) -> None:
+    import mlflow
+
+    with mlflow.start_run(
+        run_id, experiment_id, run_name=f"trial-{number}", nested=True, tags={"trial": str(number)}
+    ):
+        mlflow.log_params(trial["settings"])
+        mlflow.log_metrics({name: trial[name] for name in ("score", "rows", "round")})
 
 
 def register(
     client: MlflowClient, name: str, run_id: str, model: Path, contract: Any, bundle_hash: str
 ) -> str:
     """Log the ONNX model in MLflow's own flavour and register it; the version as text."""
-    import mlflow
-    import onnx
     from mlflow.exceptions import MlflowException
 
+    model_uri = _log_model(client, run_id, model, contract)
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    made = client.create_model_version(name, model_uri, run_id, tags={HASH: bundle_hash})
+    return str(made.version)
+
+
+def _log_model(client: MlflowClient, run_id: str, model: Path, contract: Any) -> str:
+    import mlflow
+    import onnx
+
+    packages = ("numpy", "onnx", "onnxruntime")
     with mlflow.start_run(run_id=run_id) as run:
         # of a call that was killed before it registered one
         for model_id in _logged_models(client, run.info):
@@ -222,17 +252,9 @@ def register(
             name="model",
             signature=_signature(contract),
             onnx_execution_providers=["CPUExecutionProvider"],
-            pip_requirements=[
-                f"{package}=={installed(package)}" for package in ("numpy", "onnx", "onnxruntime")
-            ],
+            pip_requirements=[f"{package}=={installed(package)}" for package in packages],
         )
-    try:
-        client.create_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-    made = client.create_model_version(name, logged.model_uri, run_id, tags={HASH: bundle_hash})
-    return str(made.version)
+    return str(logged.model_uri)
 
 
 def _logged_models(client: MlflowClient, run: Any) -> list[str]:
@@ -258,7 +280,7 @@ def _signature(contract: Any) -> Any:
 
 
 def download(client: MlflowClient, name: str, version: str, into: Path) -> Path:
-    """Fetch the sealed bundle that a version's run holds into an empty folder; where it lies in there."""
+    """Fetch the sealed bundle of a version's run into an empty folder; where it lies in there."""
     from mlflow.exceptions import MlflowException
 
     run_id = client.get_model_version(name, version).run_id

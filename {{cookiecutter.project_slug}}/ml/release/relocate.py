@@ -23,7 +23,7 @@ ADDRESSES = (
 
 
 def relocate() -> None:
-    """Make the addresses below another folder's mlartifacts/ point below this project's, in one transaction."""
+    """Make addresses below another folder's mlartifacts/ point here, in one transaction."""
     if not DATABASE.is_file():
         return
     here = ARTIFACTS.absolute().as_uri()
@@ -34,7 +34,7 @@ def relocate() -> None:
 
 
 def _recorded(store: sqlite3.Connection) -> list[str]:
-    """The addresses of mlartifacts/ that experiments were made with; none in a database without tables yet."""
+    """The addresses of mlartifacts/ of the experiments; none in a database without tables yet."""
     tables = {
         name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
     }

@@ -1,4 +1,4 @@
-"""Raw parts → typed table: what is read, what is set aside, and what is refused by file, column, value and line."""
+"""Raw parts → typed table: what is read, set aside, and refused by file, column, value and line."""
 
 from __future__ import annotations
 
@@ -43,7 +43,10 @@ ROWS = (
 def contract() -> Contract:
     """A contract for `ROWS`, with every kind and a dropped column."""
     return Contract(
-        target=Target(name="left", task="binary", classes=("no", "yes"), aliases={"NO": "no"}, set_aside=("rare",)),
+        target=Target(
+            name="left", task="binary", classes=("no", "yes"), aliases={"NO": "no"},
+            set_aside=("rare",),
+        ),
         time="when",
         id="Kunde",
         source=Source(separator=";"),
@@ -54,7 +57,9 @@ def contract() -> Contract:
                 format=NumberFormat(decimal=",", thousands=".", strip=("€",), sentinels=(-999,)),
             ),
             Integer(kind="integer", name="n", missing=True),
-            Categorical(kind="categorical", name="plan", levels=("basic", "pro"), unseen="pool", missing=True),
+            Categorical(
+                kind="categorical", name="plan", levels=("basic", "pro"), unseen="pool", missing=True
+            ),
             Boolean(kind="boolean", name="aktiv", true=("ja",), false=("nein",), missing=True),
         ),
         dropped=(Dropped(name="junk", reason="not needed"),),
@@ -88,8 +93,8 @@ def test_each_kind_is_read_as_the_contract_writes_it(project: Path, contract: Co
     assert frame["Kunde"].tolist() == ["k1", "k2", "k4"]
     kinds = {f.name: str(f.type) for f in pq.read_schema(INGESTED)}
     assert kinds == {
-        "when": "timestamp[us]", "Betrag": "double", "n": "double", "plan": "string", "aktiv": "bool",
-        "left": "string", "Kunde": "string",
+        "when": "timestamp[us]", "Betrag": "double", "n": "double", "plan": "string",
+        "aktiv": "bool", "left": "string", "Kunde": "string",
     }  # fmt: skip
 
 

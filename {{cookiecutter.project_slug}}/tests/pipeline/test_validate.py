@@ -1,4 +1,4 @@
-"""Validation: sound rows pass, each way to break the contract is found and told with column, count and value."""
+"""Validation: sound rows pass; a break of the contract is told with column, count and value."""
 
 from __future__ import annotations
 

@@ -76,13 +76,13 @@ class Writes:
 
 
 def ours(path: str | Path) -> bool:
-    """Does a file belong to the project that the process stands in? The database is counted by its commits."""
+    """Whether a file is of the current project. The database is counted by its commits."""
     path = Path(path).absolute()
     return path.is_relative_to(Path.cwd()) and not path.name.startswith("mlflow.db")
 
 
 def in_child(project: Path, work: Callable[[], Any]) -> Any:
-    """What `work` returns in a forked process that stands in the project; None where it was killed."""
+    """What `work` returns in a forked process in the project; None where it was killed."""
     read, write = os.pipe()
     child = os.fork()
     if not child:

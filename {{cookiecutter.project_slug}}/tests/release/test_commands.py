@@ -1,4 +1,4 @@
-"""Release, rollback, pull, retrain in a project of its own, with a real registry; the registry is asked."""
+"""Release, rollback, pull, retrain in a project of its own; the real registry is asked."""
 
 from __future__ import annotations
 
@@ -47,13 +47,6 @@ def retrained(retrained_project: Path, tmp_path: Path, monkeypatch: pytest.Monke
 def worsened(worsened_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the project with a new bundle that is worse than the champion."""
     return live_in(worsened_project, tmp_path / "project", monkeypatch)
-
-
-def test_a_registry_belongs_to_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        monkeypatch.chdir(tmp_path / name)
-        assert registry.connect().tracking_uri == f"sqlite:///{tmp_path / name}/mlflow.db"
 
 
 FIRST = {"versions": [1], "runs": 1, "champion": "1", "previous": None, "served": "1"}

@@ -1,4 +1,4 @@
-"""Locked, unreachable, full, read-only, half copied: one line that says what to do, and the next call succeeds."""
+"""Locked, unreachable, full, read-only, half copied: one line says what to do."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ from ml.bundle import load_bundle
 from ml.errors import UserError
 from ml.release import commands as module
 from ml.release.commands import pull, release, rollback
-from ml.release.faults import explained
-from ml.release.lineage import git_note, git_state
+from ml.release.faults import translate_faults
 from ml.serving.inference.reload import state
-from tests.conftest import command, live_in
+from tests.conftest import live_in
 
 LIMIT = 300 * 1024  # bytes of a file: less than mlflow.db
 
@@ -161,38 +160,20 @@ def test_two_releases_at_once_take_turns(retrained: Path) -> None:
     assert sorted(path.name for path in (retrained / "serving/releases").iterdir()) == ["1", "2"]
 
 
-def test_git_that_knows_nothing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def note() -> str | None:
-        commit, dirty = git_state()
-        return git_note({"git_commit": commit, "git_dirty": dirty})
-
-    monkeypatch.chdir(tmp_path)
-    with monkeypatch.context() as patched:
-        patched.setenv("PATH", str(tmp_path))
-        assert note() == "git is not installed: the release names no commit"
-    command(tmp_path, "git", "init", "-q")
-    assert note() == "there is no commit here yet: the release names none"
-    identity = ("-c", "user.name=test", "-c", "user.email=test@example.invalid")
-    command(tmp_path, "git", *identity, "commit", "-q", "--allow-empty", "-m", "start")
-    assert note() is None
-    (tmp_path / "new.py").touch()
-    assert str(note()).startswith("files differ from commit ")
-
-
 def test_faults_of_the_disk_are_told_and_defects_are_not() -> None:
     with (
         pytest.raises(UserError, match=r"^serving/x: the disk is full\n") as error,
-        explained("make release"),
+        translate_faults("make release"),
     ):
         raise OSError(errno.ENOSPC, "No space left on device", "serving/x")
     assert error.value.then == "free some space, then make release"
     many = [("bundle/a", "serving/a", "[Errno 28] No space left on device")]
     with (
         pytest.raises(UserError, match=r"^serving/a: \[Errno 28\] No space left"),
-        explained("make release"),
+        translate_faults("make release"),
     ):
         raise shutil.Error(many)
-    with pytest.raises(KeyError), explained("make release"):
+    with pytest.raises(KeyError), translate_faults("make release"):
         raise KeyError("a defect")
-    with pytest.raises(UserError, match="bundle/: none"), explained("make release"):
+    with pytest.raises(UserError, match="bundle/: none"), translate_faults("make release"):
         raise UserError("bundle/: none", "make flow")

@@ -1,4 +1,4 @@
-"""Killed before any of its writes, a release or a rollback leaves one champion that can be served, and is finished."""
+"""A release or rollback killed before any write leaves one champion, and is finished later."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_previous_champion_that_is_the_champion_is_refused(project: Path) -> N
 
 def test_a_promotion_whose_version_was_deleted_is_dropped(project: Path) -> None:
     client = MlflowClient(f"sqlite:///{project}/mlflow.db")
-    registry.begin(client, "life", registry.Promotion("9", previous="1"))
+    registry.begin_promotion(client, "life", registry.Promotion("9", previous="1"))
     assert release().passed
     assert registry.alias(client, "life", "champion") == "1"
     assert registry.PROMOTION not in client.get_registered_model("life").tags

@@ -80,8 +80,8 @@ def sample_rows(contract: Contract, n: int, seed: int = 0) -> list[dict[str, Any
 
 def write_release(folder: Path, contract: Contract, version: str, seed: int = 0) -> Path:
     """Train a small model on random rows and seal it as a release does: lineage and a manifest of hashes."""
+    from ml.bundle import onnx_answers, write_bundle
     from ml.model import make_model
-    from ml.pipeline.export import onnx_answers, write_bundle
     from ml.pipeline.onnx_convert import to_onnx
 
     encoder, rng = Encoder(contract), np.random.default_rng(seed)

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ml.bundle import onnx_answers, write_bundle
 from ml.encode import Encoder
 from ml.errors import RefusedError
 from ml.journal.store import Journal
 from ml.model import make_model
 from ml.params import load_params
-from ml.pipeline.export import onnx_answers, write_bundle
 from ml.pipeline.onnx_convert import to_onnx
 from ml.serving.inference.batching import TOGETHER, Batcher
 from ml.serving.inference.predictor import Answered

@@ -187,7 +187,7 @@ class Foreign:
 
 def test_an_unlisted_type_is_named_with_the_place_to_add_it(tmp_path: Path) -> None:
     save_model(Foreign(), tmp_path / "model.skops")
-    with pytest.raises(UserError, match=r"test_load_model.Foreign\n.*STORED_TYPES in ml/model.py"):
+    with pytest.raises(UserError, match=r"test_artifacts.Foreign\n.*STORED_TYPES in ml/model.py"):
         load_model(tmp_path / "model.skops", STORED_TYPES)
 
 

@@ -1,0 +1,31 @@
+"""Training: the estimators by name, and no early stopping where a held-back tenth is noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+
+from ml.contract import Contract
+from ml.dataset.frame import encode_frame, target_codes
+from ml.encode import Encoder
+from ml.params import Params
+from ml.pipeline.train import fit
+
+
+@pytest.mark.parametrize(("rows", "stops"), [(900, False), (1100, True)])
+def test_few_rows_are_fitted_without_early_stopping(
+    contract: Contract,
+    params: Params,
+    make_frame: Callable[..., pd.DataFrame],
+    rows: int,
+    stops: bool,
+) -> None:
+    frame = make_frame(rows)
+    x, y = encode_frame(frame, Encoder(contract)), target_codes(frame, contract)
+    few = params.train.boosting.model_copy(update={"max_iter": 5})
+    fitted = fit(x, y, contract, params.train.model_copy(update={"boosting": few}))
+    assert set(fitted.models) == {"model", "linear", "baseline"}
+    assert fitted.models["model"][-1].early_stopping is stops
+    assert fitted.trials == []
