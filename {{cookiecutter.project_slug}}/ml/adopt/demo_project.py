@@ -3,7 +3,7 @@
 `make setup` puts the demo data back into data/raw where data/raw.dvc names exactly them (git keeps
 the hash, and a new project has no remote to pull from). The first adopt of another table removes
 everything that was made of them.
-Writes: data/raw/0001-demo_data.csv. Run: `make setup` (or `python -m ml.adopt.demo_project`).
+Writes: data/raw/0001-demo.csv. Run: `make setup` (or `python -m ml.adopt.demo_project`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ml.adopt.source.raw_store import dvc, is_stored, place_parts, sweep
 from ml.dataset.reader import RAW, stored_parts
 from ml.errors import UserError
 
-PART = "0001-demo_data.csv"
+PART = "0001-demo.csv"
 RECORD = RAW.with_name("raw.dvc")
 CACHE = Path(".dvc/cache/files/md5")
 SERVING, REGISTRY = Path("serving"), Path("mlflow.db")
