@@ -1,4 +1,4 @@
-"""Parts that tests of several rooms share: a contract with every kind, rows that follow it, a project to live in."""
+"""What tests of several rooms share: a contract with every kind, rows of it, a project to live in."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SETTINGS = {  # what these tests count on, whatever a person has made of params.
 
 
 def write_settings(path: Path, **changes: object) -> None:
-    """The project's params.yaml with the values above, and those given (`train__boosting__max_iter=1`)."""
+    """params.yaml with the values above and those given (`train__boosting__max_iter=1`)."""
     yaml = YAML()
     values = yaml.load((HERE / "params.yaml").read_text(encoding="utf-8"))
     wanted = {name.replace("__", "."): value for name, value in changes.items()}
@@ -66,7 +66,7 @@ def read_frame(path: Path, contract: Contract) -> pd.DataFrame:
 
 @pytest.fixture
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The group commit on a machine that is quick enough, however busy this one is: order and counts are left."""
+    """The group commit as on a quick machine, however busy this one is: order and counts are left."""
     for name, seconds in {
         "QUICK_SECONDS": 60.0,
         "GATHER_SECONDS": 1.0,

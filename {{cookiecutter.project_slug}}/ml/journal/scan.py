@@ -98,16 +98,20 @@ def label_counts(engine: sql.Engine, span: Span) -> Labels:
 
 def _outcomes_sent(connection: sql.Connection, span: Span) -> tuple[int, int, int]:
     """Predictions of the span with an outcome; the outcomes sent for them; the different ones."""
+    each = _outcomes_by_prediction(span).subquery()
+    totals = (sql.func.count(), sql.func.sum(each.c.sent), sql.func.sum(each.c.different))
+    row = connection.execute(sql.select(*totals).select_from(each)).one()
+    matched, sent, different = (int(n or 0) for n in row)
+    return matched, sent, different
+
+
+def _outcomes_by_prediction(span: Span) -> sql.Select[Any]:
     counts = (
         sql.func.count().label("sent"),
         sql.func.count(LABELS.c.outcome.distinct()).label("different"),
     )
     joined = sql.select(*counts).join(PREDICTIONS, PREDICTIONS.c.prediction_id == LABELS.c.entry_id)
-    each = joined.where(*_inside(span)).group_by(LABELS.c.prediction_id).subquery()
-    totals = (sql.func.count(), sql.func.sum(each.c.sent), sql.func.sum(each.c.different))
-    row = connection.execute(sql.select(*totals).select_from(each)).one()
-    matched, sent, different = (int(n or 0) for n in row)
-    return matched, sent, different
+    return joined.where(*_inside(span)).group_by(LABELS.c.prediction_id)
 
 
 def _unknown_received(connection: sql.Connection, span: Span) -> int:
