@@ -1,4 +1,4 @@
-"""What tests of several rooms share: a contract with every kind, rows of it, a project to live in."""
+"""Parts that tests of several rooms share: a contract with every kind, its rows, a project."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def read_frame(path: Path, contract: Contract) -> pd.DataFrame:
 
 @pytest.fixture
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The group commit as on a quick machine, however busy this one is: order and counts are left."""
+    """The group commit as on a quick machine, however busy this one is."""
     for name, seconds in {
         "QUICK_SECONDS": 60.0,
         "GATHER_SECONDS": 1.0,
@@ -141,7 +141,7 @@ def params(tmp_path_factory: pytest.TempPathFactory) -> Params:
 
 @pytest.fixture(scope="session")
 def released_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project of its own that has lived through adopt, dvc repro and the first release (copy it)."""
+    """A project that has lived through adopt, dvc repro and the first release (copy it)."""
     return made_once(tmp_path_factory, "released", _release)
 
 
@@ -217,7 +217,7 @@ def live_in(original: Path, copy: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 def copy_project(project: Path) -> None:
-    """This project's code and settings in another folder, under git, with its own name and storage."""
+    """This project's code and settings in another folder under git, with its own name and storage."""
     project.mkdir(parents=True)
     for part in PARTS:
         source = HERE / part

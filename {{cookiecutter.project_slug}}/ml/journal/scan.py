@@ -105,7 +105,7 @@ def _outcomes_sent(connection: sql.Connection, span: Span) -> tuple[int, int, in
     return matched, sent, different
 
 
-def _outcomes_by_prediction(span: Span) -> sql.Select[Any]:
+def _outcomes_by_prediction(span: Span) -> sql.Select[int, int]:
     counts = (
         sql.func.count().label("sent"),
         sql.func.count(LABELS.c.outcome.distinct()).label("different"),

@@ -1,4 +1,4 @@
-"""What the service accepts can be read by monitor and pipeline; rows against the contract are not."""
+"""What the service accepts, monitor and pipeline can read; rows against the contract stay out."""
 
 from __future__ import annotations
 
