@@ -48,6 +48,15 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "release/challenger.py": "tests/serving/inference/test_challenger.py, with the service",
     "release/publish.py": "tests/release/test_commands.py and test_killed.py, with the registry",
     "scoring.py": "tests/serving/test_offline.py, beside the answers over HTTP",
+    "serving/api/dependencies.py": "every test of a route",
+    "serving/api/middleware.py": "tests/serving/attacks/test_who_may_write.py, over whole requests",
+    "serving/inference/journal_health.py": "tests/serving/attacks/test_locked_journal.py",
+    "serving/inference/predictor.py": "tests/serving/api/test_predict.py, with its answers",
+    "serving/inference/reload.py": "tests/serving/test_faults.py, under load",
+    "serving/inference/service.py": "every test of a route",
+    "serving/process/drain.py": "tests/serving/test_faults.py: clients that connect meanwhile",
+    "serving/process/worker.py": "tests/serving/process/test_server.py, as a process",
+    "serving/settings.py": "tests/serving/attacks/test_who_may_write.py, from the environment",
 }
 
 Place = tuple[int, int]

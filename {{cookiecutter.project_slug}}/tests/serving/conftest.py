@@ -1,8 +1,9 @@
-"""Real parts for the serving tests: small trained models as sealed bundles, a project folder, a running server."""
+"""Real parts for the serving tests: small models as sealed bundles, a project, a running server."""
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
 import json
 import os
@@ -24,7 +25,7 @@ from starlette.testclient import TestClient
 
 from ml.contract import Contract, contract_json
 from ml.encode import Encoder
-from ml.params import load_params
+from ml.params import Serve, load_params
 from ml.serving.api.app import create_app
 from ml.serving.api_keys import Keys
 from ml.serving.settings import Settings
@@ -79,7 +80,7 @@ def sample_rows(contract: Contract, n: int, seed: int = 0) -> list[dict[str, Any
 
 
 def write_release(folder: Path, contract: Contract, version: str, seed: int = 0) -> Path:
-    """Train a small model on random rows and seal it as a release does: lineage and a manifest of hashes."""
+    """Train a small model on random rows and seal it as a release does."""
     from ml.bundle import onnx_answers, write_bundle
     from ml.model import make_model
     from ml.pipeline.onnx_convert import to_onnx
@@ -155,6 +156,13 @@ def settings_of(project: Path) -> Settings:
         journal=f"sqlite:///{project}/serving/journal.db",
         keys=Keys((), None, 0),
         allowed_hosts=frozenset({"testserver"}),  # TestClient's
+    )
+
+
+def with_serve(settings: Settings, **changes: object) -> Settings:
+    """The settings with other values in the serve block."""
+    return dataclasses.replace(
+        settings, serve=Serve.model_validate({**settings.serve.model_dump(), **changes})
     )
 
 

@@ -1,4 +1,4 @@
-"""A load of single-row requests over keep-alive connections: what was acknowledged, by whom, and what was not."""
+"""A load of single-row requests over keep-alive connections: what was acknowledged and what not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Head = dict[str, str]
 
 @dataclass
 class Load:
-    """Requests sent without a pause until `stop`, over connections that are opened anew where one breaks.
+    """Requests sent without a pause until `stop`; a connection that breaks is opened anew.
 
     A connection that the server asks to close is opened again only if `reconnect` says so: where
     the whole server ends a balancer would have gone elsewhere by then.

@@ -1,4 +1,4 @@
-"""What a server promises while it is loaded and things go wrong: killed, stopped, swapped, out of disk."""
+"""What a loaded server promises while things go wrong: killed, stopped, swapped, out of disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hostile bodies: every route that reads one refuses them alike, in the API's error shape, and never with a 500."""
+"""Hostile bodies: each route that reads one refuses them alike, never with a 500."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from ml.journal.store import Journal
 from ml.serving.api.app import create_app
 from ml.serving.settings import Settings
 from tests.serving.api.test_open_inference import INFER, tensors
-from tests.serving.conftest import CLASSIFICATION, sample_rows
-from tests.serving.inference.test_admission import with_serve
+from tests.serving.conftest import CLASSIFICATION, sample_rows, with_serve
 
 JSON = {"content-type": "application/json"}
 ROW = {**sample_rows(CLASSIFICATION, 1)[0], "customer id": "c1", "monthly charge": 11.25}

@@ -1,4 +1,4 @@
-"""The page for people, as a person uses it: in Chromium, against a running server, with nothing else to be reached."""
+"""The page for people, in Chromium, against a running server, with nothing else to be reached."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ const opaque = e => { for (; e; e = e.parentElement) {
 } return "rgb(255, 255, 255)" };
 const own = e => [...e.childNodes].filter(n => n.nodeType === 3).map(n => n.data).join("").trim();
 const text = e => e.matches("input, select") ? e.value : own(e);
-return [...document.querySelectorAll("body *:not(script, style, option)")].filter(e => e.offsetParent && text(e))
+return [...document.querySelectorAll("body *:not(script, style, option)")]
+  .filter(e => e.offsetParent && text(e))
   .map(e => [text(e), getComputedStyle(e).color, opaque(e)]);
 """
 
@@ -50,7 +51,7 @@ pytestmark = [pytest.mark.slow, needs_chromium]
 
 
 def start_chromium(profile: Path, names: str = "") -> Chrome:
-    """Chromium with a profile of its own that reaches 127.0.0.1, and more names by Chromium's resolver rules."""
+    """Chromium with its own profile that reaches 127.0.0.1, and the names of resolver rules."""
     options = ChromeOptions()
     options.binary_location = CHROMIUM or ""
     rules = f"--host-resolver-rules={names}MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
@@ -117,8 +118,11 @@ def shown(browser: Chrome, css: str) -> list[str]:
 
 
 def answers(browser: Chrome) -> list[list[str]]:
-    """The rows of the page's last answers, newest first: at, prediction, milliseconds, prediction id."""
-    script = "return [...document.querySelectorAll('#last tr')].map(r => [...r.cells].map(c => c.textContent))"
+    """The page's last answers, newest first: at, prediction, milliseconds, prediction id."""
+    script = (
+        "return [...document.querySelectorAll('#last tr')]"
+        ".map(r => [...r.cells].map(c => c.textContent))"
+    )
     found: list[list[str]] = browser.execute_script(script)
     return found
 

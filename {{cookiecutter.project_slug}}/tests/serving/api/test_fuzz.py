@@ -1,4 +1,4 @@
-"""What the OpenAPI document says is so: thousands of requests made from it, valid ones and others."""
+"""What the OpenAPI document says is so: thousands of requests made from it, valid and others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A journal that another process has locked or whose disk is full: callers are told in time, and nothing is lost."""
+"""A journal that is locked or whose disk is full: callers are told in time, nothing is lost."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def until(true: Callable[[], bool]) -> None:
 def test_a_locked_journal_stops_writes_and_nothing_else(
     server: Running, row: dict[str, Any], lock: Lock
 ) -> None:
-    """30 s without an answer from /health and every other route before; now writes get 503 within the deadline."""
+    """No route, not even /health, answered for 30 s; now writes get 503 within the deadline."""
     with httpx2.Client(base_url=server.url, timeout=60) as client, ThreadPoolExecutor(8) as pool:
         kept = [client.post("/predict", json=row).json()["prediction_id"]]
         with lock():
@@ -143,7 +143,7 @@ def test_a_short_lock_refuses_nobody(server: Running, row: dict[str, Any], lock:
 def test_a_server_and_readers_start_beside_a_lock(
     start: Start, project: Path, row: dict[str, Any], lock: Lock
 ) -> None:
-    """`ml serve` and `ml journal export` waited for the lock without end before; they begin with reading."""
+    """`ml serve` and `ml journal export` waited for the lock for ever; they begin with reading."""
     Journal().close()
     write_settings(project / "params.yaml", serve__deadline_seconds=DEADLINE)
     with lock():
@@ -176,7 +176,7 @@ def test_a_journal_that_cannot_be_read_is_told(project: Path) -> None:
 
 @pytest.mark.parametrize("lock", [sqlite_lock, turn_lock, exclusive_lock])
 def test_the_event_loops_way_never_waits(project: Path, lock: Lock) -> None:
-    """`try_append` is what runs in the event loop: it says no while the journal is locked, and raises nothing."""
+    """`try_append` runs in the event loop: while the journal is locked it says no."""
     journal = Journal(patience=0.2)
     journal.append([_entry("before")])
     if lock is exclusive_lock:
@@ -228,7 +228,7 @@ def test_pruning_a_large_journal_lets_the_service_answer(
 def test_a_full_disk_is_not_ready_until_there_is_room(
     start: Start, small_disk: Path, row: dict[str, Any]
 ) -> None:
-    """Ready all the time before, so that a balancer went on sending requests that nobody could answer."""
+    """Ready all the time before, so that a balancer went on sending requests in vain."""
     file = small_disk / "journal.db"
     server = start(env={"JOURNAL_URL": f"sqlite:///{file}"})
     wide = [{**row, "note": "x" * 4000}] * 100

@@ -1,4 +1,4 @@
-"""Attacks by what a request holds: rows that are answered and later stop the monitor, retraining or the gate."""
+"""Attacks by rows that are answered and later stop the monitor, retraining or the gate."""
 
 from __future__ import annotations
 
@@ -24,9 +24,12 @@ from tests.conftest import read_frame
 from tests.serving.conftest import CLASSIFICATION, sample_rows
 
 SPELLINGS = [  # what datetime.fromisoformat takes
-    "2025-06-02", "2025-W23-1", "20250602", "2025W231", "2025-W23", "2025-06-02T10", "2025-06-02T10:10",
-    "2025-06-02T10:10:10", "2025-06-02T10:10:10,5", "2025-06-02T10:10:10.5", "2025-06-02T10:10:10.123456789",
-    "20250602T101010", "2025-06-02T10:10:10Z", "2025-06-02T10:10:10+0100", "2025-06-02T10:10:10+01:00:30",
+    "2025-06-02", "2025-W23-1", "20250602",
+    "2025W231", "2025-W23", "2025-06-02T10", "2025-06-02T10:10",
+    "2025-06-02T10:10:10", "2025-06-02T10:10:10,5",
+    "2025-06-02T10:10:10.5", "2025-06-02T10:10:10.123456789",
+    "20250602T101010", "2025-06-02T10:10:10Z",
+    "2025-06-02T10:10:10+0100", "2025-06-02T10:10:10+01:00:30",
     "2025-06-02 10:10:10", "2025-06-02_10:10:10", "2025-06-02t10:10:10", "2025-06-02\u202810:10:10",
     "2025-W23-1T10:10",
 ]  # fmt: skip
@@ -46,7 +49,7 @@ def tensors_of(row: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_every_spelling_of_a_moment_is_journaled_in_one_form(client: TestClient) -> None:
-    """8 of 20 spellings were journaled as they came, and ended every later monitor run and retraining before."""
+    """8 of 20 spellings were journaled as they came, and ended each later monitor run before."""
     rows = [
         {**row, "month": text}
         for row, text in zip(sample_rows(CLASSIFICATION, 20), SPELLINGS, strict=True)
@@ -63,7 +66,7 @@ def test_every_spelling_of_a_moment_is_journaled_in_one_form(client: TestClient)
 def test_a_labelled_text_that_reads_as_missing_stops_no_retraining(
     client: TestClient, project: Path
 ) -> None:
-    """One labelled "NA" stopped `make retrain` and `make flow` until somebody edited data/raw before."""
+    """One labelled "NA" stopped `make retrain` and `make flow` until data/raw was edited before."""
     notes = ["NA", "", " ", "null", "\u2028", "None", "fine"]
     rows = [
         {**row, "note": note}
@@ -86,7 +89,7 @@ def test_a_labelled_text_that_reads_as_missing_stops_no_retraining(
 def test_no_client_dates_its_rows_behind_all_others(
     client: TestClient, row: dict[str, Any], moment: str
 ) -> None:
-    """1,000 rows dated 2099 were 23 % of the held-out rows that the release gate compares on before."""
+    """1,000 rows dated 2099 were 23 % of the held-out rows that the gate compares on before."""
     one = client.post("/predict", json={**row, "month": moment})
     many = client.post("/predict", json=[row, {**row, "month": moment}])
     assert (one.status_code, many.status_code) == (422, 422)

@@ -49,7 +49,7 @@ def test_a_label_with_unknown_names(client: TestClient) -> None:
     "label", [{"prediction_id": 1, "outcome": None}, {"prediction_id": "a", "outcome": "maybe"}]
 )
 def test_labels_with_the_same_mistake(client: TestClient, label: Any) -> None:
-    """100,000 mistyped labels: the event loop stood still for 2 s before; now the first wrong label is told."""
+    """100,000 mistyped labels held up the event loop for 2 s; now the first wrong one is told."""
     details = refused(client, "/labels", [label] * 100_000)
     assert {tuple(d["loc"][:2]) for d in details} == {("body", 0)}
 

@@ -1,4 +1,4 @@
-"""Text that somebody sends is read by others later: in reports, on pages, in Slack, in a terminal."""
+"""Text that somebody sends is read by others later: in reports, pages, Slack, a terminal."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_a_log_line_is_one_line_of_ascii(text: str) -> None:
 @given(text=ANY_TEXT | LONG)
 @example(text=MENTION)
 def test_an_alert_mentions_nobody(text: str) -> None:
-    """A level `<!channel> <https://…|…>` notified a whole channel, with a link of the attacker's."""
+    """A level `<!channel> <https://…|…>` notified a whole channel, with the attacker's link."""
     told = alerts.text(verdict(text))
     assert not set(told) & set("<>@")
     assert not re.search(r"&(?!amp;|lt;|gt;)", told)
@@ -235,7 +235,7 @@ released, world, params, champion = (
 
 
 def hostile(champion: Champion, window: Window, text: str) -> tuple[Champion, Window]:
-    """The same rows with the text as the name of a column, the target and a class, and as a level."""
+    """The same rows with the text as the name of a column, the target, a class and a level."""
     columns = {"charge": f"charge {text}", "plan": f"plan {text}", "left": f"left {text}"}
     classes = {"no": "no", "yes": f"yes {text}"}
     about = champion.contract.model_dump(mode="json")
@@ -290,7 +290,7 @@ def test_evidentlys_pages_hold_text_and_no_markup(
 def test_ten_thousand_long_levels_make_no_large_report(
     champion: Champion, window: Window, tmp_path: Path
 ) -> None:
-    """1,000 levels of 4 kB made a report of 36 MB, 10,000 took more than ten minutes; now under 5 MB."""
+    """1,000 levels of 4 kB made a report of 36 MB, 10,000 took over ten minutes; now under 5 MB."""
     plan = pd.Series(
         [f"{i}{'x' * 4000}" for i in range(len(window.sample))],
         index=window.sample.index,

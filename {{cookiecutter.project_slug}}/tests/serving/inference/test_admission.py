@@ -3,91 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import psutil
 import pytest
-from starlette.testclient import TestClient
 
-from ml.errors import UserError
-from ml.params import Serve
-from ml.serving import api_keys
-from ml.serving.api.app import create_app
-from ml.serving.api_keys import Keys, load_keys
+from ml.errors import RefusedError
 from ml.serving.inference.admission import Admission
-from ml.serving.settings import Settings
 from tests.serving.conftest import CLASSIFICATION, Start, sample_rows, waiting_inside
 from tests.serving.load import answer, request
 
 Row = dict[str, Any]
-
-
-def with_serve(settings: Settings, **changes: object) -> Settings:
-    """The settings with other values in the serve block."""
-    return dataclasses.replace(
-        settings, serve=Serve.model_validate({**settings.serve.model_dump(), **changes})
-    )
-
-
-def test_keys_are_replaced_without_a_restart(settings: Settings, tmp_path: Path, row: Row) -> None:
-    old, other, new = ("an-old-key-of-16", "another-key-of-it", "a-new-key-of-16-")
-    file = tmp_path / "keys"
-    file.write_text(f"{old}\n{other}\n")
-    keyed = dataclasses.replace(settings, keys=Keys(("fixed",), file, 0))
-    with TestClient(create_app(keyed)) as client:
-
-        def status(key: str) -> int:
-            return client.post("/predict", json=row, headers={"X-API-Key": key}).status_code
-
-        assert [status(k) for k in (old, other, "fixed", new, "")] == [200, 200, 200, 401, 401]
-        file.write_text(f"{new}\n")
-        os.utime(file, (1, 1))
-        until = time.monotonic() + 60
-        while status(new) != 200 and time.monotonic() < until:
-            time.sleep(0.1)
-        assert [status(k) for k in (old, other, "fixed", new)] == [401, 401, 200, 200]
-        file.unlink()
-        time.sleep(1.1)
-        assert status(new) == 200  # a file that is being replaced locks nobody out
-
-
-def test_a_key_that_asks_too_often_waits_and_others_do_not(
-    settings: Settings, row: Row, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = [1000.0]
-    monkeypatch.setattr(api_keys, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    limited = dataclasses.replace(settings, keys=Keys(("a", "b"), None, 5))
-    with TestClient(create_app(limited)) as client:
-        statuses = [
-            client.post("/predict", json=row, headers={"X-API-Key": "a"}).status_code
-            for _ in range(12)
-        ]
-        assert statuses == [200] * 5 + [429] * 7
-        refused = client.post("/predict", json=row, headers={"X-API-Key": "a"})
-        assert refused.headers["retry-after"] == "1"
-        assert client.post("/predict", json=row, headers={"X-API-Key": "b"}).status_code == 200
-        now[0] += 1
-        assert client.post("/predict", json=row, headers={"X-API-Key": "a"}).status_code == 200
-
-
-def test_a_keys_file_without_a_key_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ML_API_KEYS_FILE", str(tmp_path / "none"))
-    with pytest.raises(UserError, match="no file with a key"):
-        load_keys(0)
-    (tmp_path / "none").write_text("\n")
-    with pytest.raises(UserError, match="no file with a key"):
-        load_keys(0)
 
 
 @pytest.fixture
@@ -152,7 +84,7 @@ class Round(NamedTuple):
 
 @dataclass
 class Pressure:
-    """Clients that send a batch as soon as the last one is answered, and a moment after a refusal."""
+    """Clients that send a batch as soon as the last one is answered, or later after a refusal."""
 
     url: str
     batch: bytes
@@ -186,11 +118,10 @@ class Pressure:
 
 
 def not_kept(pressure: Pressure) -> str:
-    """What an overload of three and of ten times spoils, empty where nothing; rounds take turns, and are added up.
+    """What an overload of three and of ten times spoils; empty where nothing.
 
-    A refusal must come sooner than an answer does: it is compared with the answers of the same
-        rounds, so that a busy
-    machine slows both.
+    Rounds take turns, and are added up. A refusal must come sooner than an answer does: it is
+    compared with the answers of the same rounds, so that a busy machine slows both.
     """
     crowds = {1: 8, 3: 24, 10: 80}
 
@@ -206,17 +137,18 @@ def not_kept(pressure: Pressure) -> str:
         t: sum(len(r[t].answered) for r in rounds) / sum(r[t].processor for r in rounds)
         for t in crowds
     }
-    said = []
+    spoiled = []
     for times in (3, 10):
         refused = [seconds for r in rounds for seconds in r[times].refused]
         answered = [seconds for r in rounds for seconds in r[times].answered]
         assert len(refused) > 20  # there was an overload
         sooner = median(refused) < median(answered)
         if goodput[times] <= 0.9 * goodput[1] or not sooner:
-            said.append(
-                f"x{times}: goodput {goodput[times]:.1f} of {goodput[1]:.1f}, refused sooner: {sooner}"
+            spoiled.append(
+                f"x{times}: goodput {goodput[times]:.1f} of {goodput[1]:.1f}, "
+                f"refused sooner: {sooner}"
             )
-    return ", ".join(said)
+    return ", ".join(spoiled)
 
 
 @pytest.mark.slow
@@ -236,16 +168,6 @@ def test_overload_keeps_the_goodput_and_refuses_quickly(start: Start, project: P
     assert "" in tries, tries
 
 
-def test_answers_are_logged_as_json_lines_when_asked(
-    settings: Settings, row: Row, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with TestClient(create_app(with_serve(settings, log_answers=True))) as client:
-        answered = client.post("/predict", json=row).json()
-    line = json.loads(capsys.readouterr().out)
-    assert line["prediction_ids"] == [answered["prediction_id"]]
-    assert line["versions"] == ["1"]
-
-
 def test_the_requests_inside_are_counted_at_every_look() -> None:
     async def waited() -> list[int]:
         seen: asyncio.Queue[int] = asyncio.Queue()
@@ -262,3 +184,36 @@ def test_the_requests_inside_are_counted_at_every_look() -> None:
         return [first, second]
 
     assert asyncio.run(asyncio.wait_for(waited(), 120)) == [1, 0]
+
+
+def test_a_slot_tells_the_deadline_from_another_cancellation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ml.serving.inference.admission.SWEEP_SECONDS", 0.01)
+
+    async def answer_in(admission: Admission) -> None:
+        with admission.slot(time.perf_counter()):
+            await asyncio.sleep(600)
+
+    async def run() -> tuple[RefusedError, RefusedError]:
+        admission = Admission(1, 0, 600, lambda _: None)
+        inside = asyncio.create_task(answer_in(admission))
+        await asyncio.sleep(0)
+        with pytest.raises(RefusedError) as full:
+            await answer_in(admission)
+        inside.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await inside
+        late = Admission(1, 0, 0, lambda _: None)
+        sweeping = asyncio.create_task(late.sweep())
+        with pytest.raises(RefusedError) as refused:
+            await asyncio.create_task(answer_in(late))
+        sweeping.cancel()
+        return full.value, refused.value
+
+    full, late = asyncio.run(asyncio.wait_for(run(), 120))
+    assert [(r.status, r.details[0]["type"]) for r in (full, late)] == [
+        (503, "overloaded"),
+        (503, "deadline"),
+    ]
+    assert full.headers == late.headers == {"Retry-After": "1"}

@@ -1,4 +1,4 @@
-"""Requests that come in one turn of the event loop: answered together, refused apart; who is alone is not kept."""
+"""Requests of one turn of the event loop: answered together, refused apart, alone at once."""
 
 from __future__ import annotations
 

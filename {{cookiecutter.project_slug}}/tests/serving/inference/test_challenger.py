@@ -22,8 +22,7 @@ from ml.release.challenger import challenge
 from ml.serving.api.app import create_app
 from ml.serving.inference.challenger import bucket
 from ml.serving.settings import Settings
-from tests.serving.conftest import CLASSIFICATION, sample_rows
-from tests.serving.inference.test_admission import with_serve
+from tests.serving.conftest import CLASSIFICATION, sample_rows, with_serve
 
 ROWS = [{**row, "customer id": f"c{i}"} for i, row in enumerate(sample_rows(CLASSIFICATION, 200))]
 
