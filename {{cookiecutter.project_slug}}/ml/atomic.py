@@ -16,7 +16,7 @@ from typing import Any
 
 @contextmanager
 def staged(path: Path) -> Iterator[Path]:
-    """A draft to write to: it becomes `path` when the block ends, and is removed when the block fails."""
+    """A draft to write to; it becomes `path` at the end, and is removed when the block fails."""
     draft = path.with_name(f".{path.name}.draft")
     try:
         yield draft

@@ -217,7 +217,7 @@ def live_in(original: Path, copy: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 def copy_project(project: Path) -> None:
-    """This project's code and settings in another folder under git, with its own name and storage."""
+    """This project's code and settings in another folder under git, with its own name."""
     project.mkdir(parents=True)
     for part in PARTS:
         source = HERE / part

@@ -1,4 +1,4 @@
-"""The structure of ml/: rooms that are small and mapped, functions that are short, stages that name what they import.
+"""The structure of ml/: small rooms with maps, short functions, stages that list their imports.
 
 Run by itself it prints the figures: `python tests/test_structure.py`.
 """
@@ -114,7 +114,7 @@ def test_each_module_has_a_test_file_of_its_name() -> None:
 
 
 def functions(source: str) -> Iterator[tuple[str, int]]:
-    """Name and number of tokens of each function: docstring, comments and data literals left out."""
+    """Name and size of each function in tokens, without docstring, comments and data literals."""
     readline = io.StringIO(source).readline
     tokens = [t.start for t in tokenize.generate_tokens(readline) if t.type not in LAYOUT]
     for node in ast.walk(ast.parse(source)):
@@ -177,7 +177,8 @@ def test_most_functions_are_short() -> None:
 
 
 def test_tokens_are_counted_without_layout_docstrings_and_data() -> None:
-    source = 'def f(x):\n    """Doc."""\n    # reason\n    data = [1, (2, 3), {"a": 4}]\n    return data[x]\n'
+    body = '    """Doc."""\n    # reason\n    data = [1, (2, 3), {"a": 4}]\n    return data[x]\n'
+    source = f"def f(x):\n{body}"
     assert list(functions(source)) == [
         ("f", len(["def", "f", "(", "x", ")", ":", "data", "=", "return", "data", "[", "x", "]"]))
     ]
@@ -207,7 +208,7 @@ def is_type_checking(node: ast.AST) -> bool:
 
 
 def closure(path: Path) -> set[Path]:
-    """A module and all that it imports, directly or not; modules that change no result end the way."""
+    """A module and all that it imports, directly or not, as far as they change results."""
     seen: set[Path] = set()
     waiting = [path]
     while waiting:

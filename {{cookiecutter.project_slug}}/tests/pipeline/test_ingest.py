@@ -58,7 +58,11 @@ def contract() -> Contract:
             ),
             Integer(kind="integer", name="n", missing=True),
             Categorical(
-                kind="categorical", name="plan", levels=("basic", "pro"), unseen="pool", missing=True
+                kind="categorical",
+                name="plan",
+                levels=("basic", "pro"),
+                unseen="pool",
+                missing=True,
             ),
             Boolean(kind="boolean", name="aktiv", true=("ja",), false=("nein",), missing=True),
         ),
