@@ -220,13 +220,11 @@ def monitor(
 
     0 ok, 3 not ok, 4 too few rows.
     """
+    from ml.monitoring import commands
+
     if watch:
-        from ml.monitoring import commands
-
-        commands.run(days, every, port)
-    from ml.monitoring import monitor
-
-    raise typer.Exit(monitor.monitor(days))
+        commands.watch(days, every, port)
+    raise typer.Exit(commands.monitor(days))
 
 
 @app.command()

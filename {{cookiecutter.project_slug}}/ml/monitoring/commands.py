@@ -1,34 +1,92 @@
-"""`ml monitor --watch`: judges the latest window on a schedule and serves its numbers to Prometheus.
+"""`ml monitor`: is the served model still right? Once, or with `--watch` on a schedule.
 
-After each window it removes the answers that are older than journal.keep_days of params.yaml.
-
-Serves: http://127.0.0.1:<port>/metrics (loopback only). A failed run is counted and tried again
-next time.
+Reads: the journal (JOURNAL_URL), serving/champion/, params.yaml (monitor).
+Writes: what `ml.monitoring.monitor` writes. `ml monitor` ends with status 0 ok, 3 a verdict that
+wants action, 4 too few rows. With `--watch` it judges again and again, after each window it removes
+the answers that are older than journal.keep_days of params.yaml.
+Serves (`--watch`): http://127.0.0.1:<port>/metrics (loopback only). A failed run is counted and
+tried again next time.
 """
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+import sqlalchemy as sql
 from prometheus_client import CollectorRegistry, Counter, start_http_server
 from rich.console import Console
 
+from ml.encode import DAY_SECONDS
 from ml.errors import SENTENCE, UserError, printable
 from ml.journal.export import keep_days, prune
-from ml.monitoring.monitor import once
-from ml.monitoring.reports import prometheus
+from ml.journal.scan import Span, latest_rows
+from ml.journal.store import Journal, journal_url
+from ml.monitoring.inputs.reference import load_champion
+from ml.monitoring.monitor import REPORTS, evaluate_window
+from ml.monitoring.reports import alerts, prometheus
+from ml.monitoring.reports.terminal import table
+from ml.monitoring.verdict import EXIT, Verdict
+from ml.params import load_params
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from prometheus_client import Metric
 
+    from ml.params import Monitor
+
 HOUR = 3600.0
 
 
+def monitor(days: float | None) -> int:
+    """Judge the last `days` days.
+
+    Default: monitor.window_days, or the latest monitor.window_rows rows.
+
+    Returns:
+        The exit status of the verdict.
+    """
+    return EXIT[run_once(days).verdict]
+
+
+def run_once(days: float | None) -> Verdict:
+    """Judge the latest window, write everything, alert, and print the table."""
+    settings, console = load_params().monitor, Console(stderr=True)
+    with console.status("Reading the journal"):
+        engine, champion = journal(), load_champion()
+        span = latest_span(engine, days, settings)
+    verdict = evaluate_window(engine, champion, span, settings, console)
+    pages = f"{REPORTS / span.name}/report.html", f"{REPORTS}/index.html"
+    Console().print(table(verdict), *pages, sep="\n", soft_wrap=True)
+    alerts.send(verdict, REPORTS / "alerts.json")
+    return verdict
+
+
+def latest_span(engine: sql.Engine, days: float | None, settings: Monitor) -> Span:
+    """The latest window: by days, or by monitor.window_rows where no days are given."""
+    now = time.time()
+    if days is None and settings.window_rows:
+        return Span(latest_rows(engine, settings.window_rows, now), now)
+    return Span(now - (days or settings.window_days) * DAY_SECONDS, now)
+
+
+def journal() -> sql.Engine:
+    """The journal's engine.
+
+    Raises:
+        UserError: the journal's file is not there yet, or JOURNAL_URL cannot be opened.
+    """
+    address = journal_url()
+    path = sql.make_url(address).database if address.startswith("sqlite") else None
+    if path and not Path(path).is_file():
+        raise UserError(f"{path}: no such file, so nothing was predicted here yet", "make serve")
+    return Journal(address).engine
+
+
 class Latest:
-    """A collector that gives the numbers of the latest verdict, and how often the monitor failed."""
+    """A collector: the numbers of the latest verdict, and how often the monitor failed."""
 
     def __init__(self) -> None:
         self._counters = CollectorRegistry()
@@ -45,7 +103,7 @@ class Latest:
             yield from self.verdict.collect()
 
 
-def run(days: float | None, every: float, port: int) -> NoReturn:
+def watch(days: float | None, every: float, port: int) -> NoReturn:
     """Judge now and every so many hours, until Ctrl-C.
 
     Raises:
@@ -60,24 +118,27 @@ def run(days: float | None, every: float, port: int) -> NoReturn:
         )
     latest, console = Latest(), Console(stderr=True)
     _serve(latest, port)
-    console.print(
-        f"metrics on http://127.0.0.1:{port}/metrics; a window every {every:g} hours; Ctrl-C ends it"
-    )
+    address = f"http://127.0.0.1:{port}/metrics"
+    console.print(f"metrics on {address}; a window every {every:g} hours; Ctrl-C ends it")
     while True:
         started = time.monotonic()
-        try:
-            latest.verdict = prometheus.registry(once(days))
-            latest.runs.inc()
-        except Exception as error:  # a monitor that dies with its database tells nobody that it did
-            latest.failures.inc()
-            words = error.what if isinstance(error, UserError) else str(error)
-            console.print(f"not judged: {printable(words, SENTENCE)}", markup=False)
+        _judge(latest, days, console)
         prune_old(console)
         time.sleep(max(0.0, every * HOUR - (time.monotonic() - started)))
 
 
+def _judge(latest: Latest, days: float | None, console: Console) -> None:
+    try:
+        latest.verdict = prometheus.registry(run_once(days))
+        latest.runs.inc()
+    except Exception as error:  # a monitor that dies with its database tells nobody that it did
+        latest.failures.inc()
+        words = error.what if isinstance(error, UserError) else str(error)
+        console.print(f"not judged: {printable(words, SENTENCE)}", markup=False)
+
+
 def prune_old(console: Console) -> None:
-    """Remove what the journal need not keep; where that fails it is tried again after the next window."""
+    """Remove what the journal need not keep; a failure is tried again after the next window."""
     try:
         if keep_days():
             prune()

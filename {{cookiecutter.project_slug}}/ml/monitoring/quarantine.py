@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ml.atomic import write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ml.journal.scan import Span
 
@@ -34,16 +34,11 @@ def not_quarantined(path: Path = QUARANTINE) -> Callable[[float], bool]:
     return lambda at: not any(start <= at < end for start, end in entries)
 
 
-def add(span: Span, evidence: list[str], path: Path = QUARANTINE) -> None:
+def add(span: Span, evidence: Sequence[str], path: Path = QUARANTINE) -> None:
     """Quarantine a window; again: nothing changes."""
     entries = load(path)
     if any(entry["window"] == span.name for entry in entries):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(
-        path,
-        [
-            *entries,
-            {"start": span.start, "end": span.end, "window": span.name, "evidence": evidence},
-        ],
-    )
+    entry = {"start": span.start, "end": span.end, "window": span.name, "evidence": evidence}
+    write_json(path, [*entries, entry])

@@ -1,4 +1,4 @@
-"""Findings → one verdict, one action, and the evidence in words. Pure: no clock, no files.
+"""Findings → one verdict, one action, and the evidence in words; the form of verdict.json.
 
 | verdict | when | exit |
 |---|---|---|
@@ -8,21 +8,24 @@
 | drift | columns or predictions moved, no loss is shown | 3 |
 | ok | none of it | 0 |
 
-A ticket in one window is a ticket, in two windows in a row a page.
+A ticket in one window is a ticket, in two windows in a row a page. Pure: no clock, no files.
+Run: `python -m ml.monitoring.verdict > docs/verdict.schema.json` writes the JSON schema.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from ml.errors import SENTENCE, printable
+from ml.journal.scan import Labels
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ml.monitoring.finding import Finding, Room
-
+Check = Literal["volume", "quality", "drift", "performance"]
+Severity = Literal["note", "ticket"]
 Tier = Literal["ticket", "page"]
 Word = Literal["ok", "insufficient", "broken", "drift", "decay"]
 Action = Literal["nothing", "wait", "quarantine", "retrain", "investigate", "call"]
@@ -38,12 +41,13 @@ ACTION: dict[Word, Action] = {
 DO: dict[Action, str] = {
     "nothing": "all is well",
     "wait": "too few rows to judge; the next window may have enough",
-    "quarantine": "mend the source of the data; these rows are not trained on (`serving/quarantine.json`)",
+    "quarantine": "mend the source of the data; "
+    "these rows are not trained on (`serving/quarantine.json`)",
     "retrain": "`make retrain`; the gate decides whether the new model is better",
     "investigate": "find out why the data moved; retrain when outcomes get worse",
     "call": "nobody asks for predictions: is the service up, can its clients reach it?",
 }
-_ORDER: tuple[tuple[Room, Word], ...] = (
+_ORDER: tuple[tuple[Check, Word], ...] = (
     ("volume", "insufficient"),
     ("quality", "broken"),
     ("performance", "decay"),
@@ -51,32 +55,137 @@ _ORDER: tuple[tuple[Room, Word], ...] = (
 )
 
 
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+
+class Finding(_Frozen):
+    """One fact about a window. Findings are all that a verdict depends on.
+
+    Args:
+        check: which check found it (`room` in JSON).
+        what: a fixed word for machines, e.g. `missing` or `location`.
+        column: the column it is about, or None.
+        words: the evidence in one plain sentence.
+        value: what was measured.
+        limit: what it was held against.
+        severity: a `ticket` wants action, a `note` is only shown.
+    """
+
+    check: Check = Field(alias="room")
+    what: str
+    column: str | None
+    words: str
+    value: int | float
+    limit: int | float
+    severity: Severity = "ticket"
+
+
+class Performance(_Frozen):
+    """The champion's answers whose outcome has come. In JSON only what is known.
+
+    A window that is too small or broken has `rows` alone; one with too few outcomes has no `value`
+    and no loss.
+    """
+
+    window: str | None = None
+    metric: str | None = None
+    rows: int
+    coverage: float = 0.0
+    median_lag_days: float | None = None
+    value: float | None = None
+    reference: float | None = None
+    loss: float | None = None
+    loss_low: float | None = None
+    loss_high: float | None = None
+
+    @model_serializer(mode="wrap")
+    def _known(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in dump(self).items() if name in self.model_fields_set}
+
+
+class Estimate(_Frozen):
+    """A metric estimated without outcomes, its interval, and the metric's value on the reference.
+
+    `truth` is the metric by outcomes, once they came.
+    """
+
+    kind: Literal["estimate, no outcomes used"] = "estimate, no outcomes used"
+    metric: str
+    value: float
+    low: float
+    high: float
+    reference: float
+    truth: float | None = None
+
+
+class ColumnShift(_Frozen):
+    """How far a column moved (population stability index), and its smallest probability."""
+
+    psi: float
+    p: float
+
+
+class Verdict(_Frozen):
+    """What verdict.json holds. Moments are unix seconds."""
+
+    verdict: Word
+    action: Action
+    tier: Tier | None
+    evidence: tuple[str, ...]
+    window: str
+    start: float
+    end: float
+    judged_at: float
+    rows: int
+    versions: dict[str, int]
+    model: str
+    version: str
+    released_at: str
+    labels: Labels
+    performance: Performance
+    estimate: Estimate | None
+    columns: dict[str, ColumnShift]
+    late: tuple[Performance, ...]
+    findings: tuple[Finding, ...]
+    not_in_report: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The verdict as plain JSON values."""
+        return self.model_dump(by_alias=True)
+
+    @property
+    def tickets(self) -> list[Finding]:
+        """The findings that want action."""
+        return [finding for finding in self.findings if finding.severity == "ticket"]
+
+
 @dataclass(frozen=True)
-class Verdict:
-    """What a window comes to. `findings` hold the evidence, those that decided first."""
+class Decision:
+    """What the findings come to; those that decided stand first."""
 
     verdict: Word
     action: Action
     findings: tuple[Finding, ...]
 
     @property
-    def evidence(self) -> list[str]:
+    def evidence(self) -> tuple[str, ...]:
         """The findings that want action, in words, printable."""
-        return [
+        return tuple(
             printable(finding.words, SENTENCE)
             for finding in self.findings
             if finding.severity == "ticket"
-        ]
+        )
 
 
-def decide(findings: Sequence[Finding]) -> Verdict:
-    """The first room that has a ticket names the verdict: volume, quality, performance, drift."""
+def decide(findings: Sequence[Finding]) -> Decision:
+    """The first check that has a ticket names the verdict: volume, quality, performance, drift."""
     tickets = [finding for finding in findings if finding.severity == "ticket"]
-    rooms, kinds = {finding.room for finding in tickets}, {finding.what for finding in tickets}
-    word: Word = next((word for room, word in _ORDER if room in rooms), "ok")
-    order = [room for room, _ in _ORDER]
-    ordered = sorted(findings, key=lambda f: (f.severity != "ticket", order.index(f.room)))
-    return Verdict(word, _action(word, kinds), tuple(ordered))
+    checks, kinds = {finding.check for finding in tickets}, {finding.what for finding in tickets}
+    word: Word = next((word for check, word in _ORDER if check in checks), "ok")
+    order = [check for check, _ in _ORDER]
+    ordered = sorted(findings, key=lambda f: (f.severity != "ticket", order.index(f.check)))
+    return Decision(word, _action(word, kinds), tuple(ordered))
 
 
 def _action(word: Word, kinds: set[str]) -> Action:
@@ -87,8 +196,23 @@ def _action(word: Word, kinds: set[str]) -> Action:
     return ACTION[word]
 
 
-def tier(verdict: Verdict, before: dict[str, Any] | None) -> Tier | None:
-    """One window with a ticket is a ticket, two in a row a page. `before`: what the window before came to."""
-    if verdict.verdict == "ok" or (verdict.verdict == "insufficient" and verdict.action != "call"):
+def tier(decision: Decision, before: Tier | None) -> Tier | None:
+    """One window with a ticket is a ticket, two in a row a page.
+
+    `before` is the tier of the window before; None also where there was none.
+    """
+    if decision.verdict == "ok":
         return None
-    return "page" if before is not None and before["tier"] is not None else "ticket"
+    if decision.verdict == "insufficient" and decision.action != "call":
+        return None
+    return "ticket" if before is None else "page"
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of verdict.json."""
+    draft = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": draft, **Verdict.model_json_schema()}
+
+
+if __name__ == "__main__":
+    print(json.dumps(schema(), indent=2, ensure_ascii=False))

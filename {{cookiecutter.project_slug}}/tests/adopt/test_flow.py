@@ -22,8 +22,9 @@ from ml.encode import Encoder
 from ml.journal.scan import Span
 from ml.journal.store import journal_url
 from ml.model import STORED_TYPES
+from ml.monitoring.commands import journal
 from ml.monitoring.inputs.reference import load_champion
-from ml.monitoring.monitor import journal, judge
+from ml.monitoring.monitor import evaluate_window
 from ml.params import load_params
 from ml.pipeline import evaluate, export, ingest, split, train, validate
 from ml.pipeline.artifacts import INGESTED, MODELS, load_model
@@ -86,12 +87,12 @@ def test_a_table_is_trained_on_released_and_served(
 
     monkeypatch.setenv("ML_BUNDLE", str(settings.bundle))
     assert score(INGESTED, Path("scored.parquet")) == len(rows)
-    shown = judge(
+    shown = evaluate_window(
         journal(), load_champion(settings.bundle), Span(0.0, time.time()), load_params().monitor
     )
     # the monitor's checks hold on the data of the contract
-    assert shown["verdict"] != "broken", shown["evidence"]
-    assert shown["rows"] == len(rows) + 1
+    assert shown.verdict != "broken", shown.evidence
+    assert shown.rows == len(rows) + 1
     assert Path("reports/monitoring/index.html").is_file()
 
 

@@ -15,10 +15,12 @@ from ml.contract import Contract, contract_json
 from ml.dataset.frame import encode_frame, rows_of_frame, target_codes
 from ml.encode import Encoder
 from ml.journal.records import Record
+from ml.journal.scan import Labels
 from ml.journal.store import Journal
 from ml.metrics import answers, score
 from ml.model import make_model
 from ml.monitoring.inputs.reference import Champion, load_champion
+from ml.monitoring.verdict import Performance, Verdict
 from ml.params import Params, load_params
 from ml.pipeline.evaluate import reference
 
@@ -176,3 +178,30 @@ def record(
 
 def _shares(answer: NDArray[Any], classes: tuple[str, ...]) -> str:
     return json.dumps({name: float(a) for name, a in zip(classes, answer, strict=True)})
+
+
+def verdict_of(**fields: Any) -> Verdict:
+    """A verdict as verdict.json may hold it, with these fields; their text is not validated."""
+    usual: dict[str, Any] = {
+        "verdict": "ok",
+        "action": "nothing",
+        "tier": None,
+        "evidence": (),
+        "window": "w",
+        "start": 0.0,
+        "end": 86400.0,
+        "judged_at": 86400.0,
+        "rows": 900,
+        "versions": {"3": 900},
+        "model": "leavers",
+        "version": "3",
+        "released_at": "2026-09-01T00:00:00+00:00",
+        "labels": Labels(),
+        "performance": Performance(rows=0),
+        "estimate": None,
+        "columns": {},
+        "late": (),
+        "findings": (),
+        "not_in_report": (),
+    }
+    return Verdict.model_construct(**(usual | fields))

@@ -26,7 +26,7 @@ from ml.metrics import answers
 from ml.model import make_model
 from ml.monitoring.inputs.reference import Champion, champion_of
 from ml.monitoring.inputs.window import read_window
-from ml.monitoring.monitor import examined
+from ml.monitoring.monitor import run_checks
 from ml.monitoring.verdict import decide
 from ml.params import Params
 from ml.pipeline.evaluate import reference
@@ -143,11 +143,12 @@ def test_the_first_years_own_weeks_are_quiet_and_the_second_years_growth_is_foun
         window = read_window(
             journal.engine, Span(seconds, seconds + 7 * 86_400), contract, champion.profiles, "1"
         )
-        numbers, findings = examined(window, champion, settings)
-        verdict = decide(findings)
+        checked = run_checks(window, champion, settings)
+        verdict = decide(checked.findings)
         if verdict.verdict != "insufficient":
             verdicts[(start + pd.Timedelta(days=3)).year].append(verdict.verdict)
-        r2 = numbers["performance"].get("value", np.nan)
+        r2 = checked.performance.value
+        r2 = np.nan if r2 is None else r2
         shown.add_row(
             f"{start:%Y-%m-%d}",
             f"{len(window)}",

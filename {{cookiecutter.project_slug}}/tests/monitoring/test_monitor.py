@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from ml.errors import UserError
-from ml.monitoring.monitor import monitor
+from ml.monitoring.commands import monitor
 from tests.monitoring.conftest import DAY, World, customers, record
 
 

@@ -23,7 +23,7 @@ from ruamel.yaml import YAML
 
 from ml.journal.scan import Span
 from ml.monitoring.commands import Latest
-from ml.monitoring.monitor import judge
+from ml.monitoring.monitor import evaluate_window
 from ml.monitoring.reports.prometheus import registry
 from ml.serving.metrics import Metrics
 from tests.monitoring.conftest import DAY, NOW, World, customers, record
@@ -134,7 +134,9 @@ def service() -> Iterator[int]:
 def watched(world: World, champion: Any) -> Iterator[int]:
     """The monitor's page over a real verdict."""
     record(world, customers(600, 51, charge=81), labelled=0.6)
-    shown = judge(world.journal.engine, champion, Span(NOW - 30 * DAY, NOW), world.params.monitor)
+    shown = evaluate_window(
+        world.journal.engine, champion, Span(NOW - 30 * DAY, NOW), world.params.monitor
+    )
     latest, pages = Latest(), CollectorRegistry()
     latest.verdict = registry(shown)
     latest.runs.inc()

@@ -15,7 +15,8 @@ import pytest
 from ml.journal.scan import Span, latest_rows
 from ml.monitoring import quarantine
 from ml.monitoring.inputs.reference import Champion
-from ml.monitoring.monitor import REPORTS, judge
+from ml.monitoring.monitor import REPORTS, evaluate_window
+from ml.monitoring.verdict import Verdict
 from tests.monitoring.conftest import DAY, NOW, World, customers, record
 from tests.monitoring.test_operations import free_port
 
@@ -27,9 +28,9 @@ def week(number: int) -> Span:
     return Span(NOW - number * WEEK, NOW - (number - 1) * WEEK)
 
 
-def judged(world: World, champion: Champion, span: Span, frame: Any, **more: Any) -> dict[str, Any]:
+def judged(world: World, champion: Champion, span: Span, frame: Any, **more: Any) -> Verdict:
     record(world, frame, span.start, span.end, **more)
-    return judge(world.journal.engine, champion, span, world.params.monitor)
+    return evaluate_window(world.journal.engine, champion, span, world.params.monitor)
 
 
 @pytest.mark.slow
@@ -38,8 +39,8 @@ def test_two_moved_weeks_in_a_row_page(world: World, champion: Champion) -> None
         judged(world, champion, week(n), customers(600, n, charge=c))
         for n, c in ((4, 64), (3, 81), (2, 81))
     ]
-    assert [shown["tier"] for shown in told] == [None, "ticket", "page"]
-    words = told[1]["evidence"][0]
+    assert [shown.tier for shown in told] == [None, "ticket", "page"]
+    words = told[1].evidence[0]
     assert words.startswith("`charge` rose from 6")
     assert words.endswith("most important feature")
     assert "(median), PSI 0." in words
@@ -50,17 +51,17 @@ def test_late_outcomes_judge_the_week_they_belong_to(world: World, champion: Cha
     frame = customers(800, 61, concept=0.9)
     ids = record(world, frame, week(3).start, week(3).end)
     engine, settings = world.journal.engine, world.params.monitor
-    first = judge(engine, champion, week(3), settings)
-    assert first["verdict"] == "ok"  # nothing shows without outcomes
+    first = evaluate_window(engine, champion, week(3), settings)
+    assert first.verdict == "ok"  # nothing shows without outcomes
     world.journal.add_labels(zip(ids, frame["left"], strict=True), at=NOW)
     second = judged(world, champion, week(2), customers(600, 62))
-    assert second["verdict"] == "decay"
-    assert week(3).name in second["evidence"][0]
+    assert second.verdict == "decay"
+    assert week(3).name in second.evidence[0]
     settled = json.loads((REPORTS / week(3).name / "verdict.json").read_text())
     assert settled["estimate"]["truth"] == pytest.approx(settled["performance"]["value"])
     assert settled["performance"]["median_lag_days"] > 13
     third = judged(world, champion, week(1), customers(600, 63))
-    assert (third["verdict"], third["late"]) == ("ok", [])  # told once
+    assert (third.verdict, third.late) == ("ok", ())  # told once
 
 
 @pytest.mark.slow
@@ -70,23 +71,23 @@ def test_a_schedule_of_overlapping_windows_does_not_hide_a_former_one(
     frame = customers(600, 72, concept=0.9)
     ids = record(world, frame, week(2).start, week(2).end)
     engine, settings = world.journal.engine, world.params.monitor
-    shown = judge(engine, champion, week(2), settings)
+    shown = evaluate_window(engine, champion, week(2), settings)
     for hour in range(20):  # since then, every hour a window of a week
         folder = REPORTS / f"overlapping--{hour}"
         folder.mkdir()
         (folder / "verdict.json").write_text(
-            json.dumps(shown | {"end": week(2).end + 3600 * (hour + 1)})
+            json.dumps(shown.as_json() | {"end": week(2).end + 3600 * (hour + 1)})
         )
     world.journal.add_labels(zip(ids, frame["left"], strict=True), at=NOW)
-    assert judged(world, champion, week(1), customers(600, 73))["verdict"] == "decay"
+    assert judged(world, champion, week(1), customers(600, 73)).verdict == "decay"
 
 
 @pytest.mark.slow
 def test_too_few_answers_of_a_new_champion_are_not_tested(world: World, champion: Champion) -> None:
     record(world, customers(600, 74), week(1).start, week(1).end, version="2")
     shown = judged(world, champion, week(1), customers(20, 75, charge=200))
-    assert "charge" in shown["columns"]
-    assert "prediction" not in shown["columns"]
+    assert "charge" in shown.columns
+    assert "prediction" not in shown.columns
 
 
 @pytest.mark.slow
@@ -95,11 +96,11 @@ def test_a_broken_week_is_quarantined_once_and_not_tested_for_drift(
 ) -> None:
     frame = customers(600, 64)
     shown = judged(world, champion, week(2), frame.assign(charge=frame["charge"] * 100))
-    judge(world.journal.engine, champion, week(2), world.params.monitor)
+    evaluate_window(world.journal.engine, champion, week(2), world.params.monitor)
     (entry,) = quarantine.load()
     assert (entry["start"], entry["end"]) == (week(2).start, week(2).end)
     assert "another unit" in " ".join(entry["evidence"])
-    assert {finding["room"] for finding in shown["findings"]} == {"quality"}
+    assert {finding.check for finding in shown.findings} == {"quality"}
     fit = quarantine.not_quarantined()
     assert not fit(week(2).start + DAY)
     assert fit(week(1).start)
@@ -112,14 +113,17 @@ def test_all_traffic_moves_columns_and_only_the_champions_answers_are_judged(
     frame = customers(600, 65)
     record(world, frame, week(2).start, week(2).start + DAY, version="2", labelled=1.0)
     shown = judged(world, champion, week(2), customers(400, 66), labelled=1.0)
-    assert shown["rows"] == 1000
-    assert shown["versions"] == {"2": 600, "3": 400}
-    assert shown["performance"]["rows"] == 400
+    assert shown.rows == 1000
+    assert shown.versions == {"2": 600, "3": 400}
+    assert shown.performance.rows == 400
 
 
 def test_no_rows_is_an_alarm_of_its_own(world: World, champion: Champion) -> None:
-    told = [judge(world.journal.engine, champion, week(n), world.params.monitor) for n in (2, 1)]
-    assert [(s["verdict"], s["action"], s["tier"]) for s in told] == [
+    told = [
+        evaluate_window(world.journal.engine, champion, week(n), world.params.monitor)
+        for n in (2, 1)
+    ]
+    assert [(s.verdict, s.action, s.tier) for s in told] == [
         ("insufficient", "call", "ticket"),
         ("insufficient", "call", "page"),
     ]

@@ -1,1 +1,9 @@
-"""What is checked in a window."""
+"""What is checked in a window, in this order.
+
+quality.py          is the data sound
+drift.py            which columns moved
+explain.py          a column's shift in words
+performance.py      how good the answers were, by outcomes
+estimate.py         how good they may be, before outcomes
+delayed_labels.py   former windows whose outcomes came late
+"""

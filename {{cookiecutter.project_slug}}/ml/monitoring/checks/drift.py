@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ml.monitoring.checks.explain import explain
-from ml.monitoring.finding import Finding
 from ml.monitoring.statistics.column_tests import Shift, shift
 from ml.monitoring.statistics.multiple_testing import rejected
+from ml.monitoring.verdict import Finding
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,7 +58,14 @@ def _finding(
     best = _most_informative(tests, which)
     test, effect = tests.names[best], float(min(tests.effect[best], 99.0))
     words = explain(name, test, float(tests.psi), int(tests.cell), window, champion)
-    return Finding("drift", test, name, words, effect, float(tests.p[best]))
+    return Finding(
+        check="drift",
+        what=test,
+        column=name,
+        words=words,
+        value=effect,
+        limit=float(tests.p[best]),
+    )
 
 
 def _most_informative(tests: Shift, which: NDArray[np.bool_]) -> int:

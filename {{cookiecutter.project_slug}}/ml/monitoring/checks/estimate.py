@@ -10,7 +10,7 @@ Elkan 2002).
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from scipy import stats
 from ml.dataset.frame import encode_frame
 from ml.encode import Encoder
 from ml.metrics import measure
-from ml.monitoring.finding import Finding
+from ml.monitoring.verdict import Estimate, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,24 +41,8 @@ REACH = 2.0  # standard errors either side of the estimate: 95 % of windows
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """An estimated metric, its interval, and the metric's value on the reference. `truth` once outcomes came."""
-
-    metric: str
-    value: float
-    low: float
-    high: float
-    reference: float
-    truth: float | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """The estimate as plain JSON values, said to be one."""
-        return {"kind": "estimate, no outcomes used", **asdict(self)}
-
-
-@dataclass(frozen=True)
 class Fitted:
-    """What is learnt from the reference, once: the estimator, how far it reaches either side, the metric there."""
+    """What is fitted on the reference: the estimator, its reach to either side, the metric there."""
 
     metric: str
     estimator: Estimator
@@ -73,7 +57,7 @@ def fitted(champion: Champion) -> Fitted:
 
 
 def estimate(window: Window, champion: Champion) -> Estimate | None:
-    """The window's metric as estimated from its rows alone; None where reference or window are too small."""
+    """The window's metric estimated from its rows alone; None where too few rows are there."""
     if len(champion.outcome) < MIN_ROWS or not window.mine.any():
         return None
     made = fitted(champion)
@@ -85,7 +69,14 @@ def estimate(window: Window, champion: Champion) -> Estimate | None:
     known = window.mine & ~np.isnan(window.outcome)
     value, reach = made.estimator(inputs), made.reach(inputs)
     truth = _truth(made.metric, window.outcome[known], window.answer[known])
-    return Estimate(made.metric, value, value - reach, value + reach, made.reference, truth)
+    return Estimate(
+        metric=made.metric,
+        value=value,
+        low=value - reach,
+        high=value + reach,
+        reference=made.reference,
+        truth=truth,
+    )
 
 
 def _truth(metric: str, outcome: Floats, answer: Floats) -> float | None:
@@ -126,7 +117,10 @@ def _halves(rows: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
 
 
 def calibration(answer: Floats, outcome: NDArray[np.int64]) -> Callable[[Floats], Floats]:
-    """Isotonic calibration of each class's probability, summed to 1. answer: (n, classes); outcome: codes."""
+    """Isotonic calibration of each class's probability, scaled to a sum of 1.
+
+    answer: (n, classes); outcome: codes.
+    """
     from sklearn.isotonic import IsotonicRegression
 
     codes = [1] if answer.shape[1] == 2 else list(range(answer.shape[1]))
@@ -259,16 +253,31 @@ def _loss_model(x: Floats, error: Floats) -> Callable[[Floats], Floats]:
     return lambda new: np.maximum(model.predict(new), 1e-12)
 
 
-def estimate_findings(found: Estimate, settings: Monitor) -> list[Finding]:
-    """A note where the estimate lies beyond the tolerated loss; never a ticket, for it is no measurement."""
-    worse = -1.0 if found.metric in ("mae", "rmse", "log_loss", "brier") else 1.0
-    edge = found.high if worse > 0 else found.low
-    if worse * (found.reference - edge) <= settings.max_loss:
+def estimate_findings(estimated: Estimate | None, settings: Monitor) -> list[Finding]:
+    """A note where the estimate lies beyond the tolerated loss.
+
+    Never a ticket, for it is no measurement.
+    """
+    if estimated is None:
         return []
+    worse = -1.0 if estimated.metric in ("mae", "rmse", "log_loss", "brier") else 1.0
+    edge = estimated.high if worse > 0 else estimated.low
+    if worse * (estimated.reference - edge) <= settings.max_loss:
+        return []
+    interval = f"({estimated.low:.3f} to {estimated.high:.3f})"
     words = (
-        f"estimated {found.metric} {found.value:.3f} ({found.low:.3f} to {found.high:.3f}), {found.reference:.3f} in "
-        "the reference; an estimate from the rows alone, to be settled by outcomes"
+        f"estimated {estimated.metric} {estimated.value:.3f} {interval}, "
+        f"{estimated.reference:.3f} in the reference; an estimate from the rows alone, "
+        "to be settled by outcomes"
     )
     return [
-        Finding("performance", "estimated_loss", None, words, found.value, found.reference, "note")
+        Finding(
+            check="performance",
+            what="estimated_loss",
+            column=None,
+            words=words,
+            value=estimated.value,
+            limit=estimated.reference,
+            severity="note",
+        )
     ]

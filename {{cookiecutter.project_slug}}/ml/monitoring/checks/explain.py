@@ -1,4 +1,4 @@
-"""A column's shift in plain words: from what to what, how large, and how much it matters to the model."""
+"""A column's shift in words: from what to what, how large, how much it matters to the model."""
 
 from __future__ import annotations
 
@@ -38,12 +38,14 @@ def explain(name: str, test: str, psi: float, cell: int, window: Window, champio
     """One sentence about the column whose test is rejected."""
     profile = champion.profiles[name]
     if test == "missing":
-        change = f"`{name}` is missing in {_missing(name, window):.1%} of the rows, was in {_was_missing(profile):.1%}"
+        now, before = _missing(name, window), _was_missing(profile)
+        change = f"`{name}` is missing in {now:.1%} of the rows, was in {before:.1%}"
     elif test == "new_level":
         names = ", ".join(
             f'"{printable(level)}"' for level, _ in window.columns[name].unlisted.most_common(3)
         )
-        change = f"`{name}`: {_share(name, cell=-1, window=window):.1%} of the rows hold levels never seen ({names})"
+        share = _share(name, cell=-1, window=window)
+        change = f"`{name}`: {share:.1%} of the rows hold levels never seen ({names})"
     elif profile.levels:
         change = _level(name, cell, window, champion)
     else:
@@ -86,7 +88,8 @@ def _level(name: str, cell: int, window: Window, champion: Champion) -> str:
     profile = champion.profiles[name]
     before, now = profile.cells[cell] / max(profile.rows, 1), _share(name, cell, window)
     verb = "rose" if now > before else "fell"
-    return f"`{name}`: {_level_name(name, cell, champion)} {verb} from {before:.1%} to {now:.1%} of the rows"
+    level = _level_name(name, cell, champion)
+    return f"`{name}`: {level} {verb} from {before:.1%} to {now:.1%} of the rows"
 
 
 def _level_name(name: str, cell: int, champion: Champion) -> str:
@@ -102,7 +105,8 @@ def _number(name: str, test: str, window: Window, champion: Champion) -> str:
     before, now = _numbers(name, window, champion)
     a, b = np.nanquantile(before, [0.25, 0.5, 0.75]), np.nanquantile(now, [0.25, 0.5, 0.75])
     if test in ("wider", "narrower"):
-        return f"`{name}` became {test}: its middle half spans {_g(b[2] - b[0])} instead of {_g(a[2] - a[0])}"
+        spans = f"spans {_g(b[2] - b[0])} instead of {_g(a[2] - a[0])}"
+        return f"`{name}` became {test}: its middle half {spans}"
     if a[1] == b[1] or test in ("shape", "cell"):
         return f"`{name}` changed its shape (median {_g(a[1])} before, {_g(b[1])} now)"
     return f"`{name}` {'rose' if b[1] > a[1] else 'fell'} from {_g(a[1])} to {_g(b[1])} (median)"

@@ -1,4 +1,4 @@
-"""How good were the champion's answers whose outcome has come? By cohort: the rows predicted in one window.
+"""How good the champion's answers were, by outcomes. A cohort: the rows predicted in one window.
 
 Decay is a loss of the contract's metric whose interval excludes the tolerated one
 (`monitor.max_loss`). The interval is the bootstrap's (Efron 1979) on both sides, the window's and
@@ -16,10 +16,10 @@ from scipy import stats
 
 from ml.encode import DAY_SECONDS
 from ml.metrics import measure
-from ml.monitoring.finding import Finding
 from ml.monitoring.statistics.column_tests import shift
 from ml.monitoring.statistics.multiple_testing import rejected
 from ml.monitoring.statistics.profile import Profile, number_profile, tally
+from ml.monitoring.verdict import Finding, Performance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,7 +38,10 @@ RESAMPLED_ROWS = 2_000  # of a larger sample; its standard error is scaled
 
 @dataclass(frozen=True)
 class Cohort:
-    """The champion's predictions of one window: those with an outcome (n,), of `rows` in all; `lag` in seconds."""
+    """The champion's predictions of one window with an outcome (n,), of `rows` in all.
+
+    `lag` is in seconds.
+    """
 
     window: str
     rows: int
@@ -87,10 +90,21 @@ def _reference_deviation(champion: Champion) -> float:
     return deviation(champion.metric, champion.outcome, champion.answer)
 
 
+@dataclass(frozen=True)
+class Loss:
+    """The metric's loss against the reference, and its interval."""
+
+    value: float
+    reference: float
+    loss: float
+    loss_low: float
+    loss_high: float
+
+
 def performance(
     group: Cohort, champion: Champion, settings: Monitor
-) -> tuple[dict[str, Any], list[Finding]]:
-    """What the cohort's labels say: the numbers for verdict.json, and the findings."""
+) -> tuple[Performance, list[Finding]]:
+    """What the cohort's outcomes say: the numbers for verdict.json, and the findings."""
     numbers: dict[str, Any] = {
         "window": group.window,
         "metric": champion.metric,
@@ -100,12 +114,12 @@ def performance(
     }
     loss = _loss(group, champion, settings) if len(group.outcome) >= MIN_LABELLED else None
     if loss is None:
-        return numbers, []
-    numbers |= loss
-    return numbers, [*_decay(numbers, settings), *_bias(group, champion, settings)]
+        return Performance(**numbers), []
+    findings = [*_decay(loss, group, champion, settings), *_bias(group, champion, settings)]
+    return Performance(**numbers, **vars(loss)), findings
 
 
-def _loss(group: Cohort, champion: Champion, settings: Monitor) -> dict[str, float] | None:
+def _loss(group: Cohort, champion: Champion, settings: Monitor) -> Loss | None:
     """The metric's loss against the reference with its interval; None where it has no value."""
     is_classification = champion.contract.is_classification
     outcome = group.outcome.astype(np.int64) if is_classification else group.outcome
@@ -120,43 +134,52 @@ def _loss(group: Cohort, champion: Champion, settings: Monitor) -> dict[str, flo
     error = independent * np.sqrt(inflations.max())
     reach = float(stats.t.ppf(1 - settings.false_alarm, min(freedom, 1e9)) * error)
     loss = then - now
-    interval = {"loss": loss, "loss_low": loss - reach, "loss_high": loss + reach}
-    return {"value": now, "reference": then, **interval}
+    return Loss(now, then, loss, loss - reach, loss + reach)
 
 
 @lru_cache(maxsize=2)
 def _error_profile(champion: Champion) -> Profile:
-    found = errors(champion.outcome, champion.answer, champion.contract)
-    return number_profile("error", found, champion.contract.time is not None)
+    error = errors(champion.outcome, champion.answer, champion.contract)
+    return number_profile("error", error, champion.contract.time is not None)
 
 
-def _decay(shown: dict[str, Any], settings: Monitor) -> list[Finding]:
-    if shown["loss_low"] <= settings.max_loss:
+def _decay(loss: Loss, group: Cohort, champion: Champion, settings: Monitor) -> list[Finding]:
+    if loss.loss_low <= settings.max_loss:
         return []
     words = (
-        f"{shown['metric']} fell from {shown['reference']:.3f} to {shown['value']:.3f} on {shown['rows']:,} outcomes: "
-        f"a loss of {shown['loss_low']:.3f} to {shown['loss_high']:.3f}, {settings.max_loss:g} is tolerated"
+        f"{champion.metric} fell from {loss.reference:.3f} to {loss.value:.3f} "
+        f"on {len(group.outcome):,} outcomes: a loss of {loss.loss_low:.3f} to {loss.loss_high:.3f}, "
+        f"{settings.max_loss:g} is tolerated"
     )
-    return [Finding("performance", "decay", None, words, shown["loss"], settings.max_loss)]
+    return [
+        Finding(
+            check="performance",
+            what="decay",
+            column=None,
+            words=words,
+            value=loss.loss,
+            limit=settings.max_loss,
+        )
+    ]
 
 
 def _bias(group: Cohort, champion: Champion, settings: Monitor) -> list[Finding]:
-    """The errors moved: the model answers too high or too low, though it may rank as well as ever."""
-    found = errors(group.outcome, group.answer, champion.contract)
+    """The errors moved: the answers are too high or too low, though the metric may hold."""
+    error = errors(group.outcome, group.answer, champion.contract)
     profile = _error_profile(champion)
-    made = shift(profile, tally(profile, found))
-    which = rejected([made], settings.false_alarm, settings.min_psi)[0]
-    if not which[made.names.index("location")]:
+    tests = shift(profile, tally(profile, error))
+    which = rejected([tests], settings.false_alarm, settings.min_psi)[0]
+    if not which[tests.names.index("location")]:
         return []
     before = errors(champion.outcome, champion.answer, champion.contract).mean()
     return [
         Finding(
-            "drift",
-            "bias",
-            None,
-            _means(group, champion.contract),
-            float(found.mean()),
-            float(before),
+            check="drift",
+            what="bias",
+            column=None,
+            words=_means(group, champion.contract),
+            value=float(error.mean()),
+            limit=float(before),
         )
     ]
 
@@ -165,10 +188,13 @@ def _means(group: Cohort, contract: Contract) -> str:
     outcome, answer = group.outcome, group.answer
     match contract.target.task:
         case "regression":
-            return f"outcomes are {outcome.mean():.4g} on average, the answers were {answer[:, 0].mean():.4g}"
+            answered = answer[:, 0].mean()
+            return f"outcomes are {outcome.mean():.4g} on average, the answers were {answered:.4g}"
         case "binary":
             name = contract.target.classes[-1]
-            return f'{outcome.mean():.1%} of the outcomes are "{name}", the answers expected {answer[:, 1].mean():.1%}'
+            seen, expected = outcome.mean(), answer[:, 1].mean()
+            return f'{seen:.1%} of the outcomes are "{name}", the answers expected {expected:.1%}'
         case "multiclass":
             right = (answer.argmax(axis=1) == outcome).mean()
-            return f"{right:.1%} of the answers are right, they themselves expected {answer.max(axis=1).mean():.1%}"
+            expected = answer.max(axis=1).mean()
+            return f"{right:.1%} of the answers are right, they themselves expected {expected:.1%}"

@@ -13,29 +13,49 @@ import numpy as np
 
 from ml.contract import Categorical, Contract
 from ml.errors import printable
-from ml.monitoring.checks.units import unit_change
-from ml.monitoring.finding import Finding
+from ml.monitoring.verdict import Finding
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ml.monitoring.inputs.reference import Champion
     from ml.monitoring.inputs.window import Column, Window
     from ml.monitoring.statistics.profile import Profile
 
+    Floats = NDArray[np.float64]
+
 CONSTANT = 0.99  # share of one value in the reference from which a constant window is no surprise
 CHANCE = 1e-6  # of a healthy window that holds one value only
+
+FACTORS = (  # of a unit to another: cents, minutes, thousands
+    10.0,
+    12.0,
+    24.0,
+    60.0,
+    100.0,
+    1000.0,
+    3600.0,
+    1e6,
+)
+QUANTILES = np.linspace(0.1, 0.9, 9)
+TOLERANCE = 0.12  # of each decile's logarithm, in units of ln 10
+PARTIAL = 0.05  # share of the rows that must be beyond the reference's range
+# probability below which so many rows beyond it are no accident of a short reference
+BY_CHANCE = 1e-6
+MIN_VALUES = 30
 
 
 def quality(window: Window, champion: Champion, max_faulty: float) -> list[Finding]:
     """Findings about the window's columns and about repeated rows; shares are of the window's rows."""
-    contract, found = champion.contract, list[Finding]()
+    contract, findings = champion.contract, list[Finding]()
     for name in champion.contract.names:
         if name not in champion.profiles:
             continue  # the column that orders rows in time
         column, profile = window.columns[name], champion.profiles[name]
-        found += _shares(name, column, profile, contract, champion, max_faulty)
-        found += _constant(name, column, profile)
-        found += _unit(name, window, champion)
-    return found + _repeated(window, champion, max_faulty)
+        findings += _shares(name, column, profile, contract, champion, max_faulty)
+        findings += _constant(name, column, profile)
+        findings += _unit(name, window, champion)
+    return findings + _repeated(window, champion, max_faulty)
 
 
 def _shares(
@@ -65,11 +85,11 @@ def _shares(
             ("unlisted", float(column.tally.cells[-1]), profile.cells[-1] / before, words)
         )
     elif not profile.levels:
-        words = f"of its values lie beyond the contract's range (here {column.low:g} to {column.high:g})"
+        here = f"here {column.low:g} to {column.high:g}"
+        words = f"of its values lie beyond the contract's range ({here})"
         faults.append(("out_of_range", column.outside, _outside(name, champion) / before, words))
     return [
-        Finding(
-            "quality",
+        _finding(
             what,
             name,
             f"`{name}`: {n / rows:.1%} {words}, {then:.1%} in the reference",
@@ -79,6 +99,10 @@ def _shares(
         for what, n, then, words in faults
         if n / rows > (limit := then + max_faulty)
     ]
+
+
+def _finding(what: str, column: str | None, words: str, value: float, limit: float) -> Finding:
+    return Finding(check="quality", what=what, column=column, words=words, value=value, limit=limit)
 
 
 def _names(column: Column) -> str:
@@ -112,8 +136,11 @@ def _constant(name: str, column: Column, profile: Profile) -> list[Finding]:
     if not same or usual > CONSTANT or usual ** (rows / inflation) > CHANCE:
         return []
     value = f" ({column.low:g})" if not profile.levels else ""
-    words = f"`{name}`: every row holds the same value{value}, the reference's commonest had {usual:.1%}"
-    return [Finding("quality", "constant", name, words, 1.0, CONSTANT)]
+    words = (
+        f"`{name}`: every row holds the same value{value}, "
+        f"the reference's commonest had {usual:.1%}"
+    )
+    return [_finding("constant", name, words, 1.0, CONSTANT)]
 
 
 def _unit(name: str, window: Window, champion: Champion) -> list[Finding]:
@@ -126,17 +153,73 @@ def _unit(name: str, window: Window, champion: Champion) -> list[Finding]:
     if found is None:
         return []
     factor, share = found
-    told = f"{factor:g}" if factor >= 1 else f"1/{1 / factor:g}"
-    words = f"`{name}`: {share:.0%} of its values are {told} times what the reference holds: another unit?"
-    return [Finding("quality", "unit", name, words, factor, 1.0)]
+    times = f"{factor:g}" if factor >= 1 else f"1/{1 / factor:g}"
+    words = (
+        f"`{name}`: {share:.0%} of its values are {times} times what the reference holds: "
+        "another unit?"
+    )
+    return [_finding("unit", name, words, factor, 1.0)]
 
 
 def _repeated(window: Window, champion: Champion, max_faulty: float) -> list[Finding]:
-    """Rows sent again. More rows repeat by chance in a larger window: the allowance grows with it."""
+    """Rows sent again. A larger window repeats more by chance: the allowance grows with it."""
     rows = window.marks
     share = 1 - len(np.unique(rows)) / len(rows)
     usual = min(1.0, champion.repeated * max(1.0, len(rows) / len(champion.reference)))
     if share <= usual + max_faulty:
         return []
     words = f"{share:.1%} of the rows repeat an earlier one, {usual:.1%} would be usual"
-    return [Finding("quality", "repeated", None, words, share, usual + max_faulty)]
+    return [_finding("repeated", None, words, share, usual + max_faulty)]
+
+
+def unit_change(before: Floats, now: Floats) -> tuple[float, float] | None:
+    """The factor between two samples of a column and the share of rows that it explains, or None.
+
+    A changed unit makes numbers a round factor of what they were. All rows: every decile is the
+    factor times what it was, within `TOLERANCE`. Some rows: at least `PARTIAL` of them lie beyond the reference's range, more than chance explains, and divided by the factor
+    their typical size is an ordinary one (in the middle half of the reference's).
+    """
+    if min(len(before), len(now)) < MIN_VALUES:
+        return None
+    return _all_rows(before, now) or _some_rows(before, now)
+
+
+def _all_rows(before: Floats, now: Floats) -> tuple[float, float] | None:
+    then, here = np.abs(np.quantile(before, QUANTILES)), np.abs(np.quantile(now, QUANTILES))
+    nonzero = (then > 0) & (here > 0)
+    if nonzero.sum() < len(QUANTILES) / 2 or _spread(before) == 0:
+        return None
+    ratio = np.log10(here[nonzero] / then[nonzero])
+    for factor in FACTORS:
+        for sign in (1, -1):
+            if (np.abs(ratio - sign * np.log10(factor)) < TOLERANCE).all():
+                return factor**sign, 1.0
+    return None
+
+
+def _spread(values: Floats) -> float:
+    return float(np.ptp(np.quantile(values, QUANTILES)))
+
+
+def _some_rows(before: Floats, now: Floats) -> tuple[float, float] | None:
+    beyond = now[(now < before.min()) | (now > before.max())]
+    if len(beyond) < PARTIAL * len(now) or _is_chance(len(beyond), len(now), len(before)):
+        return None
+    low, middle, high = np.quantile(np.abs(before), (0.25, 0.5, 0.75))
+    typical = float(np.median(np.abs(beyond)))
+    fitting = [factor for factor in FACTORS if low < high and low <= typical / factor <= high]
+    if not fitting:
+        return None
+    factor = min(fitting, key=lambda factor: abs(np.log(typical / factor / middle)))
+    return factor, len(beyond) / len(now)
+
+
+def _is_chance(beyond: int, n: int, m: int) -> bool:
+    """Whether so many of n rows leave the range of m earlier ones now and then.
+
+    The share of a continuous distribution outside the range of m draws is Beta(2, m - 1) (Wilks
+    1941).
+    """
+    from scipy.stats import betabinom
+
+    return bool(betabinom.sf(beyond - 1, n, 2, m - 1) > BY_CHANCE)

@@ -1,1 +1,6 @@
-"""What a window's checks read."""
+"""What a window's checks read.
+
+reference.py   the champion, its held-out rows and their profiles
+columns.py     columns of either side as arrays
+window.py      the journal's rows of a span, read once and summed up
+"""

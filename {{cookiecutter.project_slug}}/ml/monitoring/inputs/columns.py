@@ -1,4 +1,4 @@
-"""Columns of the journal or of the reference as arrays that can be tallied: numbers, or places in a list of levels."""
+"""Columns of the journal or the reference as arrays: numbers, or places in a list of levels."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PREDICTION = "prediction"
 
 @dataclass(frozen=True)
 class Watched:
-    """A column that is tallied: `levels` are its listed ones, empty for a number (a text's is its length)."""
+    """A column that is tallied: its listed `levels`, none for a number (of a text: its length)."""
 
     name: str
     column: Column | None  # None: the prediction itself
@@ -47,7 +47,7 @@ def _levels(column: Column) -> tuple[Any, ...]:
 def of_column(
     column: pa.ChunkedArray | pa.Array, what: Watched
 ) -> NDArray[np.float64] | NDArray[np.int64]:
-    """Numbers with NaN for missing, or codes: a place in `levels`, len(levels) unlisted, -1 missing."""
+    """Numbers, NaN missing; or codes: a place in `levels`, len(levels) unlisted, -1 missing."""
     if what.levels:
         place = pc.index_in(column, pa.array(what.levels)).fill_null(len(what.levels))
         return np.where(column.is_null(), -1, place).astype(np.int64)
@@ -66,7 +66,7 @@ def _days(column: pa.ChunkedArray | pa.Array) -> NDArray[np.float64]:
 def of_prediction(
     prediction: NDArray[np.float64], answer: NDArray[np.float64], contract: Contract
 ) -> NDArray[np.float64] | NDArray[np.int64]:
-    """The prediction as a column: the value, the positive class's probability, or the class's place."""
+    """The prediction as a column: a value, the positive class's probability, or the class's place."""
     if contract.target.task == "multiclass":
         return np.where(np.isnan(prediction), -1, prediction).astype(np.int64)
     return answer[:, -1]
@@ -75,7 +75,7 @@ def of_prediction(
 def profiles(
     reference: pd.DataFrame, answer: NDArray[np.float64], contract: Contract
 ) -> dict[str, Profile]:
-    """The profile of every watched column of the reference rows, which are in order of time if there is one."""
+    """The profile of every watched column; the reference rows are in order of time, if any."""
     ordered = contract.time is not None
     made: dict[str, Profile] = {}
     columns = columns_of(reference, contract)
@@ -105,7 +105,7 @@ def columns_of(
 
 
 def row_marks(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
-    """A number for each row that equal rows share (and different ones almost never), to count repeated rows."""
+    """A number for each row that equal rows share (different ones almost never)."""
     rng = np.random.default_rng(0)
     marks = np.zeros(len(next(iter(columns.values()))))
     for name in sorted(columns):

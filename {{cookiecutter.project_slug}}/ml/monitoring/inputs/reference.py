@@ -1,4 +1,4 @@
-"""The model that is being watched: its contract, its held-out rows with their answers, its importances.
+"""The model that is watched: its contract, held-out rows with their answers, importances.
 
 Reads: serving/champion/ (contract.json, model.json, lineage.json, reference.parquet).
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)  # compared by identity: what is fitted on its reference is kept
 class Champion:
-    """One released version. `outcome` (n,) and `answer` (n, k) are the reference rows' truth and answers."""
+    """One released version; `outcome` (n,) and `answer` (n, k) are of the reference rows."""
 
     name: str
     version: str
@@ -63,7 +63,7 @@ def load_champion(folder: Path = CHAMPION) -> Champion:
 def champion_of(
     about: dict[str, Any], lineage: dict[str, Any], contract: Contract, reference: pd.DataFrame
 ) -> Champion:
-    """A champion from what its release says and its reference rows, which are put in order of time."""
+    """A champion from what its release says and its reference rows, put in order of time."""
     if contract.time is not None:
         reference = reference.sort_values(contract.time, kind="stable", ignore_index=True)
     answer = reference_answer(reference, contract)

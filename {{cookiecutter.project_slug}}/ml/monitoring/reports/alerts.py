@@ -1,4 +1,4 @@
-"""Tells people: a webhook (Slack-compatible JSON), retried, and silent while nothing new is to be said.
+"""Alerts: a webhook (Slack-compatible JSON), retried, and silent while there is nothing new.
 
 Reads: ALERT_WEBHOOK (an address; unset: nobody is told). Reads and writes:
 reports/monitoring/alerts.json, what was said last, so that the same alarm is told once and its end
@@ -19,39 +19,39 @@ from ml.monitoring.verdict import DO
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ml.monitoring.verdict import Verdict
+
 ATTEMPTS = 4
 PAUSE = 0.5  # seconds before the second attempt; doubles
 TIMEOUT = 5.0  # seconds
 SIGN = {None: "OK", "ticket": "TICKET", "page": "PAGE"}
 
 
-def send(shown: dict[str, Any], state: Path, pause: float = PAUSE) -> bool:
+def send(verdict: Verdict, state: Path, pause: float = PAUSE) -> bool:
     """Tell the webhook if the alarm is new, has grown, or is over; True if it was told.
 
     A receiver that stays away costs a line on stderr and nothing else: the alarm is told by the
-        next run.
+    next run.
     """
     address = os.environ.get("ALERT_WEBHOOK")
-    now = alarm(shown)
+    now = alarm(verdict)
     if not address or now == _last(state):
         return False
-    if not _post(address, {"text": text(shown)}, pause):
+    if not _post(address, {"text": text(verdict)}, pause):
         return False
     write_json(state, now)
     return True
 
 
-def alarm(shown: dict[str, Any]) -> dict[str, Any]:
-    """What makes an alarm the same alarm: model version, tier, verdict and the columns; nothing when all is well."""
-    if shown["tier"] is None:
+def alarm(verdict: Verdict) -> dict[str, Any]:
+    """What makes an alarm the same: model version, tier, verdict, columns; empty when all is well."""
+    if verdict.tier is None:
         return {}
-    columns = sorted(
-        {f["column"] or f["what"] for f in shown["findings"] if f["severity"] == "ticket"}
-    )
+    columns = sorted({f.column or f.what for f in verdict.tickets})
     return {
-        "version": shown["version"],
-        "tier": shown["tier"],
-        "verdict": shown["verdict"],
+        "version": verdict.version,
+        "tier": verdict.tier,
+        "verdict": verdict.verdict,
         "columns": columns,
     }
 
@@ -61,13 +61,13 @@ def _last(state: Path) -> dict[str, Any]:
     return said
 
 
-def text(shown: dict[str, Any]) -> str:
+def text(verdict: Verdict) -> str:
     """The message, in Slack's markup; what came from outside is text in it."""
-    model, version = inert(shown["model"]), inert(shown["version"])
-    head = f"*{SIGN[shown['tier']]}* {model} version {version}: *{shown['verdict']}*"
-    first = f"{head} ({shown['rows']:,} rows, {shown['window']})"
-    lines = [f"• {inert(words)}" for words in shown["evidence"][:8]]
-    return "\n".join([first, *lines, f"Action: {shown['action']}: {DO[shown['action']]}"])
+    model, version = inert(verdict.model), inert(verdict.version)
+    head = f"*{SIGN[verdict.tier]}* {model} version {version}: *{verdict.verdict}*"
+    first = f"{head} ({verdict.rows:,} rows, {verdict.window})"
+    lines = [f"• {inert(words)}" for words in verdict.evidence[:8]]
+    return "\n".join([first, *lines, f"Action: {verdict.action}: {DO[verdict.action]}"])
 
 
 def inert(words: str) -> str:

@@ -1,10 +1,8 @@
-"""Evidently's report of a window: its presets, our verdict, and what it cannot survive taken out first.
+"""Evidently's report of a window, without what aborts it, and with our decision for each column.
 
 An empty column aborts Evidently's whole report, so such columns are left out and named. The drift
-of each column
-is judged by a test of ours that is registered with Evidently: its page shows
-`ml.monitoring.checks.drift`'s decision.
-Evidently writes names and levels into a script of its page as they are: it gets them from `labels`.
+of each column is judged by a test of ours that is registered with Evidently: its page shows the
+decision of `ml.monitoring.checks.drift`. Evidently writes names and levels into a script of its page as they are: it gets them from `labels`.
 Writes: report.html and report.json in the window's folder, performance.html where outcomes have
 come.
 """
@@ -27,9 +25,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from ml.monitoring.finding import Finding
     from ml.monitoring.inputs.reference import Champion
     from ml.monitoring.inputs.window import Window
+    from ml.monitoring.verdict import Finding
 
     Decided = dict[str, tuple[float, bool]]  # column → its index, and whether it has a ticket
 
@@ -41,7 +39,7 @@ ANGLES = str.maketrans("<>", "\u2039\u203a")  # no browser and no Plotly takes t
 
 
 def tables(window: Window, champion: Champion) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    """The window's and the reference's table for Evidently, and the columns left out because one side is empty."""
+    """The window's and the reference's table, and the columns left out: one side is empty."""
     contract = champion.contract
     predicted = contract.added(PREDICTION)
     current = window.sample.assign(
@@ -80,17 +78,11 @@ def write_report(
     """
     contract = champion.contract
     current, before, empty = tables(window, champion)
-    levels = [c.name for c in contract.columns if isinstance(c, Categorical | Boolean)]
-    levels += (
-        [contract.added(PREDICTION), contract.target.name] if contract.is_classification else []
-    )
-    levels = [name for name in levels if name in current]
+    levels = [name for name in _with_levels(contract) if name in current]
     for name in levels:
         current, before = _with_labels(current, before, name)
     names = labels(current)
-    tickets = {
-        f.column for f in findings if f.room == "drift" and f.column and f.severity == "ticket"
-    }
+    tickets = {f.column for f in findings if f.check == "drift" and f.severity == "ticket"}
     decided = {
         names[name]: (moved, name in tickets) for name, moved in psi.items() if name in names
     }
@@ -103,8 +95,15 @@ def write_report(
     return empty
 
 
+def _with_levels(contract: Contract) -> list[str]:
+    """The columns of levels, and what is predicted if it is a class."""
+    levels = [c.name for c in contract.columns if isinstance(c, Categorical | Boolean)]
+    predicted = [contract.added(PREDICTION), contract.target.name]
+    return [*levels, *predicted] if contract.is_classification else levels
+
+
 def labels(texts: Iterable[object]) -> dict[Any, str]:
-    """What a report shows for texts from outside: short, no markup, and different for different texts."""
+    """Labels for texts from outside: short, no markup, different for different texts."""
     made: dict[Any, str] = {}
     taken, seen = set[str](), Counter[str]()
     for text in texts:
@@ -152,7 +151,7 @@ def _drift(
 
 
 def _decided(name: str, decided: Decided) -> Any:
-    """Evidently's custom drift test that gives the column's stability index and the decision already taken."""
+    """Evidently's custom test: gives the column's stability index and the decision taken."""
     from evidently.legacy.calculations.stattests import StatTest, register_stattest
     from evidently.legacy.core import ColumnType
 

@@ -1,18 +1,24 @@
-"""How verdicts look on the HTML pages: the style sheet and the pieces that the index and the reports share."""
+"""Verdicts on HTML pages: the page over all windows, and the header over Evidently's reports.
+
+Reads: reports/monitoring/*/verdict.json. Writes: reports/monitoring/index.html.
+"""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ml.atomic import write_text
 from ml.errors import SENTENCE, printable
+from ml.monitoring.history import verdicts
 from ml.monitoring.verdict import DO
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ml.monitoring.verdict import Verdict
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2733; --soft: #566270; --line: #dde3ea; --ground: #fff; --link: #0b57d0;
@@ -33,16 +39,27 @@ header.ml p, header.ml ul { margin: .5rem 0 } header.ml .verdict { font-size: 1.
 """
 TIER = {"ticket": "ticket", "page": "page: second in a row"}
 
+INDEX = """
+body { margin: 0 auto; max-width: 76rem; padding: 2rem 1.2rem } html { background: var(--ground) }
+h1 { font-size: 1.4rem; margin: 0 } .latest { margin: .6rem 0 1.6rem } .latest p { margin: .4rem 0 }
+table { border-collapse: collapse; width: 100% }
+th { font-weight: 600; font-size: .87rem; color: var(--soft) }
+th, td { text-align: left; vertical-align: top; padding: .6rem .7rem; border-bottom: 1px solid var(--line) }
+@media (max-width: 48rem) { thead { display: none } tr, td { display: block; border: 0; padding: .15rem 0 }
+  tr { border-bottom: 1px solid var(--line); padding: .8rem 0 } td.number { text-align: left } }
+.number { text-align: right; font-variant-numeric: tabular-nums } .nowrap { white-space: nowrap }
+"""
 
-def badge(shown: dict[str, Any]) -> str:
+
+def badge(verdict: Verdict) -> str:
     """The verdict's word in its colour, and the tier."""
-    tier = f' <span class="soft small">{TIER[shown["tier"]]}</span>' if shown["tier"] else ""
-    return f'<span class="verdict {shown["verdict"]}">{shown["verdict"]}</span>{tier}'
+    tier = f' <span class="soft small">{TIER[verdict.tier]}</span>' if verdict.tier else ""
+    return f'<span class="verdict {verdict.verdict}">{verdict.verdict}</span>{tier}'
 
 
-def span(shown: dict[str, Any]) -> str:
+def window_dates(verdict: Verdict) -> str:
     """The window's two moments, without the time of day where both are midnight."""
-    moments = [datetime.fromtimestamp(shown[end], UTC) for end in ("start", "end")]
+    moments = [datetime.fromtimestamp(at, UTC) for at in (verdict.start, verdict.end)]
     style = (
         "%Y-%m-%d"
         if all(moment.strftime("%H%M") == "0000" for moment in moments)
@@ -51,11 +68,11 @@ def span(shown: dict[str, Any]) -> str:
     return " to ".join(moment.strftime(style) for moment in moments)
 
 
-def evidence(shown: dict[str, Any]) -> str:
+def evidence(verdict: Verdict) -> str:
     """The evidence as a list, names in code's type."""
     return (
         "<ul>"
-        + "".join(f"<li>{marked(printable(words, SENTENCE))}</li>" for words in shown["evidence"])
+        + "".join(f"<li>{marked(printable(words, SENTENCE))}</li>" for words in verdict.evidence)
         + "</ul>"
     )
 
@@ -70,21 +87,87 @@ def marked(words: str) -> str:
     return re.sub(r"`(.+?)`", r"<code>\1</code>", escape(words))
 
 
-def prepend_header(path: Path, shown: dict[str, Any]) -> None:
+def prepend_header(path: Path, verdict: Verdict) -> None:
     """Put the verdict over one of Evidently's pages; a page that was not written is left alone."""
     if not path.is_file():
         return
     page = path.read_text(encoding="utf-8")
-    write_text(path, page.replace("<body>", f"<body>{_header(shown)}", 1))
+    write_text(path, page.replace("<body>", f"<body>{_header(verdict)}", 1))
 
 
-def _header(shown: dict[str, Any]) -> str:
-    left_out = ", ".join(f"`{printable(name)}`" for name in shown["not_in_report"])
+def _header(verdict: Verdict) -> str:
+    left_out = ", ".join(f"`{printable(name)}`" for name in verdict.not_in_report)
     note = f"Not below, because one side is empty: {left_out}" if left_out else ""
     links = "<a href='../index.html'>all windows</a> · <a href='verdict.json'>verdict.json</a>"
     return (
-        f"<style>{STYLE}{HEAD}</style><header class='ml'>{badge(shown)} <b>{text(shown['model'])}</b> version "
-        f"{text(shown['version'])}, {shown['rows']:,} rows, {span(shown)} UTC"
-        f"{evidence(shown)}<p><b>{shown['action']}</b>: {marked(DO[shown['action']])}</p>"
+        f"<style>{STYLE}{HEAD}</style><header class='ml'>{badge(verdict)} <b>{text(verdict.model)}</b> version "
+        f"{text(verdict.version)}, {verdict.rows:,} rows, {window_dates(verdict)} UTC"
+        f"{evidence(verdict)}<p><b>{verdict.action}</b>: {marked(DO[verdict.action])}</p>"
         f"<p class='soft small'>{marked(note)}</p><p class='small'>{links}</p></header>"
     )
+
+
+def index_page(windows: list[Verdict], reports: Path) -> str:
+    """The page over verdicts, newest first."""
+    rows = "\n".join(_row(verdict, reports) for verdict in reversed(windows))
+    title = text(windows[-1].model) if windows else "no window yet"
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}: windows</title><style>{STYLE}{INDEX}</style></head>
+<body class="ml"><h1>{title}</h1>{_latest(windows)}
+<table><thead><tr><th>window (UTC)</th><th class="number">rows</th><th>verdict</th><th>why</th>
+<th>quality of answers</th><th>see</th></tr></thead><tbody>
+{rows}
+</tbody></table>
+<p class="soft small">ticket: one window wants action; page: two in a row. PSI, the population stability index, says how
+far a column moved: 0.1 is little, 0.2 much. The reference: the rows that the model was judged on before release.</p>
+</body></html>
+"""
+
+
+def _latest(windows: list[Verdict]) -> str:
+    if not windows:
+        return ""
+    verdict = windows[-1]
+    action = f"<p><b>{verdict.action}</b>: {marked(DO[verdict.action])}</p>"
+    return f'<div class="latest"><p>Latest window, {window_dates(verdict)}: {badge(verdict)}</p>{action}</div>'
+
+
+def _row(verdict: Verdict, reports: Path) -> str:
+    why = evidence(verdict) if verdict.evidence else '<span class="soft">all checks passed</span>'
+    return (
+        f"<tr><td class='nowrap'>{window_dates(verdict).replace(' to ', '<br>to ')}<br>"
+        f'<span class="soft small">version {text(verdict.version)}</span></td>'
+        f'<td class="number">{verdict.rows:,}</td><td>{badge(verdict)}</td><td>{why}</td>'
+        f'<td>{_metric(verdict)}</td><td class="small">{_links(verdict, reports)}</td></tr>'
+    )
+
+
+def _links(verdict: Verdict, reports: Path) -> str:
+    folder = verdict.window
+    pages = [
+        name for name in ("report", "performance") if (reports / folder / f"{name}.html").is_file()
+    ]
+    return "<br>".join(f'<a href="{escape(folder)}/{name}.html">{name}</a>' for name in pages)
+
+
+def _metric(verdict: Verdict) -> str:
+    numbers, guess = verdict.performance, verdict.estimate
+    if numbers.metric and numbers.value is not None and numbers.reference is not None:
+        came = f"{numbers.coverage:.0%} of the outcomes have come"
+        return _value(numbers.metric, numbers.value, numbers.reference, came)
+    return (
+        _value(guess.metric, guess.value, guess.reference, "estimated, no outcomes used")
+        if guess
+        else ""
+    )
+
+
+def _value(metric: str, value: float, before: float, note: str) -> str:
+    numbers = f"{escape(metric)} <b>{value:.3f}</b>, reference {before:.3f}"
+    return f'{numbers}<br><span class="soft small">{note}</span>'
+
+
+def write_index(reports: Path) -> None:
+    """Write the page in one step."""
+    write_text(reports / "index.html", index_page(verdicts(reports), reports))

@@ -1,4 +1,4 @@
-"""The verdict as Prometheus metrics: a textfile for node_exporter, or the page that `ml monitor --watch` serves.
+"""The verdict as Prometheus metrics: a textfile for node_exporter, or `ml monitor --watch`'s page.
 
 Writes: reports/monitoring/metrics.prom.
 """
@@ -6,7 +6,7 @@ Writes: reports/monitoring/metrics.prom.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
@@ -16,72 +16,80 @@ from ml.monitoring.verdict import Word
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ml.monitoring.verdict import Verdict
+
 TIERS = {None: 0, "ticket": 1, "page": 2}
 
 
-def registry(shown: dict[str, Any]) -> CollectorRegistry:
+def registry(verdict: Verdict) -> CollectorRegistry:
     """Gauges of one verdict; times are unix seconds, shares 0 to 1."""
-    made = CollectorRegistry()
-    numbers, guess = shown["performance"], shown["estimate"] or {}
-    released = datetime.fromisoformat(shown["released_at"]).timestamp()
-    plain = {
+    gauges = CollectorRegistry()
+    for name, (words, value) in (_of_window(verdict) | _of_answers(verdict)).items():
+        if value is not None:
+            Gauge(name, words, registry=gauges).set(value)
+    words = "1 for the window's verdict"
+    by_word = Gauge("ml_monitor_verdict", words, ["verdict"], registry=gauges)
+    for word in get_args(Word):
+        by_word.labels(word).set(word == verdict.verdict)
+    _columns(verdict, gauges)
+    return gauges
+
+
+Numbers = dict[str, tuple[str, float | None]]  # name → what it is, its value
+
+
+def _of_window(verdict: Verdict) -> Numbers:
+    released = datetime.fromisoformat(verdict.released_at).timestamp()
+    return {
         "ml_monitor_last_run_timestamp_seconds": (
             "When the monitor last judged a window",
-            shown["judged_at"],
+            verdict.judged_at,
         ),
-        "ml_monitor_window_end_timestamp_seconds": ("End of the judged window", shown["end"]),
-        "ml_monitor_window_rows": ("Rows of the window", shown["rows"]),
-        "ml_monitor_tier": ("0 nothing, 1 ticket, 2 page", TIERS[shown["tier"]]),
-        "ml_monitor_label_coverage": (
-            "Share of the window's rows with an outcome",
-            numbers.get("coverage", 0.0),
-        ),
-        "ml_monitor_label_lag_seconds": ("Median time to an outcome", _lag(numbers)),
-        "ml_monitor_labels_unknown": (
-            "Outcomes of unknown predictions",
-            shown["labels"]["unknown"],
-        ),
-        "ml_monitor_metric": (
-            "The contract's metric on the window's outcomes",
-            numbers.get("value"),
-        ),
-        "ml_monitor_metric_reference": (
-            "The contract's metric on the reference",
-            numbers.get("reference"),
-        ),
-        "ml_monitor_estimate": ("The metric as estimated without outcomes", guess.get("value")),
+        "ml_monitor_window_end_timestamp_seconds": ("End of the judged window", verdict.end),
+        "ml_monitor_window_rows": ("Rows of the window", verdict.rows),
+        "ml_monitor_tier": ("0 nothing, 1 ticket, 2 page", TIERS[verdict.tier]),
         "ml_model_released_timestamp_seconds": ("When the champion was released", released),
     }
-    for name, (words, value) in plain.items():
-        if value is not None:
-            Gauge(name, words, registry=made).set(value)
-    verdict = Gauge("ml_monitor_verdict", "1 for the window's verdict", ["verdict"], registry=made)
-    for word in get_args(Word):
-        verdict.labels(word).set(word == shown["verdict"])
-    _columns(shown, made)
-    return made
 
 
-def _lag(numbers: dict[str, Any]) -> float | None:
-    days = numbers.get("median_lag_days")
+def _of_answers(verdict: Verdict) -> Numbers:
+    outcomes, estimate = verdict.performance, verdict.estimate
+    return {
+        "ml_monitor_label_coverage": (
+            "Share of the window's rows with an outcome",
+            outcomes.coverage,
+        ),
+        "ml_monitor_label_lag_seconds": (
+            "Median time to an outcome",
+            _seconds(outcomes.median_lag_days),
+        ),
+        "ml_monitor_labels_unknown": ("Outcomes of unknown predictions", verdict.labels.unknown),
+        "ml_monitor_metric": ("The contract's metric on the window's outcomes", outcomes.value),
+        "ml_monitor_metric_reference": (
+            "The contract's metric on the reference",
+            outcomes.reference,
+        ),
+        "ml_monitor_estimate": (
+            "The metric as estimated without outcomes",
+            None if estimate is None else estimate.value,
+        ),
+    }
+
+
+def _seconds(days: float | None) -> float | None:
     return None if days is None else days * DAY_SECONDS
 
 
-def _columns(shown: dict[str, Any], made: CollectorRegistry) -> None:
-    psi = Gauge(
-        "ml_monitor_column_psi", "Population stability index of a column", ["column"], registry=made
-    )
-    ticket = Gauge(
-        "ml_monitor_column_ticket", "1 where a column wants action", ["column"], registry=made
-    )
-    flagged = {
-        finding["column"] for finding in shown["findings"] if finding["severity"] == "ticket"
-    }
-    for name, numbers in shown["columns"].items():
-        psi.labels(name).set(numbers["psi"])
+def _columns(verdict: Verdict, gauges: CollectorRegistry) -> None:
+    words = "Population stability index of a column", "1 where a column wants action"
+    psi = Gauge("ml_monitor_column_psi", words[0], ["column"], registry=gauges)
+    ticket = Gauge("ml_monitor_column_ticket", words[1], ["column"], registry=gauges)
+    flagged = {finding.column for finding in verdict.tickets}
+    for name, moved in verdict.columns.items():
+        psi.labels(name).set(moved.psi)
         ticket.labels(name).set(name in flagged)
 
 
-def write(shown: dict[str, Any], path: Path) -> None:
+def write(verdict: Verdict, path: Path) -> None:
     """Write the textfile in one step."""
-    write_to_textfile(str(path), registry(shown))
+    write_to_textfile(str(path), registry(verdict))

@@ -82,7 +82,7 @@ def test_the_interval_holds_the_truth_and_says_it_is_an_estimate(
         assert found is not None
         assert found.truth is not None
         inside += found.low <= found.truth <= found.high
-        assert "estimate" in found.as_json()["kind"]
+        assert "estimate" in found.kind
     assert inside >= 3
 
 
@@ -100,9 +100,9 @@ def test_few_labels_judge_nothing(world: World, champion: Champion) -> None:
     record(world, customers(400, 5), labelled=0.1)
     window = read_window(world.journal.engine, SPAN, world.contract, champion.profiles, "3")
     shown, found = performance(cohort(window), champion, world.params.monitor)
-    assert shown["rows"] == 40
-    assert shown["coverage"] == pytest.approx(0.1)
-    assert "value" not in shown
+    assert shown.rows == 40
+    assert shown.coverage == pytest.approx(0.1)
+    assert shown.value is None
     assert found == []
 
 

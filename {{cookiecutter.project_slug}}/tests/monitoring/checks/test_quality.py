@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from ml.journal.scan import Span
-from ml.monitoring.checks.quality import quality
-from ml.monitoring.checks.units import unit_change
+from ml.monitoring.checks.quality import quality, unit_change
 from ml.monitoring.inputs.window import read_window
 from tests.monitoring.conftest import DAY, NOW, World, customers, record
 

@@ -7,11 +7,13 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from ml.monitoring.reports.alerts import send
+from ml.monitoring.verdict import Finding, Verdict
+from tests.monitoring.conftest import verdict_of
 
 
 class Receiver(HTTPServer):
@@ -54,20 +56,18 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
     server.server_close()
 
 
-def shown(tier: str | None, *columns: str) -> dict[str, Any]:
-    return {
-        "model": "leavers",
-        "version": "3",
-        "window": "w",
-        "rows": 900,
-        "tier": tier,
-        "verdict": "drift" if tier else "ok",
-        "action": "investigate" if tier else "nothing",
-        "evidence": [f"`{name}` rose" for name in columns],
-        "findings": [
-            {"column": name, "what": "location", "severity": "ticket"} for name in columns
-        ],
-    }
+def shown(tier: Literal["ticket", "page"] | None, *columns: str) -> Verdict:
+    findings = [
+        Finding(check="drift", what="location", column=name, words="", value=1.0, limit=0.0)
+        for name in columns
+    ]
+    return verdict_of(
+        tier=tier,
+        verdict="drift" if tier else "ok",
+        action="investigate" if tier else "nothing",
+        evidence=tuple(f"`{name}` rose" for name in columns),
+        findings=tuple(findings),
+    )
 
 
 def test_an_alarm_is_told_once_and_its_end_once(receiver: Receiver, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_counts_indices_and_metrics_agree(world: World, champion: Champion) -> N
 
     group = cohort(window)
     shown, _ = performance(group, champion, world.params.monitor)
-    assert shown["value"] == pytest.approx(_roc_auc(group, champion)[0], rel=1e-6)
+    assert shown.value == pytest.approx(_roc_auc(group, champion)[0], rel=1e-6)
     assert measure("accuracy", group.outcome, group.answer) == pytest.approx(
         _roc_auc(group, champion)[1], rel=1e-6
     )

@@ -24,12 +24,11 @@ from ml.contract import Categorical, Contract, Target
 from ml.errors import MESSAGE, SENTENCE, SHOWN, UserError
 from ml.journal.labels import label_file
 from ml.journal.scan import Span
-from ml.monitoring.finding import Finding
 from ml.monitoring.inputs.reference import Champion
 from ml.monitoring.inputs.window import Window, read_window
-from ml.monitoring.reports import alerts, html, index, terminal
+from ml.monitoring.reports import alerts, html, terminal
 from ml.monitoring.reports.evidently import labels, write_report
-from ml.monitoring.verdict import decide
+from ml.monitoring.verdict import Finding, Verdict, decide
 from ml.scoring import answer
 from ml.serving.logs import JsonLines
 from tests.monitoring import conftest as monitored
@@ -79,39 +78,29 @@ def test_ml_score_repeats_a_level_harmlessly(releases: Path, text: str) -> None:
     assert is_plain(str(refused.value))
 
 
-def verdict(text: str) -> dict[str, Any]:
+def verdict(text: str) -> Verdict:
     """What verdict.json holds when a column and a level are called so."""
-    finding = Finding(
-        "quality",
-        "unlisted",
-        text,
-        f'`{text}`: 30.0% of its values are not listed ("{text}")',
-        0.3,
-        0.05,
+    finding = Finding.model_construct(
+        check="quality",
+        what="unlisted",
+        column=text,
+        words=f'`{text}`: 30.0% of its values are not listed ("{text}")',
+        value=0.3,
+        limit=0.05,
+        severity="ticket",
     )
     decided = decide([finding])
-    return {
-        **{
-            "model": text,
-            "version": text,
-            "window": "w",
-            "start": 0.0,
-            "end": 86400.0,
-            "rows": 900,
-        },
-        **{
-            "tier": "ticket",
-            "verdict": decided.verdict,
-            "action": decided.action,
-            "evidence": decided.evidence,
-        },
-        "findings": [f.as_json() for f in decided.findings],
-        "versions": {text: 3, "3": 4},
-        "performance": {"rows": 0},
-        "labels": {"repeated": 0, "corrected": 0, "unknown": 0},
-        "estimate": None,
-        "not_in_report": [text],
-    }
+    return monitored.verdict_of(
+        model=text,
+        version=text,
+        tier="ticket",
+        verdict=decided.verdict,
+        action=decided.action,
+        evidence=decided.evidence,
+        findings=decided.findings,
+        versions={text: 3, "3": 4},
+        not_in_report=(text,),
+    )
 
 
 @given(text=ANY_TEXT | LONG)
@@ -199,15 +188,15 @@ class Tags(HTMLParser):
 
 @given(text=ANY_TEXT | LONG)
 def test_our_pages_have_the_same_tags_whatever_they_show(text: str) -> None:
-    def page(shown: dict[str, Any]) -> list[Any]:
-        return Tags(html._header(shown) + index.page([shown], Path("nowhere"))).found
+    def page(shown: Verdict) -> list[Any]:
+        return Tags(html._header(shown) + html.index_page([shown], Path("nowhere"))).found
 
     assert page(verdict(text)) == page(verdict("plan"))
 
 
 @given(text=ANY_TEXT | LONG)
 def test_our_pages_are_short_whatever_they_show(text: str) -> None:
-    assert len(index.page([verdict(text)], Path("nowhere"))) < 15_000
+    assert len(html.index_page([verdict(text)], Path("nowhere"))) < 15_000
     assert len(html._header(verdict(text))) < 10_000
 
 
