@@ -1,4 +1,6 @@
-"""One more part for data/raw, if it keeps the contract; else it goes to data/quarantine and nothing trains on it.
+"""One more part for data/raw, if it keeps the contract; else it goes to data/quarantine.
+
+Nothing trains on a part in quarantine.
 
 Reads: contract.yaml, params.yaml (validate), the file or folder. Writes: data/raw/NNNN-<name>, or
 data/quarantine/.
@@ -44,7 +46,8 @@ def append(data: str, encoding: str | None = None, max_bytes: int | None = None)
         except UserError as error:
             kept = quarantine(path, error)
             raise UserError(
-                f"{error.what}; it is in {kept}, with the reason in {kept.name}.reason.txt; data/raw is unchanged",
+                f"{error.what}; it is in {kept}, with the reason in {kept.name}.reason.txt;"
+                " data/raw is unchanged",
                 error.then,
             ) from None
         console.print(f"{rows} rows → {escape(printable(str(add(path)), SENTENCE))}")
@@ -76,13 +79,14 @@ def check(path: Path, contract: Contract, encoding: str = "") -> int:
 
 
 def _check_source(path: Path, contract: Contract, encoding: str) -> None:
-    """Name a wrong separator or encoding for what it is, before it shows as a missing column or a strange letter."""
+    """Name a wrong separator or encoding before it shows as a missing column or a strange letter."""
     source = contract.source
     known = "" if source.encoding in SNIFFED else source.encoding  # bytes tell no other apart
     found = sniff(path, source.names or (FIRST_LINE,), encoding or known)
     if found.separator != source.separator:
         raise UserError(
-            f'{path}: "{found.separator}" separates its columns, in contract.yaml it is "{source.separator}"',
+            f'{path}: "{found.separator}" separates its columns, in contract.yaml it is'
+            f' "{source.separator}"',
             f'write it with "{source.separator}"',
         )
     alike = found.encoding == source.encoding or (found.encoding, source.encoding) == GUESSED

@@ -1,4 +1,6 @@
-"""A person's table → contract.yaml, data/raw and DVC. `demo` makes the demo's data and adopts it the same way.
+"""A person's table → contract.yaml, data/raw and DVC.
+
+`demo` makes the demo's data and adopts it the same way.
 
 Reads: a CSV or Parquet file, a folder of them, an address. Writes: contract.yaml,
 data/raw/0001-<name>, data/raw.dvc.
@@ -148,8 +150,10 @@ def place(
     if edited and choice is None and not is_stored(paths):
         write_proposal(text)
         raise UserError(
-            f"{CONTRACT} was edited since adopt wrote it; this table would change it as listed: nothing is replaced",
-            f"repeat with CONTRACT=keep (your edits stay), or CONTRACT=replace (it becomes {PROPOSED})",
+            f"{CONTRACT} was edited since adopt wrote it; this table would change it as listed:"
+            " nothing is replaced",
+            "repeat with CONTRACT=keep (your edits stay), or CONTRACT=replace (it becomes"
+            f" {PROPOSED})",
         )
     keep = edited and choice != "replace"
     if keep:

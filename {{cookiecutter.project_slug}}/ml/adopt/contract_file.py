@@ -32,8 +32,10 @@ Choice = Literal["keep", "replace"]
 BOOLEANS = frozenset({"yes", "no", "y", "n", "on", "off"})
 EXACT = 2**53
 HEAD = """\
-What a row is: written by `make adopt`, yours to correct. `make flow` follows it, and so do the API, the
-model's encoder and the monitor. A comment marks a doubt; the kinds and their keys are explained in ml/contract.py.
+What a row is: written by `make adopt`, yours to correct. `make flow` follows it, and so do \
+the API, the
+model's encoder and the monitor. A comment marks a doubt; the kinds and their keys are explained \
+in ml/contract.py.
 """
 
 
@@ -74,7 +76,10 @@ def _document(
 
 
 def _commented(value: Any) -> Any:
-    """The values as ruamel keeps comments with them; whole numbers without `.0`, `no` quoted for other readers."""
+    """The values as ruamel keeps comments with them.
+
+    Whole numbers without `.0`, `no` quoted for other readers.
+    """
     if isinstance(value, dict):
         made = CommentedMap()
         made.update({key: _commented(v) for key, v in value.items()})

@@ -1,4 +1,4 @@
-"""The demo's data: twelve months of customers of an invented subscription service, and whether they left.
+"""The demo's data: customers of an invented subscription service, and whether they left.
 
 A row is a customer seen on one day; `churned` tells whether they left within the 30 days after it.
 The same function makes later windows that carry a data fault, a covariate shift or a concept
@@ -141,13 +141,16 @@ def _tilted(shares: tuple[float, ...], towards: int, shift: float) -> NDArray[np
 
 
 def _identifiers(rng: Generator, rows: int, first_month: float) -> NDArray[np.str_]:
-    """Unique within a window and, by the month in front, between windows that start in different months."""
+    """Unique within a window and, by the month in front, between windows of different months."""
     drawn = rng.choice(10 * rows + 90_000, rows, replace=False) + 10_000
     return np.char.add(f"C{round(first_month * 100):05d}-", drawn.astype("U8"))
 
 
 def _risk(frame: pd.DataFrame, concept: float) -> NDArray[np.float64]:
-    """Chance of leaving within 30 days: a logistic model with a few bends that no straight line follows."""
+    """Chance of leaving within 30 days.
+
+    A logistic model with a few bends that no straight line follows.
+    """
     held = 2.1 * (1 - concept)
     score = (
         -1.35
@@ -168,7 +171,10 @@ def _risk(frame: pd.DataFrame, concept: float) -> NDArray[np.float64]:
 
 
 def _lose_values(rng: Generator, frame: pd.DataFrame) -> None:
-    """Missing as people leave things: satisfaction is mostly unasked of the new, age is not always told."""
+    """Missing as people leave things.
+
+    Satisfaction is mostly unasked of the new, age is not always told.
+    """
     rows = len(frame)
     unasked = rng.random(rows) < np.where(frame["tenure_months"] < 3, 0.45, 0.12)
     frame.loc[unasked, "satisfaction"] = np.nan

@@ -1,4 +1,4 @@
-"""A project that stands on the demo data, as every new one does until `make adopt` brings a person's own table.
+"""A project on the demo data, as each new one is until `make adopt` brings a person's own table.
 
 `make setup` puts the demo data back into data/raw where data/raw.dvc names exactly them (git keeps
 the hash, and a new project has no remote to pull from). The first adopt of another table removes
@@ -40,7 +40,11 @@ def demo_table() -> Iterator[Path]:
 
 
 def restore() -> bool:
-    """Put the demo data into data/raw, if data/raw is absent and data/raw.dvc names them; whether it did."""
+    """Put the demo data into data/raw, if data/raw is absent and data/raw.dvc names them.
+
+    Returns:
+        Whether it did.
+    """
     sweep()
     if RAW.exists() or not RECORD.is_file():
         return False
@@ -54,7 +58,7 @@ def restore() -> bool:
 
 
 def leaves_demo(paths: list[Path]) -> bool:
-    """Whether these parts replace the demo data, which data/raw begins with (or data/raw.dvc names)."""
+    """Whether these parts replace the demo data, in data/raw or named by data/raw.dvc."""
     parts = stored_parts()
     if parts[:1] != [RAW / PART] if parts else not RECORD.is_file():
         return False
@@ -64,7 +68,7 @@ def leaves_demo(paths: list[Path]) -> bool:
 
 
 def remove_demo() -> list[Path]:
-    """Remove what was made of the demo data, but data/raw and contract.yaml; the paths that were there.
+    """Remove what was made of the demo data, but data/raw and contract.yaml; return its paths.
 
     Releases, registry and journal go only where all releases come from the demo data: on no account
     may a model of a person's own data be lost.
@@ -93,7 +97,8 @@ def _recorded_version() -> str:
 
 def _demo_version(table: Path) -> str:
     """DVC's hash of a data/raw that holds the demo data alone: the md5 of its listing."""
-    return f"{hashlib.md5(json.dumps([_listed(table)]).encode(), usedforsecurity=False).hexdigest()}.dir"
+    listing = json.dumps([_listed(table)]).encode()
+    return f"{hashlib.md5(listing, usedforsecurity=False).hexdigest()}.dir"
 
 
 def _listed(table: Path) -> dict[str, str]:
@@ -105,7 +110,7 @@ def _listed(table: Path) -> dict[str, str]:
 
 
 def _only_demo_releases() -> bool:
-    """Whether there are releases, and each was trained on a data/raw that begins with the demo data."""
+    """Whether there are releases, all of them trained on the demo data and later parts."""
     lineages = [
         json.loads(path.read_text(encoding="utf-8"))
         for path in SERVING.glob("releases/*/lineage.json")
@@ -118,7 +123,7 @@ def _only_demo_releases() -> bool:
 
 
 def _listing(version: str) -> str:
-    """DVC's listing of an earlier data/raw, from its cache; empty where the cache does not have it."""
+    """DVC's listing of an earlier data/raw, from its cache; empty: it is not there."""
     path = CACHE / version[:2] / version[2:]
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
@@ -159,7 +164,8 @@ def main() -> None:
     """Restore, and say what to type next."""
     if restore():
         print(
-            f"{RAW}: the demo data, invented customers who stay or leave, until your own table replaces them"
+            f"{RAW}: the demo data, invented customers who stay or leave, until your own table"
+            " replaces them"
         )
     if not RECORD.is_file():
         print("next: make adopt DATA=your.csv TARGET=column    (or DATA=demo)")

@@ -98,7 +98,10 @@ def understand(
 def _columns(
     texts: pyarrow.Table, request: Request, track: Track
 ) -> tuple[list[Found], list[NDArray[np.int32]]]:
-    """The verdict on each column but the target, and the codes (see `Texts`) of those that are features."""
+    """The verdict on each column but the target, and the codes of those that are features.
+
+    Codes: see `Texts`.
+    """
     found, codes = [], []
     names = [name for name in texts.column_names if name != request.target]
     for name in track(names, description="columns"):
@@ -188,7 +191,10 @@ def _time(path: str, request: Request, found: list[Found]) -> str | None:
 
 
 def _clear_id(found: list[Found], rows: int) -> str | None:
-    """What a row is about (it keeps a customer's rows on one side of the split), else what is unique and named so."""
+    """The identifier, where one is clear: what a row is about, else what is unique and named so.
+
+    Rows about the same thing stay on one side of the split.
+    """
     ids = [f.name for f in found if f.is_id and f.missing <= 0.01 * rows]
     about = [name for name in ids if name_hints.is_entity(name)]
     named = [name for name in ids if name_hints.is_id(name)]

@@ -1,4 +1,4 @@
-"""Does a column, or a small set of them, give the target away? Warnings, each with the option that drops it.
+"""Columns that give the target away, alone or a few together: warnings that name the way out.
 
 Looks at up to `SAMPLE` rows: small trees and least squares are fitted on half of them and judged on
 the other half. What comes out too good is not always a leak, so nothing is dropped here.
@@ -46,7 +46,10 @@ class Halves:
         self.first = np.random.default_rng(0).random(len(frame)) < 0.5
 
     def score(self, x: Floats, leaves: int) -> tuple[float, Floats]:
-        """Held-out ROC AUC (the worst class against the rest) or R² of a small tree, and its importances."""
+        """Held-out quality of a small tree, and its importances.
+
+        The quality is ROC AUC (the worst class against the rest) or R².
+        """
         from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
         kind = DecisionTreeClassifier if self.classify else DecisionTreeRegressor
@@ -108,7 +111,10 @@ def _tree_set(halves: Halves, kept: list[int]) -> list[str]:
 
 
 def _sum_set(halves: Halves, contract: Contract, kept: list[int]) -> list[str]:
-    """Sums, differences and products: least squares on a few columns, as they are and as logarithms."""
+    """Columns of which the target is a sum, difference, product or quotient.
+
+    Found by least squares on a few columns, as they are and as logarithms.
+    """
     measured = [i for i in kept if isinstance(contract.get(halves.columns[i]), Numeric | Integer)]
     rows = np.isfinite(halves.x[:, measured]).all(axis=1)
     if len(measured) < 2 or rows.sum() < MIN_ROWS:
@@ -127,7 +133,10 @@ def _pursuit_of_logarithms(x: Floats, y: Floats, first: NDArray[np.bool_]) -> li
 
 
 def _pursuit(x: Floats, y: Floats, first: NDArray[np.bool_]) -> list[int]:
-    """Orthogonal matching pursuit (Pati et al. 1993): up to `SET` columns whose linear fit leaves next to nothing."""
+    """Up to `SET` columns whose linear fit leaves next to nothing.
+
+    Found by orthogonal matching pursuit (Pati et al. 1993).
+    """
     spread = x.std(axis=0)
     scaled = (x - x.mean(axis=0)) / np.where(spread > 0, spread, 1)
     picked: list[int] = []
@@ -179,7 +188,10 @@ def duplicates(codes: list[NDArray[np.int32]], contract: Contract) -> str | None
 
 
 def _row_hashes(codes: list[NDArray[np.int32]]) -> NDArray[np.uint64]:
-    """A 64-bit hash of each row: codes are mixed in by multiplication with the golden ratio (Fibonacci hashing)."""
+    """A 64-bit hash of each row.
+
+    Codes are mixed in by multiplication with the golden ratio (Fibonacci hashing).
+    """
     mixed = np.zeros(len(codes[0]), dtype=np.uint64)
     for column in codes:
         code = column.astype(np.int64).view(np.uint64) + np.uint64(1)

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def table(adopted: Adopted) -> Table:
-    """Column, kind, missing, range or levels, doubt; the target first, dropped columns in their place."""
+    """Column, kind, missing, range or levels, doubt.
+
+    The target first, dropped columns in their place.
+    """
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     made.add_column("column", overflow="fold", max_width=20)
     made.add_column("kind", no_wrap=True)

@@ -1,1 +1,8 @@
-"""A file becomes a typed table, as the contract says."""
+"""A file becomes a typed table, as the contract says.
+
+reader.py   a file → columns of text
+parser.py   columns of text → typed values
+typed.py    a file → a typed table; a value that does not fit is an error
+frame.py    the typed table in pandas, with fixed dtypes
+checks.py   is every row what the contract says a row is? (pandera)
+"""

@@ -1,4 +1,4 @@
-"""Is every row what the contract says a row is? Pandera checks a typed table (see `ml.dataset.frame`)."""
+"""Pandera checks a typed table (see `ml.dataset.frame`): is each row what the contract says?"""
 
 from __future__ import annotations
 
@@ -97,7 +97,9 @@ def _target_checks(contract: Contract) -> list[pa.Check]:
 
 
 def findings(frame: pd.DataFrame, contract: Contract, params: Validate) -> list[dict[str, Any]]:
-    """What breaks the contract, one entry for each column and reason: column, problem, rows, first value and row.
+    """What breaks the contract, one entry for each column and reason.
+
+    An entry holds column, problem, rows, first value and its row.
 
     Rows are counted from 0 in the order of the frame; an empty list means the frame is sound.
     """
@@ -106,7 +108,10 @@ def findings(frame: pd.DataFrame, contract: Contract, params: Validate) -> list[
 
 
 def failing_rows(frame: pd.DataFrame, contract: Contract, params: Validate) -> dict[int, str]:
-    """The rows that break the contract, counted from 0 in the order of the frame, each with its first reason."""
+    """The rows that break the contract, each with its first reason.
+
+    Rows are counted from 0 in the order of the frame.
+    """
     cases = _failure_cases(frame, contract, params)
     if cases is None:
         return {}
@@ -158,7 +163,10 @@ def _problem(check: object) -> str:
 
 
 def refuse(found: list[dict[str, Any]], rows: int, table: str, report: str = "") -> None:
-    """Raise a `UserError` that tells the first finding in words; nothing happens when there is none."""
+    """Raise a `UserError` that tells the first finding in words.
+
+    Nothing happens when there is none.
+    """
     if not found:
         return
     first, more = found[0], f" ({len(found) - 1} more in {report})" if len(found) > 1 else ""
@@ -168,6 +176,7 @@ def refuse(found: list[dict[str, Any]], rows: int, table: str, report: str = "")
         else ""
     )
     raise UserError(
-        f'{table}: column "{first["column"]}": {first["rows"]} of {rows} values: {first["problem"]}{where}{more}',
+        f'{table}: column "{first["column"]}": {first["rows"]} of {rows} values:'
+        f" {first['problem']}{where}{more}",
         f'correct the data, or what contract.yaml says of "{first["column"]}", then `make flow`',
     )

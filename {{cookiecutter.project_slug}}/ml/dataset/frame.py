@@ -1,4 +1,4 @@
-"""Typed tables: the pandas form of rows that follow the contract, used by the pipeline and the monitor.
+"""Typed tables in pandas: rows that follow the contract, for the pipeline and the monitor.
 
 dtypes: numbers and integers float64 (NaN: missing), booleans object (True, False, None), levels and
 texts object (str or None), moments datetime64[us] (NaT), the target str (classes) or float64, the
@@ -30,14 +30,17 @@ def read_table(path: Path, contract: Contract) -> pd.DataFrame:
 
 
 def frame_of_rows(rows: Sequence[Mapping[str, Any]], contract: Contract) -> pd.DataFrame:
-    """JSON-like rows (a request's or the journal's) as a typed frame; an absent column is missing."""
+    """JSON-like rows (of a request or the journal) as a typed frame; an absent column is missing."""
     return typed(
         pd.DataFrame({name: [row.get(name) for row in rows] for name in contract.names}), contract
     )
 
 
 def typed(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
-    """The frame with this module's dtypes; columns that the contract does not name stay as they are."""
+    """The frame with this module's dtypes.
+
+    Columns that the contract does not name stay as they are.
+    """
     made = {str(name): values for name, values in frame.items()}
     for column in contract.columns:
         if column.name in made:

@@ -1,4 +1,6 @@
-"""Columns of text → typed values, as a contract's column says they are written. Vectorised over distinct texts.
+"""Columns of text → typed values, as a contract's column says they are written.
+
+Each distinct text is read once, all of them in vectorised calls.
 
 A text that stands in `Source.missing` or in the column's own `missing_texts` is missing, unless the
 column lists it among its levels.
@@ -39,7 +41,7 @@ _APOSTROPHES = "'\u2019"
 
 @dataclass(frozen=True)
 class Texts:
-    """A column as its distinct texts (trimmed) and, for each row, the position among them (-1: null)."""
+    """A column as its distinct texts (trimmed) and each row's position among them (-1: null)."""
 
     distinct: pa.Array
     codes: NDArray[np.int32]
@@ -59,7 +61,10 @@ class Parsed:
 
 
 def texts_of(column: pa.ChunkedArray) -> Texts:
-    """Distinct texts of a column; a typed one (from Parquet) is written out first, whole numbers without `.0`."""
+    """Distinct texts of a column.
+
+    A typed one (from Parquet) is written out first, whole numbers without `.0`.
+    """
     encoded = _dictionary_encoded(as_text(column))
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
     # texts that differ in the spaces around them become one
@@ -105,7 +110,10 @@ def parse(column: pa.ChunkedArray, spec: Column, missing: Collection[str]) -> Pa
 
 
 def parse_served(column: pa.ChunkedArray, spec: Column) -> Parsed:
-    """Read a column of a journal part: its values are those of requests, none is trimmed, and no text means missing."""
+    """Read a column of a journal part.
+
+    Its values are those of requests, none is trimmed, and no text means missing.
+    """
     if isinstance(spec, Categorical | Text):
         return Parsed(as_text(column).combine_chunks(), np.empty(0, np.int64))
     if isinstance(spec, Numeric | Integer):
@@ -200,19 +208,28 @@ def _plain(texts: pa.Array, fmt: NumberFormat) -> pa.Array:
 
 
 def grouped(mark: str) -> str:
-    """Regular expression of numbers with a thousands separator: 1,234.5 and 12,34,567 (lakh), not 0,123 and 1,23."""
+    """Regular expression of numbers with a thousands separator.
+
+    It fits 1,234.5 and 12,34,567 (lakh), not 0,123 and 1,23.
+    """
     either = _any_of(mark)
     return rf"^[+-]?[1-9]\d{{0,2}}({either}\d{{2,3}})*{either}\d{{3}}([.,]\d*)?$"
 
 
 def _any_of(mark: str) -> str:
-    """Regular expression of a thousands separator: a space stands for every space, an apostrophe for both."""
+    """Regular expression of a thousands separator.
+
+    A space stands for every space, an apostrophe for both.
+    """
     same = next((marks for marks in (_SPACES, _APOSTROPHES) if mark in marks), mark)
     return f"[{re.escape(same)}]"
 
 
 def _ungrouped(texts: pa.Array, fmt: NumberFormat) -> pa.Array:
-    """Thousands separators taken out where they stand between thousands; elsewhere they make the text unreadable."""
+    """Thousands separators taken out where they stand between thousands.
+
+    Elsewhere they make the text unreadable.
+    """
     marks = _any_of(fmt.thousands)
     without = pc.replace_substring_regex(texts, marks, "")
     loose = pc.if_else(pc.match_substring_regex(texts, marks), pa.scalar("unreadable"), texts)
@@ -241,7 +258,10 @@ def booleans(texts: pa.Array, spec: Boolean) -> pa.Array:
 
 
 def levels(texts: pa.Array, known: Collection[str]) -> pa.Array:
-    """Level names; `3.0` is `3` where the contract lists `3` (a column of codes with gaps is often written so)."""
+    """Level names.
+
+    `3.0` is `3` where the contract lists `3` (a column of codes with gaps is often written so).
+    """
     if not known:
         return texts
     short = pc.replace_substring_regex(texts, r"^([+-]?\d+)\.0+$", r"\1")

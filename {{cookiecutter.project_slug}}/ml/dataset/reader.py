@@ -1,4 +1,6 @@
-"""A file of rows → a table of texts, one column per header name. Nothing is guessed here: `Source` says how.
+"""A file of rows → a table of texts, one column per header name.
+
+`Source` says how the file is written; nothing is guessed here.
 
 Reads: .csv, .csv.gz (any separator and encoding that `Source` names) and .parquet. Used by
 `ml.adopt` to infer the contract and by `ml.pipeline.ingest` to follow it, so that both see the same
@@ -55,7 +57,10 @@ def is_packed(path: Path) -> bool:
 
 
 def column_names(header: Sequence[str]) -> list[str]:
-    """Header cells as unique, non-empty names: trimmed, `column_3` for an empty one, `x_2` for a second `x`."""
+    """Header cells as unique, non-empty names.
+
+    Trimmed, `column_3` for an empty one, `x_2` for a second `x`.
+    """
     names: list[str] = []
     for i, cell in enumerate(header):
         wanted = " ".join(cell.lstrip("\ufeff").split()) or f"column_{i + 1}"
@@ -68,7 +73,9 @@ def column_names(header: Sequence[str]) -> list[str]:
 
 
 def read_texts(path: Path, source: Source, watch: Watch | None = None) -> pa.Table:
-    """The whole file as a table: text columns for CSV, typed columns for Parquet, names made unique.
+    """The whole file as a table.
+
+    Text columns for CSV, typed columns for Parquet, names made unique.
 
     Args:
         path: the file.
@@ -114,7 +121,7 @@ def _read_csv(path: Path, source: Source, watch: Watch) -> pa.Table:
 
 
 def _read_rows(path: Path, source: Source, watch: Watch, width: int) -> pa.Table:
-    """All rows of a text file, its header among them, as columns of text that are named by their positions."""
+    """All rows of a text file, header included, as columns of text named by their positions."""
     ragged: list[pacsv.InvalidRow] = []
     try:
         with path.open("rb") as raw:
@@ -170,7 +177,8 @@ def refuse_open_quote(path: Path, source: Source) -> None:
         raise UserError(
             f"{path}: line {line}: a quote opens here and is not closed, so that the lines below it"
             " belong to one value",
-            f"close or remove the quote on line {line} (inside a quoted value a quote is written twice),"
+            f"close or remove the quote on line {line} (inside a quoted value a quote is written"
+            " twice),"
             " then repeat the command",
         )
 
@@ -198,7 +206,8 @@ def _unreadable(path: Path, source: Source, error: Exception) -> UserError:
     said = " ".join(str(error).split())
     return UserError(
         f"{path}: not readable as {source.encoding} text: {said}",
-        f"save it as UTF-8 with `{source.separator}` between the columns, or adopt it with its ENCODING=",
+        f"save it as UTF-8 with `{source.separator}` between the columns, or adopt it with its"
+        " ENCODING=",
     )
 
 
@@ -238,7 +247,9 @@ def _ragged(path: Path, source: Source, rows: list[pacsv.InvalidRow]) -> UserErr
 
 
 def line_of_record(path: Path, source: Source, number: int, *, blank: bool = False) -> int:
-    """The line on which the n-th record starts: a record may hold line breaks, an empty line is none.
+    """The line on which the n-th record starts.
+
+    A record may hold line breaks, an empty line is none.
 
     Args:
         path: the file.

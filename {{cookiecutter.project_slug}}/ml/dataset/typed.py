@@ -1,4 +1,6 @@
-"""A file's columns of text become the types that the contract names; a value that does not fit is an error.
+"""A file's columns of text become the types that the contract names.
+
+A value that does not fit is an error.
 
 Rows whose target is missing, or of a class that is set aside, are left out and counted.
 """
@@ -26,7 +28,10 @@ JOURNALED = "prediction_id"
 
 @dataclass(frozen=True)
 class Part:
-    """One file of data/raw, typed; rows whose target is missing or of a set-aside class are no longer in it."""
+    """One file of data/raw, typed.
+
+    Rows whose target is missing or of a set-aside class are no longer in it.
+    """
 
     name: str
     table: pa.Table
@@ -89,14 +94,17 @@ def _with_targets(name: str, table: pa.Table, target: Target) -> Part:
 
 
 def texts_values(column: pa.ChunkedArray) -> pa.Array:
-    """A column's trimmed texts, empty ones null; whole numbers without the `.0` that gaps give them."""
+    """A column's trimmed texts, empty ones null.
+
+    Whole numbers without the `.0` that gaps give them.
+    """
     read = texts_of(column)
     short = pc.replace_substring_regex(read.distinct, r"^(\d+)\.0$", r"\1")
     return parse_texts(Texts(short, read.codes), Text(kind="text", name=""), ()).values
 
 
 def check_columns(path: Path, names: list[str], contract: Contract) -> None:
-    """Refuse a part that lacks a column of the contract or brings one that the contract does not know."""
+    """Refuse a part that lacks a column of the contract or has one that is not in it."""
     here = set(names)
     for name in [*contract.names, contract.target.name]:
         if name not in here:
@@ -181,8 +189,10 @@ def _unreadable(path: Path, name: str, kind: str, parsed: Parsed, contract: Cont
     }
     wanted |= {"integer": "whole numbers", "boolean": "yes or no", "datetime": "moments"}
     return UserError(
-        f'{path}: column "{name}": {len(parsed.bad)} of {len(parsed.values)} values are not {wanted.get(kind, kind)}'
+        f'{path}: column "{name}": {len(parsed.bad)} of {len(parsed.values)} values are not'
+        f" {wanted.get(kind, kind)}"
         f' as contract.yaml has them written (first: "{parsed.bad_text[:60]}" at {where})',
-        f'mend {path}, or in contract.yaml the column "{name}" (its missing_texts, if this text means missing),'
+        f'mend {path}, or in contract.yaml the column "{name}" (its missing_texts, if this text'
+        " means missing),"
         " then `make flow`",
     )

@@ -1,4 +1,7 @@
-"""Tables in the forms that files take: other separators and encodings, packed, without a header, Parquet."""
+"""Tables in the forms that files take.
+
+Other separators and encodings, packed, without a header, Parquet.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,10 @@ def headless(n: int = 150) -> Table:
 
 
 def parquet(n: int = 300) -> Table:
-    """Typed columns: nullable whole numbers, decimals, dictionaries, zones, booleans with gaps, dates, a nested one."""
+    """Typed columns.
+
+    Nullable whole numbers, decimals, dictionaries, zones, booleans with gaps, dates, a nested one.
+    """
     rng = drawn("parquet")
     oslo = pa.timestamp("ns", "Europe/Oslo")
     x = rng.normal(0, 1, n)
@@ -80,8 +86,10 @@ def parquet(n: int = 300) -> Table:
     ]
     table = pa.table(
         {
-            "x": pa.array(x), "small": pa.array(x.astype(np.float32)), "whole": pa.array(whole, pa.int32()),
-            "flag": pa.array(flags), "money": pa.array([decimal.Decimal(f"{v:.2f}") for v in rng.uniform(0, 9, n)]),
+            "x": pa.array(x), "small": pa.array(x.astype(np.float32)), "whole": pa.array(whole,
+            pa.int32()),
+            "flag": pa.array(flags),
+            "money": pa.array([decimal.Decimal(f"{v:.2f}") for v in rng.uniform(0, 9, n)]),
             "kind": pa.array(rng.choice(["a", "b"], n)).dictionary_encode(), "day": pa.array(days),
             "at": pa.array([dt.datetime(2024, 1, 1, int(h)) for h in rng.integers(0, 24, n)], oslo),
             "code": pa.array(rng.integers(0, 3, n), pa.int8()), "tags": pa.array([[1, 2]] * n),
@@ -94,7 +102,9 @@ def parquet(n: int = 300) -> Table:
 
 
 TABLES: tuple[Callable[[], Table], ...] = (
-    tables.prices, tables.german, tables.gaps, tables.codes, tables.booleans, tables.moments, tables.identifiers,
-    tables.cities, tables.reviews, tables.headers, tables.own_names, tables.shops, tables.wide, tabs, pipes, utf16,
+    tables.prices, tables.german, tables.gaps, tables.codes, tables.booleans, tables.moments,
+    tables.identifiers,
+    tables.cities, tables.reviews, tables.headers, tables.own_names, tables.shops, tables.wide,
+    tabs, pipes, utf16,
     headless, parquet,
 )  # fmt: skip

@@ -1,4 +1,7 @@
-"""Tables as people keep them, each with traps of its own: bytes of a file and the words a person would type."""
+"""Tables as people keep them, each with traps of its own.
+
+Bytes of a file and the words a person would type.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,10 @@ def yes_or_no(
 
 
 def prices(n: int = 400) -> Table:
-    """Dollars with thousands, percent signs, losses in brackets, a unit, a typographic minus; a price as target."""
+    """Dollars with thousands, percent signs, losses in brackets, a unit, a typographic minus.
+
+    A price as target.
+    """
     rng = drawn("prices")
     area, gain = rng.uniform(300, 4000, n), rng.normal(0, 3000, n)
     price = 900 * area + rng.normal(0, 2e5, n) + 5e5
@@ -87,7 +93,10 @@ def german(n: int = 300) -> Table:
 
 
 def gaps(n: int = 500) -> Table:
-    """Every way to leave a value out: blanks, NA, ?, n/a, -999, 9999, a dash, a word, an error of a spreadsheet."""
+    """Every way to leave a value out.
+
+    Blanks, NA, ?, n/a, -999, 9999, a dash, a word, an error of a spreadsheet.
+    """
     rng = drawn("gaps")
     score = rng.normal(0, 1, n)
 
@@ -149,9 +158,12 @@ def booleans(n: int = 400) -> Table:
     ]
     frame = pd.DataFrame(
         {
-            "a": pick(["Yes", "No"], n), "b": pick(["Y", "N"], n), "c": pick([0, 1], n), "d": pick([True, False], n),
-            "e": pick(["T", "F"], n), "f": pick(["yes", "YES", "no", "No", ""], n), "g": pick([1.0, 0.0, np.nan], n),
-            "h": pick(["on", "off"], n), "i": pick(["Yes", ""], n), "j": pick(["M", "F"], n), "k": pick([1, 2], n),
+            "a": pick(["Yes", "No"], n), "b": pick(["Y", "N"], n), "c": pick([0, 1], n),
+            "d": pick([True, False], n),
+            "e": pick(["T", "F"], n), "f": pick(["yes", "YES", "no", "No", ""], n), "g": pick([1.0,
+            0.0, np.nan], n),
+            "h": pick(["on", "off"], n), "i": pick(["Yes", ""], n), "j": pick(["M", "F"], n),
+            "k": pick([1, 2], n),
             "score": np.round(score, 4), "bought": spelled,
         }
     )  # fmt: skip
@@ -169,12 +181,15 @@ def moments(n: int = 400) -> Table:
     zero = np.where(rng.random(n) < 0.05, "0000-00-00", day.strftime("%Y-%m-%d"))
     frame = pd.DataFrame(
         {
-            "seen": day.strftime("%Y-%m-%dT%H:%M:%SZ"), "us": day.strftime("%m/%d/%Y"), "uk": day.strftime("%d/%m/%Y"),
-            "short": day.strftime("%m/%d/%y %H:%M"), "words": day.strftime("%b %d, %Y"), "mixed": zero,
+            "seen": day.strftime("%Y-%m-%dT%H:%M:%SZ"), "us": day.strftime("%m/%d/%Y"),
+            "uk": day.strftime("%d/%m/%Y"),
+            "short": day.strftime("%m/%d/%y %H:%M"), "words": day.strftime("%b %d, %Y"),
+            "mixed": zero,
             "epoch": stamp, "epoch_ms": stamp * 1000, "compact": day.strftime("%Y%m%d"),
             "born": birth.strftime("%d-%b-%Y"),
             "clock": day.strftime("%H:%M"), "zone": day.strftime("%Y-%m-%d %H:%M:%S+02:00"),
-            "month": day.strftime("%Y-%m"), "noon": day.strftime("%m/%d/%Y %I:%M %p"), "count": rng.integers(0, 9, n),
+            "month": day.strftime("%Y-%m"), "noon": day.strftime("%m/%d/%Y %I:%M %p"),
+            "count": rng.integers(0, 9, n),
             "load": np.round(np.sin(day.hour / 24 * 6.3) * 10 + rng.normal(0, 1, n), 3),
         }
     )  # fmt: skip
@@ -182,17 +197,22 @@ def moments(n: int = 400) -> Table:
 
 
 def identifiers(n: int = 500) -> Table:
-    """Row numbers, unique and nearly unique names, phones, customers that return; constants and empty columns."""
+    """Row numbers, unique and nearly unique names, phones, customers that return.
+
+    Constants and empty columns.
+    """
     rng = drawn("identifiers")
     score = rng.normal(0, 1, n)
     near = [f"ref{i}" for i in range(n)]
     near[3] = near[4]
     frame = pd.DataFrame(
         {
-            "": np.arange(n), "uuid": [f"{v:08x}-{v % 65521:04x}" for v in rng.choice(2**31, n, replace=False)],
+            "": np.arange(n), "uuid": [f"{v:08x}-{v % 65521:04x}" for v in rng.choice(2**31, n,
+            replace=False)],
             "customer_id": rng.integers(1000, 1000 + n // 4, n), "ref": near,
             "phone": rng.integers(2 * 10**9, 9 * 10**9, n),
-            "country": "NO", "version": 2, "notes": "", "extra": np.nan, "flag": np.where(rng.random(n) < 0.3, "x", ""),
+            "country": "NO", "version": 2, "notes": "", "extra": np.nan,
+            "flag": np.where(rng.random(n) < 0.3, "x", ""),
             "store_id": rng.choice([11, 12, 17], n),
             "amount": np.round(score * 7 + 30, 2), "won": yes_or_no(rng, 2 * score, ("n", "y")),
         }
@@ -201,7 +221,10 @@ def identifiers(n: int = 500) -> Table:
 
 
 def cities(n: int = 1500) -> Table:
-    """Thousands of levels of which few are common; `NA` for Namibia; three classes, one of them `None`, one rare."""
+    """Thousands of levels of which few are common; `NA` for Namibia.
+
+    Three classes, one of them `None`, one rare.
+    """
     rng = drawn("cities")
     city = np.array([f"city {k}" for k in rng.zipf(1.4, n) % 3000])
     kind = rng.choice(["None", "mild", "strong"], n, p=[0.6, 0.25, 0.15]).astype(object)
@@ -235,7 +258,10 @@ WORDS = (
 
 
 def reviews(n: int = 400) -> Table:
-    """Free text with quotes, commas and line breaks in it; people's names; a rating as target; CRLF line ends."""
+    """Free text with quotes, commas and line breaks in it; people's names; a rating as target.
+
+    CRLF line ends.
+    """
     rng = drawn("reviews")
     texts = [" ".join(rng.choice(WORDS, int(rng.integers(4, 14)))) for _ in range(n)]
     texts = [f'{t}, "really"\nso' if i % 7 == 0 else t for i, t in enumerate(texts)]
@@ -258,9 +284,13 @@ def reviews(n: int = 400) -> Table:
 
 
 def headers(n: int = 200) -> Table:
-    """Names that no program likes: spaces, dots, doubles, none at all, keywords, pydantic's own, a line break."""
+    """Names that no program likes.
+
+    Spaces, dots, doubles, none at all, keywords, pydantic's own, a line break.
+    """
     rng = drawn("headers")
-    names = ["first name", "a.b", "größe", "x", "x", "", "class", "model_config", "json", "schema", "a,b", 'say "hi"',
+    names = ["first name", "a.b", "größe", "x", "x", "", "class", "model_config", "json", "schema",
+    "a,b", 'say "hi"',
              "line\nbreak", "cost $ or $^", "__class__", "x_2", "价格", " padded "]  # fmt: skip
     frame = pd.DataFrame(rng.normal(0, 1, (n, len(names))).round(3), columns=names)
     frame["y y"] = yes_or_no(rng, 2 * frame["größe"].to_numpy(), ("0", "1"))
@@ -268,7 +298,10 @@ def headers(n: int = 200) -> Table:
 
 
 def shops(n: int = 2500) -> Table:
-    """A hundred shops, each in many rows; three classes that follow them; levels that only few rows have."""
+    """A hundred shops, each in many rows; three classes that follow them.
+
+    Levels that only few rows have.
+    """
     rng = drawn("shops")
     shop = rng.integers(0, 100, n)
     size = np.where(
@@ -282,7 +315,10 @@ def shops(n: int = 2500) -> Table:
 
 
 def own_names(n: int = 300) -> Table:
-    """Columns called as the project calls its own: answers, ids, versions, tables' parts; the target `prediction`."""
+    """Columns called as the project calls its own: answers, ids, versions, tables' parts.
+
+    The target `prediction`.
+    """
     rng = drawn("own names")
     score = rng.normal(0, 1, n)
     names = [

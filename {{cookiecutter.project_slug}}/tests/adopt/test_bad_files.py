@@ -131,7 +131,8 @@ TABLE = _parquet(
     pa.table({"a": np.arange(60), "b": np.arange(60) % 11, "y": ["yes", "no", "no"] * 20})
 )
 WRITTEN = [
-    SOUND.encode(), SOUND.replace("9,", '"9",').encode(), SOUND.encode("utf-16"), b"\xef\xbb\xbf" + SOUND.encode(),
+    SOUND.encode(), SOUND.replace("9,", '"9",').encode(), SOUND.encode("utf-16"),
+    b"\xef\xbb\xbf" + SOUND.encode(),
     SOUND.replace("9,", "é,").encode("latin-1"), gzip.compress(SOUND.encode()), TABLE,
 ]  # fmt: skip
 

@@ -1,4 +1,7 @@
-"""The command in a project under git and DVC: what it writes, what it keeps, and where data may come from."""
+"""The command in a project under git and DVC.
+
+What it writes, what it keeps, and where data may come from.
+"""
 
 from __future__ import annotations
 
@@ -151,7 +154,10 @@ def test_a_contract_that_is_broken_can_be_replaced(project: Path) -> None:
 
 
 def test_what_a_kill_left_behind_is_cleared(project: Path) -> None:
-    """Killed between the two renames that swap data/raw: the new folder is half there, the old one set aside."""
+    """Killed between the two renames that swap data/raw.
+
+    The new folder is half there, the old one set aside.
+    """
     file = _write("visits.csv", _visits())
     for folder in ("data/.raw.new", "data/.raw.old/raw"):
         _write(f"{folder}/0001-other.csv", _visits(30))

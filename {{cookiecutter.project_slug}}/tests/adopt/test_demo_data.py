@@ -1,4 +1,7 @@
-"""The demo's story: the same rows each time, a target worth predicting, and windows that go wrong in three ways."""
+"""The demo's story.
+
+The same rows each time, a target worth predicting, and windows that go wrong in three ways.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,10 @@ from sklearn.metrics import roc_auc_score
 
 from ml.adopt import demo_data
 
-FEATURES = ["age", "tenure_months", "monthly_fee", "hours_watched", "days_since_login", "support_calls",
-            "failed_payments", "satisfaction", "annual_contract", "discount_pct", "channel", "plan"]  # fmt: skip
+FEATURES = ["age", "tenure_months", "monthly_fee", "hours_watched", "days_since_login",
+"support_calls",
+            "failed_payments", "satisfaction", "annual_contract", "discount_pct", "channel",
+            "plan"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,7 @@
-"""A project on the demo data: put back by setup, gone with the first table of a person's own, never their own data."""
+"""A project on the demo data.
+
+Put back by setup, gone with the first table of a person's own, never their own data.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,10 @@ def demo_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def project(demo_made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of it, the current folder while the test runs; `../customers.csv` is a person's own table."""
+    """A copy of it, the current folder while the test runs.
+
+    `../customers.csv` is a person's own table.
+    """
     copy = tmp_path / "project"
     shutil.copytree(demo_made, copy)
     shutil.copyfile(demo_made.with_name("customers.csv"), tmp_path / "customers.csv")

@@ -1,4 +1,6 @@
-"""Every table of traps through pipeline, release, server and monitor: a request answered as scikit-learn answers.
+"""Every table of traps through pipeline, release, server and monitor.
+
+A request answered as scikit-learn answers.
 
 The stages run in this process and DVC takes their files as they are (`dvc commit`): seconds instead
 of a minute.
@@ -45,7 +47,10 @@ HERE = Path(__file__).parents[2]
 def test_a_table_is_trained_on_released_and_served(
     make: Callable[[], Table], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The API's own example is answered as scikit-learn answers; the table's rows are scored and watched."""
+    """The API's own example is answered as scikit-learn answers.
+
+    The table's rows are scored and watched.
+    """
     monkeypatch.chdir(tmp_path)
     _make_project(tmp_path)
     path, adopted = make().adopted(tmp_path)

@@ -1,4 +1,7 @@
-"""A process that is killed while it writes a part: the next start clears it, and DVC versions nothing of it."""
+"""A process that is killed while it writes a part.
+
+The next start clears it, and DVC versions nothing of it.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _killed(code: str) -> None:
     """Run code in a process that kills itself on the way."""
-    given = f"import os, shutil, signal, sys; sys.path.insert(0, {str(HERE)!r})\nfrom pathlib import Path\n{code}"
+    given = (
+        f"import os, shutil, signal, sys; sys.path.insert(0, {str(HERE)!r})\n"
+        f"from pathlib import Path\n{code}"
+    )
     done = subprocess.run([sys.executable, "-B", "-c", given], check=False)
     assert done.returncode == -signal.SIGKILL
 

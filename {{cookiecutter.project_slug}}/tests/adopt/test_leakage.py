@@ -1,4 +1,7 @@
-"""What gives the target away is named, with the option that drops it; what is merely good is left in peace."""
+"""What gives the target away is named, with the option that drops it.
+
+What is merely good is left in peace.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""For any table: what adopt infers reads the very file it came from, serves its rows, and survives YAML."""
+"""For any table.
+
+What adopt infers reads the very file it came from, serves its rows, and survives YAML.
+"""
 
 from __future__ import annotations
 
@@ -115,7 +118,7 @@ def _adopted(data: bytes, target: str, folder: str) -> tuple[Path, Adopted]:
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(files())
 def test_the_contract_reads_validates_and_serves_its_own_file(file: tuple[bytes, str]) -> None:
-    """No row of the file is refused, by ingest, by validation or by the server, and both encoders agree on it."""
+    """Ingest, validation and server refuse no row of the file, and both encoders agree on it."""
     with tempfile.TemporaryDirectory() as folder:
         path, adopted = _adopted(*file, folder)
         contract = adopted.contract
@@ -129,8 +132,10 @@ def test_the_contract_reads_validates_and_serves_its_own_file(file: tuple[bytes,
 
 FEW = 56  # rows: too few for the search for leaks, which takes most of the time
 SHARED = (
-    "NA", "N/A", "n/a", "None", "none", "null", "?", "-", "--", ".", "Unknown", "unknown", "missing", "TBD", "x", "inf",
-    "#N/A", "0000-00-00", "yes", "no", "True", "0", "1", "3.0", "kg", "EUR", "%", "USD", "5 kg", "5 EUR", "7%", "-999",
+    "NA", "N/A", "n/a", "None", "none", "null", "?", "-", "--", ".", "Unknown", "unknown",
+    "missing", "TBD", "x", "inf",
+    "#N/A", "0000-00-00", "yes", "no", "True", "0", "1", "3.0", "kg", "EUR", "%", "USD", "5 kg",
+    "5 EUR", "7%", "-999",
     "2026-01-31", "red", "Red", "Al",
 )  # fmt: skip
 # a marker, level or unit of one column is a plain value of another
@@ -142,7 +147,7 @@ FORMS = ("{}", "{}.25", "{} kg", "{} EUR", "{}%", "2026-01-{:02d}", "{:03d}", "n
 
 @st.composite
 def neighbours(draw: st.DrawFn) -> list[str]:
-    """A column of one kind in which some rows, often or seldom, hold what is plain in other columns."""
+    """A column of one kind in which some rows hold what is plain in other columns."""
     form = draw(st.sampled_from(FORMS))
     levels = draw(st.lists(shared, min_size=2, max_size=4, unique=True))
     own = [form.format(i) for i in range(1, 29)] if draw(st.booleans()) else levels
@@ -182,7 +187,7 @@ def test_what_means_missing_in_one_column_is_a_value_in_another(
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(files())
 def test_contract_to_yaml_and_back_is_the_identity(file: tuple[bytes, str]) -> None:
-    """Names, levels and spellings of missing come back as they were, whatever YAML makes of such words."""
+    """Names, levels and spellings of missing come back, whatever YAML makes of such words."""
     with tempfile.TemporaryDirectory() as folder:
         _, adopted = _adopted(*file, folder)
         written = Path(folder) / "contract.yaml"

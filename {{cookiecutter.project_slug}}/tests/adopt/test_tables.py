@@ -1,4 +1,4 @@
-"""Sixteen tables full of traps: adopted, read back, validated, turned into requests; and each trap by name."""
+"""Sixteen tables full of traps: adopted, read back, validated, served; and each trap by name."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PARAMS = Path(__file__).parents[2] / "params.yaml"
 def test_what_is_adopted_is_read_validated_and_served(
     make: Callable[[], Table], tmp_path: Path
 ) -> None:
-    """The file a contract was inferred from never breaks it, and any of its rows is a valid request."""
+    """The file that a contract was inferred from keeps it, and each of its rows is a valid request."""
     path, adopted = make().adopted(tmp_path)
     frame = read_frame(path, adopted.contract)
     assert findings(frame, adopted.contract, load_params(PARAMS).validate_) == []
@@ -239,8 +239,10 @@ def test_parquet_types_are_kept(tmp_path: Path) -> None:
     path, adopted = formats.parquet().adopted(tmp_path)
     kinds = _kinds(adopted.contract)
     assert kinds == {
-        "x": "numeric", "small": "numeric", "whole": "integer", "flag": "boolean", "money": "numeric",
-        "kind": "categorical", "day": "datetime", "at": "datetime", "code": "categorical", "large": "categorical",
+        "x": "numeric", "small": "numeric", "whole": "integer", "flag": "boolean",
+        "money": "numeric",
+        "kind": "categorical", "day": "datetime", "at": "datetime", "code": "categorical",
+        "large": "categorical",
     }  # fmt: skip
     assert [d.name for d in adopted.contract.dropped] == ["tags"]
     frame = read_frame(path, adopted.contract)

@@ -52,7 +52,10 @@ def _words(values: Values) -> Found:
 
 
 def _kept(texts: Texts) -> Callable[[str, int], bool]:
-    """`None` is a level where it is common, `NA` where all the others are two capitals as well (codes of places)."""
+    """Which texts that could mean missing are levels.
+
+    `None` where it is common, `NA` where all the others are two capitals as well (codes of places).
+    """
     listed = texts.distinct.slice(0, 1000).to_pylist()
     others = [t for t in listed if t and t != "NA"]
     capitals = len(others) >= 3 and all(re.fullmatch(r"[A-Z]{2}", t) for t in others)
@@ -66,7 +69,10 @@ def _kept(texts: Texts) -> Callable[[str, int], bool]:
 
 
 def _words_per_text(values: Values, is_long: bool) -> float:
-    """Mean words in a text if the column is prose (mostly different or long, several words each), else 0."""
+    """Mean words in a text if the column is prose, else 0.
+
+    Prose: mostly different or long, several words each.
+    """
     if not is_long and len(values.distinct) < max(20, 0.2 * values.present):
         return 0
     step = max(1, len(values.distinct) // 1000)
@@ -76,7 +82,11 @@ def _words_per_text(values: Values, is_long: bool) -> float:
 
 
 def levels(values: Values) -> Found | None:
-    """A closed list when levels are few and all common, else the common ones and the rest pooled; None: none is."""
+    """A closed list when levels are few and all common, else the common ones and the rest pooled.
+
+    Returns:
+        None where no level is common.
+    """
     common = _common(values)
     if values.counts[common].sum() < 0.1 * values.present:
         return None
@@ -123,7 +133,10 @@ def _same_but_for_case(listed: tuple[str, ...]) -> list[str]:
 
 
 def _is_measured(values: Values) -> bool:
-    """Numbers in units that differ, as €1.5M and €900K: many have a decimal mark, which identifiers have not."""
+    """Numbers in units that differ, as €1.5M and €900K.
+
+    Many have a decimal mark, which identifiers have not.
+    """
     sample = values.distinct.slice(0, 200).to_pylist()
     decimal = sum(bool(re.search(r"\d[.,]\d", text)) for text in sample)
     return all(map(_MEASURED.fullmatch, sample)) and decimal >= 0.3 * len(sample)

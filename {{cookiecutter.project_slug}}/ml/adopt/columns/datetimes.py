@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from ml.contract import DatePart
 
 DAYS = (
-    "%m/%d/%Y", "%d/%m/%Y", "%Y/%m/%d", "%d.%m.%Y", "%Y.%m.%d", "%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y", "%d %b %Y",
-    "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d/%b/%Y", "%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%b-%y",
+    "%m/%d/%Y", "%d/%m/%Y", "%Y/%m/%d", "%d.%m.%Y", "%Y.%m.%d", "%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y",
+    "%d %b %Y",
+    "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d/%b/%Y", "%m/%d/%y", "%d/%m/%y",
+    "%d.%m.%y", "%d-%b-%y",
     "%y-%m-%d", "%Y%m%d",
 )  # fmt: skip
 TIMES = (
@@ -36,7 +38,8 @@ TIMES = (
 )
 ODD = (
     "%Y-%m-%d %H:%M:%S UTC", "%Y-%m-%d %H:%M UTC", "%H:%M", "%H:%M:%S", "%a %b %d %H:%M:%S %Y",
-    "%a, %d %b %Y %H:%M:%S", "%Y-%m-%d %I:%M:%S %p", "%Y-%m-%d %I:%M %p", "%d/%b/%Y:%H:%M:%S %z", "%b %Y", "%b-%Y",
+    "%a, %d %b %Y %H:%M:%S", "%Y-%m-%d %I:%M:%S %p", "%Y-%m-%d %I:%M %p", "%d/%b/%Y:%H:%M:%S %z",
+    "%b %Y", "%b-%Y",
     "%b-%y", "%B %Y", "%m/%Y",
 )  # fmt: skip
 FORMATS = ("ISO8601", *(day + time for day, time in product(DAYS, TIMES)), *ODD)
@@ -89,7 +92,10 @@ def _plausible(distinct: pa.Array, fmt: str) -> bool:
 
 
 def _likelier(distinct: pa.Array, first: str, other: str) -> str:
-    """Of month/day and day/month: the one whose days differ, for months at a fixed day are rarer than the reverse."""
+    """Of month/day and day/month.
+
+    The one whose days differ, for months at a fixed day are rarer than the reverse.
+    """
     days = [len(pc.unique(pc.day(moments(distinct, fmt)))) for fmt in (first, other)]
     if min(days) == 1 < max(days):  # one day of each month: the first of the month
         return first if days[0] == 1 else other
@@ -106,7 +112,7 @@ def _share(texts: pa.Array, fmt: str) -> float:
 
 
 def epoch(values: NDArray[np.float64]) -> Dates | None:
-    """Numbers that all lie between 2000 and 2035 as seconds or milliseconds since 1970, over a day apart."""
+    """Numbers that all lie between 2000 and 2035 as (milli)seconds since 1970, over a day apart."""
     low, high = np.nanmin(values), np.nanmax(values)
     for fmt, (first, last) in (("epoch_s", EPOCH_S), ("epoch_ms", EPOCH_MS)):
         # days from 2000 to 2035
@@ -122,7 +128,10 @@ def years(values: NDArray[np.float64]) -> Dates | None:
 
 
 def parts_of(values: pa.Array, is_time: bool) -> tuple[DatePart, ...]:
-    """The parts that vary. Of the time column only periodic ones that the data cover: a trend cannot repeat."""
+    """The parts that vary. Of the time column only periodic ones that the data cover.
+
+    A trend cannot repeat.
+    """
     moment = values.drop_null()
     if len(moment) == 0:
         return ()

@@ -1,4 +1,4 @@
-"""One column of texts → its kind, or the reason why it is no feature, with the doubts a person should look at."""
+"""One column of texts → its kind, or why it is no feature, with the doubts to look at."""
 
 from __future__ import annotations
 
@@ -87,7 +87,10 @@ def _boolean(values: Values) -> Found | None:
 
 
 def _are_two_sides(values: Values, true: tuple[str, ...], false: tuple[str, ...]) -> bool:
-    """Whether both sides occur; blanks may stand for no, though not beside digits, which may count something."""
+    """Whether both sides occur.
+
+    Blanks may stand for no, though not beside digits, which may count something.
+    """
     if not true:
         return False
     digits = all(text[0].isdigit() for text in (*true, *false))

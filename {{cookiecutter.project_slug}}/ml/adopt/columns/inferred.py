@@ -1,4 +1,7 @@
-"""What is known of a column before and after inference: its values without the missing ones, and the verdict."""
+"""What is known of a column before and after inference.
+
+Its values without the missing ones, and the verdict.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +25,19 @@ if TYPE_CHECKING:
 # lower case; every spelling that is found goes into the column's missing_texts in contract.yaml
 MISSING = frozenset(
     {
-        "", "na", "n/a", "nan", "null", "#n/a", "#na", "<na>", "?", "n.a.", "(null)", "\\n", "none", "nat",
+        "", "na", "n/a", "nan", "null", "#n/a", "#na", "<na>", "?", "n.a.", "(null)", "\\n",
+        "none", "nat",
     }
 )  # fmt: skip
 # what stands for missing among numbers and dates, while among words it is a level
 PLACEHOLDERS = frozenset(
     {
-        "-", "--", "---", ".", "..", "??", "nil", "unknown", "unk", "undefined", "missing", "tbd", "x", "nd", "n.d.",
-        "k.a.", "inf", "-inf", "+inf", "infinity", "-infinity", "#div/0!", "#value!", "#ref!", "#null!", "#num!",
-        "#name?", "nat", "error", "no data", "not available", "not applicable", "0000-00-00", "0000-00-00 00:00:00",
+        "-", "--", "---", ".", "..", "??", "nil", "unknown", "unk", "undefined", "missing", "tbd",
+        "x", "nd", "n.d.",
+        "k.a.", "inf", "-inf", "+inf", "infinity", "-infinity", "#div/0!", "#value!", "#ref!",
+        "#null!", "#num!",
+        "#name?", "nat", "error", "no data", "not available", "not applicable", "0000-00-00",
+        "0000-00-00 00:00:00",
     }
 )  # fmt: skip
 
@@ -145,7 +152,9 @@ def _meaning_missing(
 
 
 def stray_texts(values: Values, wrong: NDArray[np.bool_]) -> tuple[str, ...] | None:
-    """The texts among numbers or moments that can be read as missing; None: too many, or too long for the contract.
+    """The texts among numbers or moments that can be read as missing; None.
+
+    Too many, or too long for the contract.
 
     Args:
         values: the column.

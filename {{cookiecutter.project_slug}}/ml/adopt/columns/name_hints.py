@@ -1,4 +1,4 @@
-"""What a column's name says about its values: is a whole number a code, a count, a moment or an identifier?"""
+"""What a column's name says about its values: codes, counts, moments, prose or identifiers."""
 
 from __future__ import annotations
 
@@ -11,22 +11,25 @@ def listed(words: str) -> frozenset[str]:
 
 
 CODES = listed(
-    """area branch brand category cat channel city class cluster code county country department dept district division
-    education ethnicity gender grade group grp genre make marital marriage model msa occupation pclass plan plz postal
-    postcode product province race region relationship season sector segment sex shop sku state store subclass type
-    warehouse weathersit zip zipcode zone"""
+    """area branch brand category cat channel city class cluster code county country department
+    dept district division education ethnicity gender grade group grp genre make marital
+    marriage model msa occupation pclass plan plz postal postcode product province race region
+    relationship season sector segment sex shop sku state store subclass type warehouse
+    weathersit zip zipcode zone"""
 )
 COUNTS = listed(
-    """age amount avg balance bathrooms bedrooms calls children count cost cnt days depth distance duration floors
-    height hour hours hr income kids length mean mileage minutes months n nb num pct percent price qty quantity
-    rate ratio rooms salary score seconds size sum tenure total value visits weeks weight width year years yr"""
+    """age amount avg balance bathrooms bedrooms calls children count cost cnt days depth
+    distance duration floors height hour hours hr income kids length mean mileage minutes
+    months n nb num pct percent price qty quantity rate ratio rooms salary score seconds size
+    sum tenure total value visits weeks weight width year years yr"""
 )
 IDS = listed("guid hash id identifier idx index key pk rowid rownum uid uuid")
 SERIALS = listed(
     "account barcode invoice isbn no nr number order passport phone ref reference serial ssn ticket"
 )
 ENTITIES = listed(
-    "account client customer employee household member passenger patient person student subject user username visitor"
+    """account client customer employee household member passenger patient person student subject
+    user username visitor"""
 )
 TEXTS = listed(
     "body comment comments description message name note notes remarks review summary text title"
@@ -64,7 +67,7 @@ def is_id(name: str) -> bool:
 
 
 def is_serial(name: str) -> bool:
-    """A name such as invoice_no, and not number_of_rooms: an identifier if every row has its own."""
+    """A name such as invoice_no, not number_of_rooms: an identifier if every row has its own."""
     return bool(words(name) & SERIALS) and not is_count(name)
 
 

@@ -1,4 +1,4 @@
-"""Is a column of texts a column of numbers, how are they written, and which of them mean missing?"""
+"""Columns of numbers: whether a column is one, how it is written, which numbers mean missing."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class ReadNumbers:
 
 
 def column_format(values: Values) -> NumberFormat | None:
-    """How a column's numbers are written, if nearly all values that are not words for missing are numbers."""
+    """How a column's numbers are written, if nearly all values are numbers or words for missing."""
     said = ~values.placeholders()
     distinct = values.distinct.filter(pa.array(said))
     return number_format(distinct, values.counts[said]) if len(distinct) else None
@@ -104,7 +104,10 @@ def _rows_read(distinct: pa.Array, counts: NDArray[np.int64], fmt: NumberFormat)
 
 
 def _strip(sample: list[str]) -> tuple[str, ...]:
-    """The one currency, percent sign or unit that values carry; several would need a conversion that nobody named."""
+    """The one currency, percent sign or unit that values carry.
+
+    Several would need a conversion that nobody named.
+    """
     bare = [re.sub(r"^\((.*)\)$", r"\1", text) for text in sample]
     money = {m.group(1) for text in bare for m in (PREFIX.search(text), SUFFIX.search(text)) if m}
     if money:
@@ -143,7 +146,9 @@ def _count(pattern: re.Pattern[str], texts: list[str]) -> int:
 
 
 def sentinels(values: NDArray[np.float64], counts: NDArray[np.int64]) -> tuple[float, ...]:
-    """Repeated numbers of nines (-999, 9999 …) that lie far from all others: they stand for missing.
+    """Repeated numbers of nines (-999, 9999 …) that lie far from all others.
+
+    They stand for missing.
 
     Args:
         values: the distinct numbers of a column.

@@ -1,4 +1,7 @@
-"""The column to predict: which task it makes, its classes in order, and the targets that cannot be learned."""
+"""The column to predict.
+
+Which task it makes, its classes in order, and the targets that cannot be learned.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,8 @@ def infer_target(path: str, name: str, texts: Texts, task: Task | None) -> Found
     if task == "regression" or (task is None and fmt is not None and _is_quantity(values, fmt)):
         if fmt is None:
             raise UserError(
-                f'{where}: no regression, its values are not numbers (first: "{_first_word(values)}")',
+                f"{where}: no regression, its values are not numbers (first:"
+                f' "{_first_word(values)}")',
                 "leave TASK out",
             )
         return _regression(where, read_numbers(values, fmt))
@@ -214,7 +218,10 @@ def _class_texts(values: Values) -> list[str]:
 
 
 def _aliases(counts: Mapping[str, int]) -> dict[str, str]:
-    """Other spelling → the most frequent one of its class: YES for Yes, and Y for Yes where all are yes or no."""
+    """Other spelling → the most frequent one of its class.
+
+    YES for Yes, and Y for Yes where all are yes or no.
+    """
     yes_or_no = all(text.casefold() in TRUE | FALSE for text in counts)
 
     def key(text: str) -> str | bool:
@@ -227,7 +234,7 @@ def _aliases(counts: Mapping[str, int]) -> dict[str, str]:
 
 
 def _ordered(counts: Mapping[str, int]) -> tuple[str, ...]:
-    """Classes by name (numbers by size); of two, the positive one last: yes, true, 1, or the rarer."""
+    """Classes by name (numbers by size); of two, the positive last: yes, true, 1, or the rarer."""
     if len(counts) == 2:
         positive = [c for c in counts if c.lower() in TRUE] or [
             min(counts, key=lambda c: counts[c])

@@ -1,4 +1,4 @@
-"""How is this file written? Encoding, separator and header, from its bytes. The answer is a `Source`.
+"""How a file is written: encoding, separator and header, from its bytes. The answer is a `Source`.
 
 Reads: the table that a person wants to adopt. Everything doubtful is refused here, before anything
 is written.
@@ -34,7 +34,8 @@ CHUNK_BYTES = 1 << 22
 FIRST_LINE = "first"  # what NAMES says when the first line does hold the names
 AS_TABLE = "save the table as CSV or Parquet"
 FORMATS = {
-    b"PK\x03\x04": "an Excel or zip file", b"\xd0\xcf\x11\xe0": "an old Excel file", b"%PDF": "a PDF",
+    b"PK\x03\x04": "an Excel or zip file", b"\xd0\xcf\x11\xe0": "an old Excel file",
+    b"%PDF": "a PDF",
     b"ARROW1": "an Arrow file", b"SQLi": "an SQLite database", b"{": "JSON", b"<": "HTML or XML",
     b"\xff\xfe\x00\x00": "UTF-32 text",
 }  # fmt: skip
@@ -78,8 +79,10 @@ def _refuse_data_as_header(path: Path, records: list[list[str]]) -> None:
     if records and _is_data(records[0], records[1:]):
         listed = ",".join(f"column_{i + 1}" for i in range(len(records[0])))
         raise UserError(
-            f"{path}: its first line looks like data, not like names: {', '.join(map(printable, records[0][:5]))} …",
-            f"name the columns: make adopt DATA={path} NAMES={listed} TARGET=…   (NAMES={FIRST_LINE}: they are names)",
+            f"{path}: its first line looks like data, not like names:"
+            f" {', '.join(map(printable, records[0][:5]))} …",
+            f"name the columns: make adopt DATA={path} NAMES={listed} TARGET=…"
+            f"   (NAMES={FIRST_LINE}: they are names)",
         )
 
 
@@ -113,7 +116,7 @@ def _vote(cell: str, column: list[str]) -> str:
 
 
 def _is_series(cells: list[str]) -> bool:
-    """Whether the numbers among the cells are years or another series, as names of measured columns are."""
+    """Whether numbers among the cells are a series, as names such as years are."""
     numbers = [int(cell) for cell in cells if cell.strip().isdecimal()]
     steps = set(np.diff(numbers).tolist())
     return len(numbers) >= 2 and len(steps) == 1 and steps != {0}
@@ -219,7 +222,7 @@ def _single_byte(path: Path) -> str:
 
 
 def encoding_doubt(path: Path, source: Source) -> str | None:
-    """What a person should know of an encoding that was guessed from the bytes; None: it is certain."""
+    """What a person should know of an encoding that was guessed; None: the bytes leave no doubt."""
     if source.encoding not in GUESSED or is_parquet(path):
         return None
     found = _lines_by_encoding(path)
@@ -227,7 +230,8 @@ def encoding_doubt(path: Path, source: Source) -> str | None:
         return None
     utf8 = f", though {found.as_utf8} lines could be UTF-8" if found.as_utf8 else ""
     return (
-        f"{path.name} is not UTF-8 (first: line {found.first_other}), read as {source.encoding}{utf8}:"
+        f"{path.name} is not UTF-8 (first: line {found.first_other}), read as"
+        f" {source.encoding}{utf8}:"
         " wrong letters? then ENCODING="
     )
 
@@ -252,7 +256,7 @@ def _records(lines: list[str], separator: str) -> Iterator[list[str]]:
 
 
 def _fit(lines: list[str], separator: str) -> tuple[float, int]:
-    """Share of the first records that have as many cells as the first, and how many cells that is."""
+    """Share of the first records that are as wide as the first, and how wide that is."""
     widths = [len(cells) for cells in islice(_records(lines, separator), 1000)]
     if not widths or widths[0] < 2:
         return 0.0, widths[0] if widths else 0
@@ -266,6 +270,7 @@ def _refuse_preamble(path: Path, lines: list[str]) -> None:
         if usual >= 2 and rows >= 0.8 * len(widths):
             first = widths.index(usual)
             raise UserError(
-                f"{path}: its first {first} lines have another number of cells than the {usual} columns below them",
+                f"{path}: its first {first} lines have another number of cells than the {usual}"
+                " columns below them",
                 f"remove what stands above the header (the first {first} lines)",
             )

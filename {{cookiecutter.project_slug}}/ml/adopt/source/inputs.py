@@ -1,4 +1,6 @@
-"""What DATA may be: a file, a folder of parts, an address. All become local files, read as one table of texts.
+"""What DATA may be: a file, a folder of parts, an address.
+
+All become local files, read as one table of texts.
 
 Reads: what a person names; `https://…` and `s3://…` come through `dvc import-url` into
 data/source/, so that `dvc update data/source/<name>.dvc` (or the same `make adopt` again) brings a
@@ -62,7 +64,9 @@ def _near(path: Path) -> str:
 
 
 def fetched(address: str) -> Path:
-    """The file (or S3 folder) at an address, imported by DVC; again: the newer version, if there is one.
+    """The file (or S3 folder) at an address, imported by DVC.
+
+    A second call brings the newer version, if there is one.
 
     Raises:
         UserError: an address that must not be recorded or followed, or that DVC cannot read.

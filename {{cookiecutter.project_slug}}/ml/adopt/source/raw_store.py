@@ -1,4 +1,6 @@
-"""The parts under data/raw and under DVC. The same content twice changes nothing; a kill is healed by a rerun.
+"""The parts under data/raw and under DVC.
+
+The same content twice changes nothing; after a kill a rerun restores order.
 
 Writes: data/raw/NNNN-<name>, data/raw.dvc, data/quarantine/<name> with <name>.reason.txt.
 """
@@ -35,7 +37,10 @@ def sweep() -> None:
 
 
 def is_stored(paths: list[Path]) -> bool:
-    """Whether data/raw starts with these parts (what `ml retrain` and `--append` added after them may follow)."""
+    """Whether data/raw starts with these parts.
+
+    Parts that `ml retrain` and `--append` added may follow them.
+    """
     here = stored_parts()[: len(paths)]
     return len(here) == len(paths) and all(
         filecmp.cmp(a, b, shallow=False) for a, b in zip(paths, here, strict=True)
@@ -69,7 +74,10 @@ def _emptied(folder: Path) -> Path:
 
 
 def add(path: Path) -> Path:
-    """Copy one more part behind the others and `dvc add` the folder; a part that is there already stays alone."""
+    """Copy one more part behind the others and `dvc add` the folder.
+
+    A part that is there already stays alone.
+    """
     sweep()
     here = stored_parts()
     same = next((p for p in here if filecmp.cmp(path, p, shallow=False)), None)
@@ -95,7 +103,10 @@ def quarantine(path: Path, reason: UserError) -> Path:
 
 
 def part_name(path: Path, number: int) -> str:
-    """`0001-sales_2024.csv` for `Sales 2024.tsv`: the ending says what is inside, the rest only where it came from."""
+    """`0001-sales_2024.csv` for `Sales 2024.tsv`.
+
+    The ending says what is inside, the rest only where it came from.
+    """
     name = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
     stem = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(name).stem).strip("._-") or "data"
     stem = re.sub(r"^\d{4}-", "", stem) or "data"

@@ -1,4 +1,6 @@
-"""An address before DVC follows it: it holds no secret, and its host does not send us to another one.
+"""An address before DVC follows it.
+
+It holds no secret, and its host does not send us to another one.
 
 `dvc import-url` writes the address into data/source/<name>.dvc, which is committed to git: a
 password or a signature in it would be published with the code.
@@ -33,10 +35,12 @@ def check_address(address: str) -> None:
     secret = _secret(parts)
     if secret:
         raise UserError(
-            f"{shown(parts)}: the address holds {secret}, and data/source/{_name(parts)}.dvc, which git keeps,"
+            f"{shown(parts)}: the address holds {secret}, and data/source/{_name(parts)}.dvc,"
+            " which git keeps,"
             " would record it",
             "for s3:// put the keys into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY and give s3://bucket/file;"
-            " else download the file (curl --output table.csv 'ADDRESS'), then make adopt DATA=table.csv TARGET=column",
+            " else download the file (curl --output table.csv 'ADDRESS'), then make adopt"
+            " DATA=table.csv TARGET=column",
         )
     if parts.scheme.lower() in ("http", "https"):
         _check_redirects(address)
@@ -91,9 +95,11 @@ class _SameHost(HTTPRedirectHandler):
         ):
             fp.close()
             raise UserError(
-                f"{shown(before)}: it redirects to {after.scheme}://{after.hostname}, so that another host would"
+                f"{shown(before)}: it redirects to {after.scheme}://{after.hostname}, so that"
+                " another host would"
                 " decide what is learned from",
-                f"if you trust {after.hostname}, download the file (curl --location --output table.csv 'ADDRESS'),"
+                f"if you trust {after.hostname}, download the file (curl --location --output"
+                " table.csv 'ADDRESS'),"
                 " then make adopt DATA=table.csv TARGET=column",
             )
         return super().redirect_request(req, fp, code, msg, headers, newurl)

@@ -1,4 +1,6 @@
-"""How large a table is once it is unpacked: 461 kB of gzip can hold 20 million rows, more than fits the memory.
+"""How large a table is once it is unpacked.
+
+461 kB of gzip can hold 20 million rows, more than fits the memory.
 
 Looked at before anything else reads the file, and only as far as the limit.
 """
@@ -50,13 +52,15 @@ def _too_large(path: Path, most: int, left: int, limit: int) -> UserError:
     if most < left:
         packed = path.stat().st_size
         return UserError(
-            f"{path}: its {packed:,} bytes unpack to more than {most:,}; a usual table unpacks to {MAX_RATIO} times"
+            f"{path}: its {packed:,} bytes unpack to more than {most:,}; a usual table unpacks to"
+            f" {MAX_RATIO} times"
             " its size at most",
             f"if you trust the file, repeat with MAX_BYTES={MAX_BYTES} (bytes, unpacked)",
         )
     return UserError(
         f"{path}: unpacked, the table is larger than the limit of {limit:,} bytes",
-        f"give fewer rows, or repeat with MAX_BYTES={2 * limit} (bytes, unpacked; it needs a few times that as memory)",
+        f"give fewer rows, or repeat with MAX_BYTES={2 * limit} (bytes, unpacked; it needs a few"
+        " times that as memory)",
     )
 
 
@@ -75,7 +79,7 @@ def _sizes(path: Path) -> Iterator[int]:
 
 
 def _parquet_sizes(path: Path) -> Iterator[int]:
-    """A column of one repeated value takes no space in the file, so the rows are counted before they are read."""
+    """Rows are counted before they are read: a column of one repeated value takes no space."""
     try:
         file = pq.ParquetFile(path)
         cells = file.metadata.num_rows * file.metadata.num_columns * CELL_BYTES

@@ -59,7 +59,10 @@ def _sound(folder: Path, contract: Contract) -> bool:
 
 
 def test_a_marker_belongs_to_its_column(tmp_path: Path) -> None:
-    """`Unknown` is missing in `age` and a value in `name`: the contract's own file was refused for it."""
+    """`Unknown` is missing in `age` and a value in `name`.
+
+    The contract's own file was refused for it.
+    """
     age = _with_gaps("Unknown", 61, [str(20 + i % 50) for i in range(600)])
     name = [f"name {i % 40}" if i != 5 else "Unknown" for i in range(600)]
     adopted = _adopted(tmp_path, {"age": age, "name": name, "y": SALES})

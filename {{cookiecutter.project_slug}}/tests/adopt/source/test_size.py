@@ -1,4 +1,7 @@
-"""Sizes: what unpacks to more than a machine holds is refused early, with the limit and the way to raise it."""
+"""Sizes.
+
+What unpacks to more than a machine holds is refused early, with the limit and the way to raise it.
+"""
 
 from __future__ import annotations
 
