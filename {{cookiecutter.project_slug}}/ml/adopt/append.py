@@ -79,7 +79,7 @@ def check(path: Path, contract: Contract, encoding: str = "") -> int:
 
 
 def _check_source(path: Path, contract: Contract, encoding: str) -> None:
-    """Name a wrong separator or encoding before it shows as a missing column or a strange letter."""
+    """Name a wrong separator or encoding before it shows as missing columns or strange letters."""
     source = contract.source
     known = "" if source.encoding in SNIFFED else source.encoding  # bytes tell no other apart
     found = sniff(path, source.names or (FIRST_LINE,), encoding or known)

@@ -119,7 +119,7 @@ def _remark(document: CommentedMap, name: str, remarks: list[str]) -> None:
 
 
 def with_hash(text: str) -> str:
-    """The contract's text and, in a last line, its hash: while it fits nobody has edited the file."""
+    """The contract's text and, in a last line, its hash, which fits while nobody edits the file."""
     return (
         f"{text}{HASH_MARK}{_hash(text)}: while this fits the lines above, adopt may replace them\n"
     )

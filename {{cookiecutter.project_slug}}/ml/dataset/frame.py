@@ -30,7 +30,7 @@ def read_table(path: Path, contract: Contract) -> pd.DataFrame:
 
 
 def frame_of_rows(rows: Sequence[Mapping[str, Any]], contract: Contract) -> pd.DataFrame:
-    """JSON-like rows (of a request or the journal) as a typed frame; an absent column is missing."""
+    """JSON-like rows (a request's, the journal's) as a typed frame; absent columns are missing."""
     return typed(
         pd.DataFrame({name: [row.get(name) for row in rows] for name in contract.names}), contract
     )

@@ -171,7 +171,7 @@ def booleans(n: int = 400) -> Table:
 
 
 def moments(n: int = 400) -> Table:
-    """Dates in the usual forms, epochs, time zones, a zero date; ordered by a time that is named."""
+    """Dates in the usual forms, epochs, time zones, a zero date; ordered by a named time."""
     rng = drawn("moments")
     day = pd.Timestamp("2021-03-01") + pd.to_timedelta(
         np.sort(rng.uniform(0, 900, n)), unit="D"
@@ -310,8 +310,8 @@ def shops(n: int = 2500) -> Table:
     name = np.where(
         rng.random(n) < 0.01, [f"pop-up {i}" for i in range(n)], [f"shop no. {k}" for k in shop]
     )
-    return Table("shops.csv", as_csv(pd.DataFrame({"shop": name, "temp": rng.normal(15, 5, n).round(1), "size": size})),
-                 {"target": "size"})  # fmt: skip
+    frame = pd.DataFrame({"shop": name, "temp": rng.normal(15, 5, n).round(1), "size": size})
+    return Table("shops.csv", as_csv(frame), {"target": "size"})
 
 
 def own_names(n: int = 300) -> Table:

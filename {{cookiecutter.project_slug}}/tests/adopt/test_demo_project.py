@@ -120,8 +120,10 @@ def test_an_own_table_takes_the_place_of_everything(
 ) -> None:
     write_outputs(recorded())
     adopt_own()
-    assert files() == {"params.yaml", "dvc.yaml", ".gitignore", ".dvcignore", "contract.yaml", "data/raw.dvc",
-                       "data/raw/0001-customers.csv"}  # fmt: skip
+    assert files() == {
+        "params.yaml", "dvc.yaml", ".gitignore", ".dvcignore", "contract.yaml", "data/raw.dvc",
+        "data/raw/0001-customers.csv",
+    }  # fmt: skip
     assert load_contract().target.name == "left"
     said = capsys.readouterr().out
     assert "would change" not in said

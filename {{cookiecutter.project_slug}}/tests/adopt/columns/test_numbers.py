@@ -1,4 +1,4 @@
-"""How numbers are written, one column at a time: the format that is found, and the values it gives."""
+"""How numbers are written, one column at a time: the format found, and the values it gives."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from ml.adopt.source.raw_store import add, store
 from ml.errors import UserError
 from ml.loop.retrain import retrain
 
-HERE = Path(__file__).parents[2]
+HERE = Path(__file__).parents[3]
 CONTRACT = "target: {name: y, task: regression}\ncolumns: [{name: a, kind: numeric}]\n"
 DIE = "os.kill(os.getpid(), signal.SIGKILL)"
 
@@ -70,7 +70,7 @@ from ml.adopt.source.raw_store import add, store
 
 def test_a_killed_append_leaves_nothing(project: Path) -> None:
     _killed(f"{HALF_A_COPY}\nadd(Path('second.csv'))")
-    assert _hidden() == ["data/raw/.0002-second.csv.new"]
+    assert _hidden() == ["data/raw/.0002-second.csv.draft"]
     add(Path("third.csv"))
     assert _versioned() == ["0001-first.csv", "0002-third.csv"]
     assert _hidden() == []

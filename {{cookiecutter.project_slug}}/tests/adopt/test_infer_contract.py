@@ -39,7 +39,7 @@ PARAMS = Path(__file__).parents[2] / "params.yaml"
 def test_what_is_adopted_is_read_validated_and_served(
     make: Callable[[], Table], tmp_path: Path
 ) -> None:
-    """The file that a contract was inferred from keeps it, and each of its rows is a valid request."""
+    """A file keeps the contract that was inferred from it; each of its rows is a valid request."""
     path, adopted = make().adopted(tmp_path)
     frame = read_frame(path, adopted.contract)
     assert findings(frame, adopted.contract, load_params(PARAMS).validate_) == []
