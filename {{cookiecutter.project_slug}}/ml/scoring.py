@@ -25,6 +25,9 @@ from ml.errors import UserError, listing, printable
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from ml.bundle import Answers
 
 ROWS = 50_000  # of one piece: some tens of megabytes
 
@@ -87,23 +90,27 @@ def answer(piece: pa.RecordBatch, bundle: Bundle, where: str = "rows") -> pa.Tab
     """
     import pyarrow as pa
 
-    contract = bundle.contract
-    frame = typed(piece.to_pandas(), contract)
-    for column in contract.columns:
-        _check(frame[column.name], column, where)
-    answers = bundle.answer(encode_frame(frame, Encoder(contract)))
-    if not np.isfinite(answers).all():
-        raise UserError(
-            f"{where}: the model's answer is no finite number", "ml rollback, then ml score again"
-        )
-    table = pa.Table.from_batches([piece])
+    contract, table = bundle.contract, pa.Table.from_batches([piece])
+    answers = _answers(typed(piece.to_pandas(), contract), bundle, where)
     columns = {**_columns(answers, contract), "model_version": [bundle.version] * piece.num_rows}
     for name, values in columns.items():
         table = table.append_column(contract.added(name, *piece.schema.names), pa.array(values))
     return table
 
 
-def _columns(answers: Any, contract: Contract) -> dict[str, Any]:
+def _answers(frame: pd.DataFrame, bundle: Bundle, where: str) -> Answers:
+    """The bundle's answers, if the rows keep the contract and the answers are numbers."""
+    for column in bundle.contract.columns:
+        _check(frame[column.name], column, where)
+    answers = bundle.answer(encode_frame(frame, Encoder(bundle.contract)))
+    if not np.isfinite(answers).all():
+        raise UserError(
+            f"{where}: the model's answer is no finite number", "ml rollback, then ml score again"
+        )
+    return answers
+
+
+def _columns(answers: Answers, contract: Contract) -> dict[str, Any]:
     if not contract.is_classification:
         return {"prediction": answers[:, 0]}
     classes = np.array(contract.target.classes, dtype=object)
@@ -128,21 +135,22 @@ def _check(values: pd.Series, column: Column, where: str) -> None:
     match column:
         case Numeric() | Integer():
             numbers = present.to_numpy(dtype=np.float64)
-            bad = ~(np.abs(numbers) <= LARGEST)
-            if isinstance(column, Integer):
-                bad |= numbers != np.round(numbers)
+            bad = _not_of_kind(numbers, column)
             if bad.any():
                 raise _refused(where, column, f"{numbers[bad][0]:g} is not a {column.kind} value")
         case Categorical(levels=levels, unseen="refuse"):
             unseen = present[~present.isin(levels)]
             if len(unseen):
-                raise _refused(
-                    where,
-                    column,
-                    f'"{printable(unseen.iloc[0])}" is not one of its {len(levels)} levels',
-                )
+                what = f'"{printable(unseen.iloc[0])}" is not one of its {len(levels)} levels'
+                raise _refused(where, column, what)
         case _:
             return
+
+
+def _not_of_kind(numbers: NDArray[np.float64], column: Numeric | Integer) -> NDArray[np.bool_]:
+    """Which numbers do not fit a float32, or are not whole where they have to be."""
+    beyond = ~(np.abs(numbers) <= LARGEST)
+    return beyond | (numbers != np.round(numbers)) if isinstance(column, Integer) else beyond
 
 
 def _refused(where: str, column: Column, what: str) -> UserError:

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 
 from ml.encode import DAY_SECONDS
-from ml.metrics import measure
+from ml.metrics import measure, resample
 from ml.monitoring.statistics.column_tests import shift
 from ml.monitoring.statistics.multiple_testing import rejected
 from ml.monitoring.statistics.profile import Profile, number_profile, tally
@@ -76,12 +76,12 @@ def errors(outcome: Floats, answer: Floats, contract: Contract) -> Floats:
 
 def deviation(metric: str, outcome: NDArray[Any], answer: Floats) -> float:
     """Bootstrap standard error of a metric for independent rows, seeded."""
-    rng = np.random.default_rng(0)
     size = min(len(outcome), RESAMPLED_ROWS)
-    values = []
-    for _ in range(RESAMPLES):
-        rows = rng.integers(0, len(outcome), size)
-        values.append(measure(metric, outcome[rows], answer[rows]))
+
+    def figure(rows: NDArray[np.int64]) -> float:
+        return measure(metric, outcome[rows], answer[rows])
+
+    values = resample(len(outcome), figure, RESAMPLES, size)
     return float(np.nanstd(values, ddof=1) * np.sqrt(size / len(outcome)))
 
 

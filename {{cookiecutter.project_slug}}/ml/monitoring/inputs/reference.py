@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ml.bundle import CHAMPION
+from ml.bundle import ABOUT_FILE, CHAMPION, CONTRACT_FILE, LINEAGE_FILE
 from ml.contract import Contract, load_contract
 from ml.dataset.frame import read_table, target_codes
 from ml.errors import UserError
@@ -48,14 +48,14 @@ def load_champion(folder: Path = CHAMPION) -> Champion:
     Raises:
         UserError: nothing was released yet, or the release has no reference rows.
     """
-    for name in ("contract.json", "model.json", "lineage.json", "reference.parquet"):
+    for name in (CONTRACT_FILE, ABOUT_FILE, LINEAGE_FILE, "reference.parquet"):
         if not (folder / name).is_file():
             raise UserError(
                 f"{folder / name}: no such file, so there is nothing to compare with",
                 "make release",
             )
-    contract = load_contract(folder / "contract.json")
-    about, lineage = _json(folder / "model.json"), _json(folder / "lineage.json")
+    contract = load_contract(folder / CONTRACT_FILE)
+    about, lineage = _json(folder / ABOUT_FILE), _json(folder / LINEAGE_FILE)
     reference = read_table(folder / "reference.parquet", contract)
     return champion_of(about, lineage, contract, reference)
 

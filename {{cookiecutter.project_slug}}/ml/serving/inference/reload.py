@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from ml.bundle import Bundle, load_bundle
+from ml.bundle import MANIFEST_FILE, Bundle, load_bundle
 from ml.errors import UserError
 
 EVERY_SECONDS = 0.2  # between two looks at the link
@@ -27,7 +27,7 @@ def state(link: Path) -> State:
     folder = link.resolve()
     try:
         # the time of change: a copy may keep the time of writing
-        return str(folder), (folder / "manifest.json").stat().st_ctime_ns
+        return str(folder), (folder / MANIFEST_FILE).stat().st_ctime_ns
     except OSError:
         return str(folder), 0
 
