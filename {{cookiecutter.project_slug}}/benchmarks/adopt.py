@@ -1,4 +1,4 @@
-"""Seconds and peak memory of adopt and every pipeline stage as the table grows: 10k, 100k and 1M rows x 18 columns.
+"""Seconds and peak memory of adopt and every stage: 10k, 100k and 1M rows x 18 columns.
 
 Makes seeded tables of mixed kinds in a temporary project beside this one's code; each step is a
 process of its own, so that its peak is its own. Writes nothing here.
@@ -115,7 +115,7 @@ def run(rows: int, folder: Path, console: Console) -> dict[str, Cost]:
 
 
 def report(costs: dict[int, dict[str, Cost]]) -> Table:
-    """A row for each step: seconds and MiB at each size, and seconds per row at the largest against the smallest."""
+    """A row for each step: seconds and MiB at each size, and how seconds per row grow."""
     made = Table("step", title="seconds · peak MiB")
     for rows in costs:
         made.add_column(f"{rows:,} rows", justify="right")

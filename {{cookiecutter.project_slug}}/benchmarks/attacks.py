@@ -161,7 +161,7 @@ ATTACKS: dict[str, Attack] = {
 
 
 def honest(body: bytes, stop: Event, out: Any) -> None:
-    """Send a row every ten milliseconds; puts (when, milliseconds) of each answer, reconnecting included."""
+    """Send a row every 10 ms; puts (when, milliseconds) of each answer, reconnecting included."""
     times: list[tuple[float, float]] = []
     connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=PATIENCE)
     while not stop.is_set():

@@ -1,4 +1,4 @@
-"""Who takes part in the benchmark: this service, the floor, and the servers one could use instead."""
+"""Who takes part in the benchmark: this service, the floor, and servers to use instead."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Contender:
-    """A server: how it is started, what it needs beyond this project's environment, where and what it is asked."""
+    """A server: how it is started, what it needs besides this project, where and what to ask."""
 
     name: str
     command: (
@@ -39,7 +39,8 @@ CONTENDERS = (
     ),
     Contender(
         "mlflow models serve",
-        "{python} -m mlflow models serve -m {work}/mlflow-model --env-manager local --port {port} --workers 2",
+        "{python} -m mlflow models serve -m {work}/mlflow-model --env-manager local "
+        "--port {port} --workers 2",
         path="/invocations",
         form="mlflow",
         packages=("mlflow>=3.17,<4", *SKLEARN),

@@ -100,7 +100,7 @@ MIXES: dict[str, Mix] = {
 
 
 def rows(process: str, size: int, rng: np.random.Generator) -> Floats:
-    """Standard normal rows in order of time: iid, ar1, or a daily cycle (24 rows a day) under noise."""
+    """Standard normal rows in order of time: iid, ar1, or a daily cycle of 24 rows under noise."""
     if process == "iid":
         return rng.standard_normal(size)
     if process == "ar1":
@@ -120,7 +120,10 @@ def tickets(
     mix: Mix = MIXES["even"],
     cases: Mapping[str, Case] = HEALTHY,
 ) -> dict[str, NDArray[np.bool_]]:
-    """Whether each window of each case gets a ticket, (references, windows); windows follow their reference in time."""
+    """Whether each window of each case gets a ticket, (references, windows).
+
+    Windows follow their reference in time.
+    """
     rng = np.random.default_rng(seed)
     found: dict[str, list[NDArray[np.bool_]]] = {name: [] for name in cases}
     for _ in range(references):
@@ -150,7 +153,7 @@ def _column(
 
 
 def location_for(psi: float) -> float:
-    """Shift of a normal column, in standard deviations, that has this index: the square root (Jeffreys 1946)."""
+    """Shift of a normal column in standard deviations: the index's root (Jeffreys 1946)."""
     return float(np.sqrt(psi))
 
 
@@ -177,7 +180,10 @@ def moved(by: float) -> Change:
 
 
 def relevelled(kind: Kind, psi: float, spread: bool) -> Change:
-    """A column's levels drawn anew with the index `psi`: spread over all levels at random, or one level's growth."""
+    """A column's levels drawn anew with the index `psi`.
+
+    It is spread over all levels at random, or is one level's growth.
+    """
     shares = kind.shares
 
     def change(now: Floats, rng: np.random.Generator) -> Floats:
@@ -251,7 +257,7 @@ def upper_limit(count: int, of: int) -> float:
 def false_alarm(
     process: str, size: int, plan: tuple[int, int], settings: Monitor, seed: int, mix: Mix
 ) -> dict[str, float]:
-    """Share of healthy windows with a ticket, and of those that page: a ticket, and one in the window before."""
+    """Share of healthy windows with a ticket, and with one in the window before too: a page."""
     found = tickets(process, size, *plan, settings, seed + size, mix)["healthy"]
     count = int(found.sum())
     return {
@@ -304,7 +310,7 @@ def _mix(mix: Mix, settings: Monitor, console: Console, seed: int) -> dict[str, 
 
 
 def tiny_shift(settings: Monitor, seed: int, windows: int = 4) -> float:
-    """Share of windows of 100,000 rows with a shift of PSI 0.005 in two numbers that get a ticket."""
+    """Share of windows of 100,000 rows with PSI 0.005 in two numbers that get a ticket."""
     case: Case = {place: moved(location_for(0.005)) for place in (0, 1)}
     return float(
         tickets("iid", 100_000, 3, windows, settings, seed + 5, cases={"tiny": case})["tiny"].mean()

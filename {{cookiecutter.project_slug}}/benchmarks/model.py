@@ -1,4 +1,4 @@
-"""The benchmark's model: once as our bundle, once as a scikit-learn pipeline for the peers, and the bodies to send.
+"""The benchmark's model: as our bundle, as a scikit-learn pipeline for the peers; the bodies.
 
 Both are the same HistGradientBoosting trained on the same rows: 12 numbers with gaps, 6 categories.
 """
@@ -35,7 +35,7 @@ CONTRACT = Contract.model_validate(
 
 
 def write_model(folder: Path) -> None:
-    """Write bundle/, peer.skops, mlflow-model/ and the request bodies into the folder, where they are missing."""
+    """Write bundle/, peer.skops, mlflow-model/ and the request bodies where they are missing."""
     if (folder / "complete").is_file():
         return
     rng = np.random.default_rng(7)
@@ -124,7 +124,8 @@ def _write_bodies(folder: Path, rows: list[dict[str, Any]]) -> None:
         path = folder / f"{form}-{len(rows)}.json"
         path.write_text(json.dumps(body))
         path.with_suffix(".lua").write_text(
-            f'local file = io.open("{path}", "r")\nwrk.method = "POST"\nwrk.body = file:read("*a")\n'
+            f'local file = io.open("{path}", "r")\n'
+            'wrk.method = "POST"\nwrk.body = file:read("*a")\n'
             'wrk.headers["Content-Type"] = "application/json"\nfile:close()\n'
         )
 

@@ -1,4 +1,4 @@
-"""What judging a window costs, beside Evidently's own preset on the same journal rows: seconds and peak memory.
+"""Seconds and peak memory of judging a window, beside Evidently's preset on the same rows.
 
 Each measurement is a process of its own that reads the same sqlite journal with the same reader:
 ours streams it to findings (quality, drift of columns and prediction), Evidently's gathers it into
@@ -84,11 +84,19 @@ def fill(folder: Path, rows: int, columns: int) -> None:
         )
         journal.append(
             [
-                Record(f"{start + i:012d}", float(start + i), "1", "champion", None, json.dumps(row), json.dumps(label),
-                      json.dumps({"no": no, "yes": yes}))
+                Record(
+                    f"{start + i:012d}",
+                    float(start + i),
+                    "1",
+                    "champion",
+                    None,
+                    json.dumps(row),
+                    json.dumps(label),
+                    json.dumps({"no": no, "yes": yes}),
+                )
                 for i, (row, label, (no, yes)) in enumerate(answered)
             ]
-        )  # fmt: skip
+        )
 
 
 def ours(folder: Path, columns: int) -> None:

@@ -197,7 +197,7 @@ def _milliseconds(text: str) -> float | None:
 
 
 def start_and_memory(contender: Contender, rounds: int) -> tuple[float, float]:
-    """Median seconds from start to ready with one worker, and its resident megabytes after a load."""
+    """Median seconds from start to ready with one worker, and resident MB after a load."""
     seconds, memory = [], 0.0
     one = replace(contender, command=contender.command.replace("--workers 2", "--workers 1"))
     for _ in range(rounds + 1):  # the first warms the cache
@@ -210,7 +210,7 @@ def start_and_memory(contender: Contender, rounds: int) -> tuple[float, float]:
 
 
 def measure(contenders: list[Contender], rounds: int, seconds: float) -> list[dict[str, Any]]:
-    """All runs, interleaved. Servers are up one at a time: an idle one still costs memory and wakes."""
+    """All runs, interleaved. One server is up at a time: an idle one costs memory and wakes."""
     pythons = {contender.name: python_of(contender) for contender in contenders}
     loads = [(1, c) for c in CONNECTIONS] + [(BATCH, BATCH_CONNECTIONS)]
     runs = []

@@ -70,6 +70,19 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "serving/process/drain.py": "tests/serving/test_faults.py: clients that connect meanwhile",
     "serving/process/worker.py": "tests/serving/process/test_server.py, as a process",
     "serving/settings.py": "tests/serving/attacks/test_who_may_write.py, from the environment",
+    "monitoring/checks/delayed_labels.py": "windows in a row have late outcomes: monitoring/test_windows_in_a_row.py",
+    "monitoring/checks/drift.py": "with its tests: monitoring/statistics/test_column_tests.py, monitoring/test_bike.py",
+    "monitoring/checks/explain.py": "its words stand in verdicts: monitoring/test_windows_in_a_row.py",
+    "monitoring/checks/performance.py": "beside the estimate that it settles: monitoring/checks/test_estimate.py",
+    "monitoring/commands.py": "`ml monitor` end to end: monitoring/test_monitor.py",
+    "monitoring/history.py": "it takes windows in a row: monitoring/test_windows_in_a_row.py",
+    "monitoring/inputs/columns.py": "with the window that holds them: monitoring/inputs/test_window.py",
+    "monitoring/inputs/reference.py": "the fixtures of monitoring/conftest.py read it with its own code",
+    "monitoring/quarantine.py": "a broken window makes it: monitoring/test_windows_in_a_row.py",
+    "monitoring/reports/html.py": "pages of many windows: monitoring/test_windows_in_a_row.py",
+    "monitoring/reports/prometheus.py": "with rules and dashboards: monitoring/test_operations.py",
+    "monitoring/reports/terminal.py": "with all that shows stored text: serving/attacks/test_stored_text.py",
+    "monitoring/statistics/profile.py": "with the tests on its sums: monitoring/statistics/test_column_tests.py",
 }
 
 Place = tuple[int, int]

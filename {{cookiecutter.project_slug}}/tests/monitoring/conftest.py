@@ -1,4 +1,4 @@
-"""A small real world: a contract, a fitted model, its released reference, and a journal of its answers."""
+"""A small world: a contract, a fitted model, its released reference, a journal of its answers."""
 
 from __future__ import annotations
 
@@ -60,7 +60,10 @@ class World:
 
 
 def customers(rows: int, seed: int, charge: float = 64.0, concept: float = 0.0) -> pd.DataFrame:
-    """Typed rows with their outcome; `concept` turns what the charge means for it (0: as trained, 1: the opposite)."""
+    """Typed rows with their outcome.
+
+    `concept` turns what the charge means for it (0: as trained, 1: the opposite).
+    """
     rng = np.random.default_rng(seed)
     made = pd.DataFrame(
         {
@@ -131,7 +134,7 @@ def world(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> World:
-    """An empty journal beside the released champion, in a folder of its own that is the working directory."""
+    """An empty journal beside the released champion; their folder is the working directory."""
     (tmp_path / "serving").mkdir()
     (tmp_path / "serving" / "champion").symlink_to(released[0])
     (tmp_path / "params.yaml").write_bytes((Path(__file__).parents[2] / "params.yaml").read_bytes())
@@ -150,7 +153,7 @@ def record(
     labelled: float = 0.0,
     role: str = "champion",
 ) -> list[str]:
-    """Answer the frame's rows with the world's model and write them to the journal; returns the prediction ids."""
+    """Answer the rows with the world's model, write them to the journal, return their ids."""
     answered = answers(world.model, encode_frame(frame, Encoder(world.contract)), world.contract)
     moments = np.linspace(start, end, len(frame), endpoint=False)
     ids = [f"{int(at * 1000):013d}-{version}-{role}-{i:06d}" for i, at in enumerate(moments)]

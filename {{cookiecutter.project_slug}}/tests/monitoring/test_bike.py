@@ -1,4 +1,4 @@
-"""A real series: the hours of 2011 as reference, its own held-back weeks quiet, the growth of 2012 found.
+"""A real series: held-back weeks of the reference year are quiet, the next year's growth is found.
 
 Reads bike_sharing_hourly.csv (UCI Bike Sharing; Fanaee-T, Gama 2013) from the folder that
 REAL_TABLES names.
@@ -75,7 +75,7 @@ def hours() -> pd.DataFrame:
 
 
 def release(before: pd.DataFrame, contract: Contract, params: Params) -> tuple[Any, Champion]:
-    """A model of 2011, and a reference whose answers come from models that did not see the week (cross-fitted)."""
+    """A model of 2011; the reference's answers are from models that did not see the week."""
     encoder = Encoder(contract)
     x, y = encode_frame(before, encoder), before["cnt"].to_numpy()
     fold = (before["at"].dt.dayofyear.to_numpy() // 7) % 4

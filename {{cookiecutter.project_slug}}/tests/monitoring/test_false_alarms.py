@@ -1,4 +1,4 @@
-"""The promise: how rarely healthy windows are flagged, how surely changed ones are; with `make calibrate`'s code."""
+"""How rarely healthy windows are flagged, how surely changed ones are: `make calibrate`'s code."""
 
 from __future__ import annotations
 

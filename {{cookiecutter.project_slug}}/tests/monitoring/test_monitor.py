@@ -1,4 +1,4 @@
-"""`ml monitor`, from the journal to the verdict: each answer it can give, and what it leaves behind."""
+"""`ml monitor`, from the journal to the verdict: each answer it can give, what it leaves behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules and dashboards with the real Prometheus: every alert fires and stays quiet, every query finds numbers."""
+"""Rules and dashboards with the real Prometheus: alerts fire, stay quiet, queries find numbers."""
 
 from __future__ import annotations
 

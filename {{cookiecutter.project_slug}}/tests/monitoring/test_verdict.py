@@ -1,4 +1,4 @@
-"""Findings to verdicts: the order of the checks, the actions, the tiers, the form of verdict.json."""
+"""Findings to verdicts: order of the checks, actions, tiers, and the form of verdict.json."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Windows in a row: tiers, late outcomes, quarantine, versions, the page over all of them, the schedule."""
+"""Windows in a row: tiers, late outcomes, quarantine, versions, the page over all, the schedule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outcomes that came late: former windows are judged again without reading their rows a second time.
+"""Outcomes that came late: former windows are judged again without reading their rows again.
 
 Reads: verdict.json of former windows, and the journal's answers and outcomes of these windows (not
 the features).

@@ -42,7 +42,7 @@ REACH = 2.0  # standard errors either side of the estimate: 95 % of windows
 
 @dataclass(frozen=True)
 class Fitted:
-    """What is fitted on the reference: the estimator, its reach to either side, the metric there."""
+    """What is fitted on the reference: the estimator, its reach either side, the metric there."""
 
     metric: str
     estimator: Estimator
@@ -52,7 +52,7 @@ class Fitted:
 
 @lru_cache(maxsize=2)
 def fitted(champion: Champion) -> Fitted:
-    """Fit the estimator on the champion's reference and measure how far it is from the truth there."""
+    """Fit the estimator on the reference and measure how far it is from the truth there."""
     return _confidence(champion) if champion.contract.is_classification else _direct_loss(champion)
 
 
@@ -88,26 +88,31 @@ def _confidence(champion: Champion) -> Fitted:
     """CBPE on all reference rows; its error is measured on halves that it was not calibrated on."""
     metric = champion.metric if champion.metric in EXPECTED else "accuracy"
     answer, outcome = champion.answer, champion.outcome.astype(np.int64)
-
-    def fit(rows: NDArray[np.int64]) -> Estimator:
-        calibrate = calibration(answer[rows], outcome[rows])
-        return lambda new: EXPECTED[metric](new, calibrate(new))
-
-    def errors(fitted_on: NDArray[np.int64], others: NDArray[np.int64]) -> list[float]:
-        estimator = fit(fitted_on)
-        parts = np.array_split(others, CHUNKS // 2)
-        return [estimator(answer[r]) - measure(metric, outcome[r], answer[r]) for r in parts]
-
-    squared = np.square([error for halves in _halves(len(outcome)) for error in errors(*halves)])
-    rms, part_rows = float(np.sqrt(np.nanmean(squared))), len(outcome) / CHUNKS
+    rms, part_rows = _held_out_error(metric, answer, outcome), len(outcome) / CHUNKS
 
     def reach(new: Floats) -> float:
         # wider for a window smaller than a part, never narrower for a larger one: what is wrong
         # with the estimator does not average out
         return REACH * rms * float(np.sqrt(max(1.0, part_rows / max(len(new), 1))))
 
-    whole = fit(np.arange(len(outcome)))
-    return Fitted(metric, whole, reach, reference=measure(metric, outcome, answer))
+    estimator = _expected_metric(metric, answer, outcome)
+    return Fitted(metric, estimator, reach, reference=measure(metric, outcome, answer))
+
+
+def _expected_metric(metric: str, answer: Floats, outcome: NDArray[np.int64]) -> Estimator:
+    """The metric that is expected of new answers if outcomes follow these rows' calibration."""
+    calibrate = calibration(answer, outcome)
+    return lambda new: EXPECTED[metric](new, calibrate(new))
+
+
+def _held_out_error(metric: str, answer: Floats, outcome: NDArray[np.int64]) -> float:
+    """Root mean square of estimate minus truth, on parts of the half that was not calibrated on."""
+    errors: list[float] = []
+    for fitted_on, others in _halves(len(outcome)):
+        estimator = _expected_metric(metric, answer[fitted_on], outcome[fitted_on])
+        parts = np.array_split(others, CHUNKS // 2)
+        errors += [estimator(answer[r]) - measure(metric, outcome[r], answer[r]) for r in parts]
+    return float(np.sqrt(np.nanmean(np.square(errors))))
 
 
 def _halves(rows: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:

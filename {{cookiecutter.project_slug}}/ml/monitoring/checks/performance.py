@@ -63,7 +63,7 @@ def cohort(window: Window) -> Cohort:
 
 
 def errors(outcome: Floats, answer: Floats, contract: Contract) -> Floats:
-    """Truth minus answer: of the value, of the positive class, or of being right against saying so."""
+    """Truth minus answer: of the value, of the positive class, or of being right."""
     match contract.target.task:
         case "regression":
             return outcome - answer[:, 0]
@@ -148,8 +148,8 @@ def _decay(loss: Loss, group: Cohort, champion: Champion, settings: Monitor) -> 
         return []
     words = (
         f"{champion.metric} fell from {loss.reference:.3f} to {loss.value:.3f} "
-        f"on {len(group.outcome):,} outcomes: a loss of {loss.loss_low:.3f} to {loss.loss_high:.3f}, "
-        f"{settings.max_loss:g} is tolerated"
+        f"on {len(group.outcome):,} outcomes: "
+        f"a loss of {loss.loss_low:.3f} to {loss.loss_high:.3f}, {settings.max_loss:g} is tolerated"
     )
     return [
         Finding(

@@ -1,4 +1,4 @@
-"""Is the window's data sound? Against the contract and the reference, before anything else is believed.
+"""Is the window's data sound? Checked against the contract and the reference, before all else.
 
 A column is broken when the share of its rows with a fault exceeds the reference's by
 `monitor.max_faulty`; a small rise is left to the drift tests. A broken window is quarantined: it is
@@ -46,7 +46,7 @@ MIN_VALUES = 30
 
 
 def quality(window: Window, champion: Champion, max_faulty: float) -> list[Finding]:
-    """Findings about the window's columns and about repeated rows; shares are of the window's rows."""
+    """Findings about columns and about repeated rows; shares are of the window's rows."""
     contract, findings = champion.contract, list[Finding]()
     for name in champion.contract.names:
         if name not in champion.profiles:
@@ -176,8 +176,9 @@ def unit_change(before: Floats, now: Floats) -> tuple[float, float] | None:
     """The factor between two samples of a column and the share of rows that it explains, or None.
 
     A changed unit makes numbers a round factor of what they were. All rows: every decile is the
-    factor times what it was, within `TOLERANCE`. Some rows: at least `PARTIAL` of them lie beyond the reference's range, more than chance explains, and divided by the factor
-    their typical size is an ordinary one (in the middle half of the reference's).
+    factor times what it was, within `TOLERANCE`. Some rows: at least `PARTIAL` of them lie beyond
+    the reference's range, more than chance explains, and divided by the factor their typical size
+    is an ordinary one (in the middle half of the reference's).
     """
     if min(len(before), len(now)) < MIN_VALUES:
         return None

@@ -66,7 +66,7 @@ def _days(column: pa.ChunkedArray | pa.Array) -> NDArray[np.float64]:
 def of_prediction(
     prediction: NDArray[np.float64], answer: NDArray[np.float64], contract: Contract
 ) -> NDArray[np.float64] | NDArray[np.int64]:
-    """The prediction as a column: a value, the positive class's probability, or the class's place."""
+    """The prediction as a column: a value, the positive class's probability, or a place."""
     if contract.target.task == "multiclass":
         return np.where(np.isnan(prediction), -1, prediction).astype(np.int64)
     return answer[:, -1]

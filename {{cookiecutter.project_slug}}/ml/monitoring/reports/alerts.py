@@ -44,7 +44,7 @@ def send(verdict: Verdict, state: Path, pause: float = PAUSE) -> bool:
 
 
 def alarm(verdict: Verdict) -> dict[str, Any]:
-    """What makes an alarm the same: model version, tier, verdict, columns; empty when all is well."""
+    """What makes an alarm the same: version, tier, verdict, columns; empty when all is well."""
     if verdict.tier is None:
         return {}
     columns = sorted({f.column or f.what for f in verdict.tickets})

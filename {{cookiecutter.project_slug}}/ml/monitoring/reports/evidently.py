@@ -2,7 +2,8 @@
 
 An empty column aborts Evidently's whole report, so such columns are left out and named. The drift
 of each column is judged by a test of ours that is registered with Evidently: its page shows the
-decision of `ml.monitoring.checks.drift`. Evidently writes names and levels into a script of its page as they are: it gets them from `labels`.
+decision of `ml.monitoring.checks.drift`. Evidently writes names and levels into a script of its
+page as they are: it gets them from `labels`.
 Writes: report.html and report.json in the window's folder, performance.html where outcomes have
 come.
 """

@@ -21,21 +21,28 @@ if TYPE_CHECKING:
     from ml.monitoring.verdict import Verdict
 
 STYLE = """
-:root { color-scheme: light dark; --ink: #1c2733; --soft: #566270; --line: #dde3ea; --ground: #fff; --link: #0b57d0;
+:root { color-scheme: light dark; --ink: #1c2733; --soft: #566270; --line: #dde3ea; --ground: #fff;
+  --link: #0b57d0;
   --ok: #2c7d4f; --grey: #5f6b78; --amber: #9a5b00; --red: #b3261e }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6ebf1; --soft: #a3afbd; --line: #35414e; --ground: #151b22;
+@media (prefers-color-scheme: dark) { :root { --ink: #e6ebf1; --soft: #a3afbd; --line: #35414e;
+  --ground: #151b22;
   --link: #8ab4f8 } }
 .ml { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--ground) }
-.ml a { color: var(--link) } .ml ul { margin: 0; padding-left: 1.1rem } .ml li + li { margin-top: .25rem }
-.ml code { font: .93em ui-monospace, monospace; background: var(--line); border-radius: .25rem; padding: 0 .25rem }
+.ml a { color: var(--link) } .ml ul { margin: 0; padding-left: 1.1rem }
+  .ml li + li { margin-top: .25rem }
+.ml code { font: .93em ui-monospace, monospace; background: var(--line); border-radius: .25rem;
+  padding: 0 .25rem }
 .ml .soft { color: var(--soft) } .ml .small { font-size: .87rem }
-.ml .verdict { display: inline-block; padding: .05rem .6rem; border-radius: 1rem; font-weight: 600; color: #fff }
-.ml .ok { background: var(--ok) } .ml .insufficient { background: var(--grey) } .ml .drift { background: var(--amber) }
+.ml .verdict { display: inline-block; padding: .05rem .6rem; border-radius: 1rem; font-weight: 600;
+  color: #fff }
+.ml .ok { background: var(--ok) } .ml .insufficient { background: var(--grey) }
+  .ml .drift { background: var(--amber) }
 .ml .decay, .ml .broken { background: var(--red) }
 """
 HEAD = """
 header.ml { padding: 1.2rem 1.6rem; border-bottom: 1px solid var(--line) }
-header.ml p, header.ml ul { margin: .5rem 0 } header.ml .verdict { font-size: 1.1rem; margin-right: .3rem }
+header.ml p, header.ml ul { margin: .5rem 0 } header.ml .verdict { font-size: 1.1rem;
+  margin-right: .3rem }
 """
 TIER = {"ticket": "ticket", "page": "page: second in a row"}
 
@@ -44,8 +51,10 @@ body { margin: 0 auto; max-width: 76rem; padding: 2rem 1.2rem } html { backgroun
 h1 { font-size: 1.4rem; margin: 0 } .latest { margin: .6rem 0 1.6rem } .latest p { margin: .4rem 0 }
 table { border-collapse: collapse; width: 100% }
 th { font-weight: 600; font-size: .87rem; color: var(--soft) }
-th, td { text-align: left; vertical-align: top; padding: .6rem .7rem; border-bottom: 1px solid var(--line) }
-@media (max-width: 48rem) { thead { display: none } tr, td { display: block; border: 0; padding: .15rem 0 }
+th, td { text-align: left; vertical-align: top; padding: .6rem .7rem;
+  border-bottom: 1px solid var(--line) }
+@media (max-width: 48rem) { thead { display: none } tr, td { display: block; border: 0;
+  padding: .15rem 0 }
   tr { border-bottom: 1px solid var(--line); padding: .8rem 0 } td.number { text-align: left } }
 .number { text-align: right; font-variant-numeric: tabular-nums } .nowrap { white-space: nowrap }
 """
@@ -100,7 +109,8 @@ def _header(verdict: Verdict) -> str:
     note = f"Not below, because one side is empty: {left_out}" if left_out else ""
     links = "<a href='../index.html'>all windows</a> · <a href='verdict.json'>verdict.json</a>"
     return (
-        f"<style>{STYLE}{HEAD}</style><header class='ml'>{badge(verdict)} <b>{text(verdict.model)}</b> version "
+        f"<style>{STYLE}{HEAD}</style><header class='ml'>{badge(verdict)} "
+        f"<b>{text(verdict.model)}</b> version "
         f"{text(verdict.version)}, {verdict.rows:,} rows, {window_dates(verdict)} UTC"
         f"{evidence(verdict)}<p><b>{verdict.action}</b>: {marked(DO[verdict.action])}</p>"
         f"<p class='soft small'>{marked(note)}</p><p class='small'>{links}</p></header>"
@@ -112,15 +122,18 @@ def index_page(windows: list[Verdict], reports: Path) -> str:
     rows = "\n".join(_row(verdict, reports) for verdict in reversed(windows))
     title = text(windows[-1].model) if windows else "no window yet"
     return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,
+initial-scale=1">
 <title>{title}: windows</title><style>{STYLE}{INDEX}</style></head>
 <body class="ml"><h1>{title}</h1>{_latest(windows)}
 <table><thead><tr><th>window (UTC)</th><th class="number">rows</th><th>verdict</th><th>why</th>
 <th>quality of answers</th><th>see</th></tr></thead><tbody>
 {rows}
 </tbody></table>
-<p class="soft small">ticket: one window wants action; page: two in a row. PSI, the population stability index, says how
-far a column moved: 0.1 is little, 0.2 much. The reference: the rows that the model was judged on before release.</p>
+<p class="soft small">ticket: one window wants action; page: two in a row. PSI, the population
+stability index, says how
+far a column moved: 0.1 is little, 0.2 much. The reference: the rows that the model was judged on
+before release.</p>
 </body></html>
 """
 

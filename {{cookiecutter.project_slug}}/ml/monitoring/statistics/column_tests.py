@@ -1,4 +1,4 @@
-"""Tests of one column: a window's sums against the reference's profile. Pure, vectorised over windows.
+"""Tests of one column: a window's sums against the reference's profile. Vectorised over windows.
 
 Every test gives a probability (how often a healthy window shows as much) and an effect (how large
 the shift is, in units of the population stability index). A location shift of d standard deviations
@@ -115,7 +115,7 @@ def _shift(
 def _location(
     profile: Profile, tally: Tally, n: Floats, inflation: float, freedom: float
 ) -> Result:
-    """Two-sided t test of the mean score; the effect is d² in standard deviations (Jeffreys 1946)."""
+    """Two-sided t test of the mean score; the effect is d² (Jeffreys 1946)."""
     if not profile.variance > 0:
         return Result(np.ones_like(n), np.zeros_like(n))
     moved = np.where(tally.rows > 0, tally.scores / n, profile.mean) - profile.mean
@@ -246,7 +246,7 @@ def _chi_square_p(statistic: Floats, df: int, freedom: float) -> Floats:
 
 
 def _groups(share: Floats, rows: float) -> NDArray[np.int64]:
-    """Group of each cell: those too rare for MIN_EXPECTED rows share one with neighbours in rank."""
+    """Group of each cell: those too rare for MIN_EXPECTED rows share one with neighbours."""
     order = np.argsort(-share, kind="stable")
     group, filled, made = 0, 0.0, np.zeros(len(share), dtype=np.int64)
     for place in order:

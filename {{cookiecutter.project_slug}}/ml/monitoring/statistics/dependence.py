@@ -1,8 +1,9 @@
 """How much more block means of a series vary than those of independent rows: variance inflation.
 
 Autocorrelated and seasonal rows move together, so a window of n rows says less than n independent
-ones. It is measured on the reference. For block lengths b = 1, 2, 4, … the reference is cut into blocks and V(b) = b · Var(block
-mean) / Var(row) is measured: 1 for independent rows, (1 + a) / (1 - a) for a long block of an AR(1)
+ones. For block lengths b = 1, 2, 4, … the reference is cut into blocks and
+V(b) = b · Var(block mean) / Var(row) is measured: 1 for independent rows,
+(1 + a) / (1 - a) for a long block of an AR(1)
 series (batch means: Alexopoulos, Seila 1998). A window's test statistic is divided by the root of
 the largest V(b) up to its own length, and held against Student's t with as many degrees of freedom
 as there were blocks.
@@ -77,7 +78,7 @@ def dependence(parts: Floats, missing: NDArray[np.bool_]) -> Dependence:
 
 
 def _is_frequent(parts: Floats) -> NDArray[np.bool_]:
-    """Columns (p,) that can show dependence: scores, and cells that are neither constant nor rare."""
+    """Columns (p,) that can show dependence: scores and cells, neither constant nor rare."""
     is_score, is_frequent_cell = parts.min(axis=0) < 0, parts.mean(axis=0) > RARE
     frequent: NDArray[np.bool_] = (parts.var(axis=0) > 0) & (is_score | is_frequent_cell)
     return frequent
@@ -94,7 +95,7 @@ def block_lengths(rows: int) -> Floats:
 
 
 def inflation(parts: Floats, lengths: Floats) -> Floats:
-    """V(b) of each column of parts (m, p) for each length → (k, p); 1 where a column is constant."""
+    """V(b) of each column of parts (m, p) for each length, (k, p); 1 for a constant column."""
     variance = parts.var(axis=0)
     safe = np.where(variance > 0, variance, 1.0)
     rows = [b * _block_means(parts, int(b)).var(axis=0, ddof=1) / safe for b in lengths]

@@ -46,7 +46,7 @@ def holm(p: Floats, weight: Floats, alpha: float) -> NDArray[np.bool_]:
 def rejected(
     shifts: Sequence[Shift], false_alarm: float, min_psi: float
 ) -> list[NDArray[np.bool_]]:
-    """For each column, which of its tests want a ticket, (…, K); all columns share one allowance."""
+    """For each column, which tests are rejected, (…, K); all columns share one allowance."""
     p = np.concatenate([np.where(s.effect >= min_psi, s.p, NEVER) for s in shifts], axis=-1)
     weight = np.concatenate([s.weight for s in shifts])
     ends = np.cumsum([len(s.names) for s in shifts])[:-1]

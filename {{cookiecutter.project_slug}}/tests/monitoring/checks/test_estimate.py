@@ -1,4 +1,4 @@
-"""Estimates without outcomes: right under a shift of the inputs, blind to a change of concept, which labels catch."""
+"""Estimates without outcomes: right under a shift of inputs, blind to a change of concept."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def test_a_unit_change_of_some_rows_is_named() -> None:
 
 @pytest.mark.parametrize("rows", [40, 60, 200])
 def test_a_short_reference_is_no_unit_change(rows: int) -> None:
-    """Rows beyond the range of a few earlier ones come by chance, of columns around zero above all."""
+    """Rows beyond the range of a few earlier ones come by chance, above all around zero."""
     rng = np.random.default_rng(6)
     for draw in (rng.normal, rng.standard_cauchy, rng.lognormal):
         assert not [

@@ -1,4 +1,4 @@
-"""Alerts against a real receiver on loopback: told once, retried, told again when they grow and when they end."""
+"""Alerts with a real receiver on loopback: sent once, retried, sent again on growth and end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where Evidently and the monitor compute the same figure they agree, on the same rows of the same journal."""
+"""Where Evidently and the monitor compute the same figure they agree, on the same rows."""
 
 from __future__ import annotations
 
@@ -132,7 +132,10 @@ def _roc_auc(group: Any, champion: Champion) -> list[float]:
 
 @pytest.mark.slow
 def test_the_chi_square_is_not_evidentlys_and_why(champion: Champion) -> None:
-    """Evidently holds the reference for exact: with many levels and a small reference it flags healthy windows."""
+    """Evidently takes the reference as exact.
+
+    With many levels and a small reference it flags healthy windows.
+    """
     rng = np.random.default_rng(0)
     from ml.monitoring.statistics.profile import level_profile, tally
 

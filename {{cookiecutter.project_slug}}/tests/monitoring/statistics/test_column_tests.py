@@ -7,8 +7,7 @@ import pytest
 from scipy import stats
 
 from ml.monitoring.statistics.column_tests import Shift, cells, count_p, shift, stability_index
-from ml.monitoring.statistics.dependence import INDEPENDENT, block_lengths, dependence, inflation
-from ml.monitoring.statistics.multiple_testing import holm, rejected
+from ml.monitoring.statistics.multiple_testing import rejected
 from ml.monitoring.statistics.profile import level_profile, number_profile, tally
 
 
@@ -43,20 +42,6 @@ def test_count_p_is_the_conditional_binomial_test() -> None:
         assert float(
             count_p(before, np.array(float(now)), 1000 - before, np.array(200.0 - now))
         ) == pytest.approx(expected, rel=1e-6)
-
-
-def test_holm_steps_down_and_stops() -> None:
-    p, even = np.array([0.001, 0.04, 0.012, 0.02]), np.ones(4)
-    # by hand: 0.001 <= 0.05/4, 0.012 <= 0.05/3, 0.02 <= 0.05/2, 0.04 <= 0.05/1
-    assert holm(p, even, 0.05).all()
-    assert holm(np.array([0.001, 0.04, 0.03, 0.02]), even, 0.05).tolist() == [
-        True,
-        False,
-        False,
-        False,
-    ]
-    assert holm(np.array([0.009, 0.009]), np.array([9.0, 1.0]), 0.01).tolist() == [True, True]
-    assert holm(np.array([0.02, 0.009]), np.array([9.0, 1.0]), 0.01).tolist() == [False, False]
 
 
 def test_each_change_of_a_number_has_its_test() -> None:
@@ -111,28 +96,6 @@ def test_the_index_is_the_sum_over_cells() -> None:
     assert float(stability_index(before, now)) == pytest.approx(
         float(((q - p) * np.log(q / p)).sum())
     )
-
-
-def test_ar1_inflation_is_what_theory_says() -> None:
-    rng = np.random.default_rng(7)
-    series = np.zeros(200_000)
-    noise = rng.standard_normal(len(series))
-    for i in range(1, len(series)):
-        series[i] = 0.9 * series[i - 1] + noise[i]
-    (found,) = inflation(series[:, None], np.array([512.0]))[0]
-    assert found == pytest.approx((1 + 0.9) / (1 - 0.9), rel=0.2)
-
-
-def test_independent_rows_are_left_alone_and_cycles_are_not() -> None:
-    rng = np.random.default_rng(8)
-    independent = rng.standard_normal((5000, 1))
-    assert dependence(independent, np.zeros(5000, bool)) is INDEPENDENT
-    cycle = np.sin(np.arange(5000) * 2 * np.pi / 1000)[:, None] + independent
-    found = dependence(cycle, np.zeros(5000, bool))
-    part, _, freedom = found.at(200)
-    assert part.max() > 20  # a fifth of a day tells its hour, not the day
-    assert freedom > 30
-    assert len(block_lengths(20)) == 0
 
 
 def test_windows_are_judged_alike_alone_or_together() -> None:
