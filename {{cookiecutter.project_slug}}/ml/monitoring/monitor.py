@@ -62,16 +62,22 @@ def evaluate_window(
         checked, late = run_checks(window, champion, settings), Late()
         if len(window) >= settings.min_rows:
             late = late_cohorts(engine, champion, settings, reports, span)
-    findings = [*checked.findings, *late.findings]
+    checked.findings = [*checked.findings, *late.findings]
     with console.status("Writing Evidently's report"):
-        psi = {name: moved.psi for name, moved in checked.columns.items()}
-        left_out = write_report(folder, window, champion, findings, psi) if len(window) else []
-        checked.findings, before = findings, history.before(reports, span)
-        verdict = _verdict(window, champion, checked, late, before, left_out)
+        left_out = _report(folder, window, champion, checked)
+        verdict = _verdict(window, champion, checked, late, history.before(reports, span), left_out)
         for name in ("report.html", "performance.html"):
             html.prepend_header(folder / name, verdict)
     _write(verdict, span, folder, reports)
     return verdict
+
+
+def _report(folder: Path, window: Window, champion: Champion, checked: Checked) -> list[str]:
+    """Write Evidently's report; returns the columns that it leaves out."""
+    if not len(window):
+        return []
+    psi = {name: moved.psi for name, moved in checked.columns.items()}
+    return write_report(folder, window, champion, checked.findings, psi)
 
 
 def _verdict(

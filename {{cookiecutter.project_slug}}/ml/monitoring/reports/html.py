@@ -143,7 +143,8 @@ def _latest(windows: list[Verdict]) -> str:
         return ""
     verdict = windows[-1]
     action = f"<p><b>{verdict.action}</b>: {marked(DO[verdict.action])}</p>"
-    return f'<div class="latest"><p>Latest window, {window_dates(verdict)}: {badge(verdict)}</p>{action}</div>'
+    latest = f"<p>Latest window, {window_dates(verdict)}: {badge(verdict)}</p>"
+    return f'<div class="latest">{latest}{action}</div>'
 
 
 def _row(verdict: Verdict, reports: Path) -> str:
