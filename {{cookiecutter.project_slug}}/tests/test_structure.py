@@ -71,7 +71,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "serving/process/worker.py": "tests/serving/process/test_server.py, as a process",
     "serving/settings.py": "tests/serving/attacks/test_who_may_write.py, from the environment",
     "monitoring/checks/delayed_labels.py": "monitoring/test_windows_in_a_row.py: late outcomes",
-    "monitoring/checks/drift.py": "monitoring/statistics/test_column_tests.py, with the tests it runs",
+    "monitoring/checks/drift.py": "monitoring/statistics/test_column_tests.py",
     "monitoring/checks/explain.py": "monitoring/test_windows_in_a_row.py, in verdicts",
     "monitoring/checks/performance.py": "monitoring/checks/test_estimate.py, with the estimate",
     "monitoring/commands.py": "`ml monitor` end to end: monitoring/test_monitor.py",
