@@ -45,10 +45,13 @@ def against_baseline(
     metric: str, model: dict[str, float], baseline: dict[str, float], params: Release
 ) -> Check:
     """Is the metric higher than the naive baseline's by `release.min_gain_over_baseline`?"""
+    question = "better than the baseline"
+    if metric not in model or metric not in baseline:
+        return Check(question, False, f"{metric} is undefined: the held-out targets are all equal")
     gain = model[metric] - baseline[metric]
     needed = params.min_gain_over_baseline
     figures = f"{metric} {model[metric]:.4f}, baseline {baseline[metric]:.4f}, needs +{needed:g}"
-    return Check("better than the baseline", gain >= needed, figures)
+    return Check(question, gain >= needed, figures)
 
 
 def against_champion(

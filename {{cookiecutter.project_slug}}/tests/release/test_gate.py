@@ -28,6 +28,12 @@ def test_baseline(params: Params, ours: float, passed: bool) -> None:
     assert f"{ours:.4f}" in check.figures
 
 
+def test_a_metric_that_the_rows_cannot_define_is_refused(params: Params) -> None:
+    check = against_baseline("r2", {"mae": 0.0}, {"mae": 0.0}, params.release)
+    assert not check.passed
+    assert "r2 is undefined" in check.figures
+
+
 @pytest.mark.parametrize(("quality", "passed"), [(1.5, True), (0.2, False)])
 def test_champion(params: Params, y: np.ndarray, quality: float, passed: bool) -> None:
     challenger, champion = answers(quality, y, 1), answers(0.7, y, 2)
