@@ -3,7 +3,7 @@
 No pandas, scikit-learn, MLflow: the server stays light.
 
 process/         the processes that serve, and their orderly end
-api/             the routes over HTTP
+api/             the HTTP interface, with a module for each resource
 inference/       from a request's body to its recorded answer
 settings.py      what a server is told: params.yaml and the environment
 api_keys.py      who may ask, and how often

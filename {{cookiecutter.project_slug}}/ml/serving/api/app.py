@@ -8,34 +8,29 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from ml.errors import RefusedError, first_details, printable
-from ml.serving.api import health, labels, model, open_inference
 from ml.serving.api.middleware import ServiceMiddleware
 from ml.serving.api.openapi import document_of
-from ml.serving.api.predict import Predict
+from ml.serving.api.routes import health, labels, metrics, model, open_inference, pages
+from ml.serving.api.routes.predict import Predict
 from ml.serving.api.tracing import Tracing, requested_exporter
 from ml.serving.inference.service import Service
 from ml.serving.settings import Settings
 
-HERE = Path(__file__).parent / "pages"
-PAGES = {
-    "/": (HERE / "page.html").read_text(encoding="utf-8"),
-    "/docs": (HERE / "docs.html").read_text(encoding="utf-8"),
-}
-PAGE_HEADERS = {  # the pages need nothing from elsewhere, and nobody needs them in a frame
-    "Content-Security-Policy": "default-src 'self'; img-src data:; style-src 'unsafe-inline'; "
-    "script-src 'unsafe-inline'; frame-ancestors 'none'",
-    "Referrer-Policy": "same-origin",
-}
-
-pages = APIRouter(include_in_schema=False)
+ROUTERS = (  # in the order of `/openapi.json`
+    health.router,
+    model.router,
+    metrics.router,
+    pages.router,
+    labels.router,
+    open_inference.router,
+)
 
 
 def create_app(settings: Settings) -> ServiceMiddleware:
@@ -60,7 +55,7 @@ def create_app(settings: Settings) -> ServiceMiddleware:
             HTTPException: send_http_error,
         },
     )
-    for router in (health.router, model.router, pages, labels.router, open_inference.router):
+    for router in ROUTERS:
         app.include_router(router)
     app.state.service, app.state.predict = service, predict
     app.state.document = document_of(app, service)
@@ -79,21 +74,6 @@ def _lifespan(
             tracing.close()
 
     return lifespan
-
-
-@pages.get("/")
-@pages.get("/docs")
-async def page(request: Request) -> Response:
-    """A page for people; it asks this service like any other client."""
-    return Response(
-        PAGES[request.url.path], media_type="text/html; charset=utf-8", headers=PAGE_HEADERS
-    )
-
-
-@pages.get("/openapi.json")
-async def openapi(request: Request) -> Response:
-    """The description of the API, for clients and for the pages."""
-    return Response(request.app.state.document(), media_type="application/json")
 
 
 # One shape for every refusal: {"detail": [{"type", "loc", "msg"}]}. It never holds the input

@@ -10,8 +10,8 @@ from fastapi import FastAPI
 
 from ml.contract import FLOAT32_MAX, Contract
 from ml.journal.labels import MAX_LABELS
-from ml.serving.api.labels import LABEL_SCHEMA
-from ml.serving.api.open_inference import INFER
+from ml.serving.api.routes.labels import LABEL_SCHEMA
+from ml.serving.api.tensors import INFER
 from ml.serving.inference.predictor import Predictor, target_schema
 
 if TYPE_CHECKING:

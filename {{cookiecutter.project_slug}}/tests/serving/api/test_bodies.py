@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from ml.journal.store import Journal
 from ml.serving.api.app import create_app
 from ml.serving.settings import Settings
-from tests.serving.api.test_open_inference import INFER, tensors
+from tests.serving.api.routes.test_open_inference import INFER, tensors
 from tests.serving.conftest import CLASSIFICATION, sample_rows, with_serve
 
 JSON = {"content-type": "application/json"}

@@ -20,7 +20,7 @@ import pytest
 
 from ml.errors import UserError
 from ml.params import load_params
-from tests.serving.api.test_open_inference import INFER
+from tests.serving.api.routes.test_open_inference import INFER
 from tests.serving.conftest import (
     CLASSIFICATION,
     HOME,

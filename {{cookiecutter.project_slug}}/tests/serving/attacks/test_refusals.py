@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from ml.errors import printable
 from ml.request_schema import RequestSchema
-from tests.serving.api.test_open_inference import INFER, tensors
+from tests.serving.api.routes.test_open_inference import INFER, tensors
 from tests.serving.conftest import CLASSIFICATION, sample_rows
 
 ROW = sample_rows(CLASSIFICATION, 1)[0]

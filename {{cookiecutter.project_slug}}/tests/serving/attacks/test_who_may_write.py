@@ -27,9 +27,9 @@ from ml.serving.api.app import create_app
 from ml.serving.api.origin import check_origin
 from ml.serving.api_keys import Keys, first_key, load_keys, parse_key_file
 from ml.serving.settings import Settings, load_settings
+from tests.serving.api.routes.test_open_inference import INFER
 from tests.serving.api.test_bodies import BODIES, ROUTES
 from tests.serving.api.test_browser import needs_chromium, start_chromium, visit, wait
-from tests.serving.api.test_open_inference import INFER
 from tests.serving.conftest import Start
 
 KEY, OTHER, TEACHER = "a-key-of-this-test", "another-key-of-this-test", "the-key-of-a-teacher"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from ml.serving.api.predict import Predict
+from ml.serving.api.routes.predict import Predict
 from ml.serving.inference.service import Service
 
 

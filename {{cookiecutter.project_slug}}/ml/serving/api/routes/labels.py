@@ -12,7 +12,7 @@ from ml.contract import Target
 from ml.errors import refusal
 from ml.journal.labels import Label, LabelSchema, outcome_of
 from ml.journal.store import JournalError
-from ml.serving.api.dependencies import CurrentService
+from ml.serving.api.routes.dependencies import CurrentService
 from ml.serving.inference.admission import unavailable
 from ml.serving.inference.service import Service
 

@@ -1,8 +1,7 @@
-"""The Open Inference Protocol's REST routes (/v2/…), for clients of KServe, Triton or MLServer.
+"""Rows as tensors of the Open Inference Protocol (version 2), and the answers to them.
 
 A tensor of a request is a column of the contract: `{"name": "age", "shape": [2], "datatype":
-"FP64", "data": [31, 4]}`. The rows go the same way as those of `POST /predict`: validated,
-answered, journaled.
+"FP64", "data": [31, 4]}`.
 """
 
 from __future__ import annotations
@@ -10,9 +9,6 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, NotRequired
 
-from fastapi import APIRouter, Path, Request
-from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse
 from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError, with_config
 from pydantic_core import ErrorDetails
 
@@ -22,13 +18,6 @@ from typing_extensions import TypedDict
 from ml.bundle import Bundle
 from ml.contract import MAX_LEVEL_LENGTH, MAX_TEXT_LENGTH, Column, Contract
 from ml.errors import Detail, RefusedError, refusal
-from ml.serving.api.dependencies import CurrentPredict, CurrentService
-from ml.serving.inference.admission import LARGE_BODY
-from ml.serving.inference.service import Service
-
-SERVER = "ml"
-router = APIRouter(prefix="/v2")
-Name = Annotated[str, Path(min_length=1)]
 
 
 @with_config(ConfigDict(extra="allow"))
@@ -52,66 +41,7 @@ class Infer(TypedDict):
 INFER = TypeAdapter(Infer)
 
 
-@router.get("")
-async def server() -> dict[str, Any]:
-    """The server's name and what it can do."""
-    return {"name": SERVER, "version": "2", "extensions": []}
-
-
-@router.get("/health/live")
-async def live() -> dict[str, bool]:
-    """The process answers."""
-    return {"live": True}
-
-
-@router.get("/health/ready")
-async def ready(service: CurrentService) -> JSONResponse:
-    """The model takes traffic."""
-    is_ready = service.not_ready is None
-    return JSONResponse({"ready": is_ready}, 200 if is_ready else 503)
-
-
-@router.get("/models/{name}")
-@router.get("/models/{name}/versions/{version}")
-async def model(service: CurrentService, name: Name, version: str | None = None) -> dict[str, Any]:
-    """The model's tensors."""
-    _check(service, name, version)
-    return _metadata(service.served.bundle)
-
-
-@router.get("/models/{name}/ready")
-@router.get("/models/{name}/versions/{version}/ready")
-async def model_ready(
-    service: CurrentService, name: Name, version: str | None = None
-) -> dict[str, Any]:
-    """The model takes traffic."""
-    _check(service, name, version)
-    return {"name": name, "ready": service.not_ready is None}
-
-
-@router.post("/models/{name}/infer")
-@router.post("/models/{name}/versions/{version}/infer")
-async def infer(
-    request: Request,
-    service: CurrentService,
-    predict: CurrentPredict,
-    name: Name,
-    version: str | None = None,
-) -> JSONResponse:
-    """Answer rows that are sent as columns."""
-    _check(service, name, version)
-    body, limit = request.scope["body"], service.settings.serve.max_rows
-    given, rows = (
-        await run_in_threadpool(_read, body, limit)
-        if len(body) >= LARGE_BODY
-        else _read(body, limit)
-    )
-    answered = await predict.predict_and_count(rows)
-    request.scope["answered"] = answered  # for whoever traces
-    return JSONResponse({**given, **_outputs(service.served.bundle, json.loads(answered.body))})
-
-
-def _read(body: bytes, limit: int) -> tuple[dict[str, str], bytes]:
+def read_request(body: bytes, limit: int) -> tuple[dict[str, str], bytes]:
     """A request's id, which the answer repeats, and its rows as `POST /predict` reads them."""
     try:
         request = INFER.validate_json(body)
@@ -126,13 +56,6 @@ def _detail(error: ErrorDetails) -> Detail:
     is_json = error["type"] != "json_invalid"
     msg = error["msg"] if is_json else f"not valid JSON: {error['ctx']['error']}"
     return {"type": error["type"], "loc": ["body", *error["loc"]], "msg": msg}
-
-
-def _check(service: Service, name: str, version: str | None) -> None:
-    bundle = service.served.bundle
-    if name != bundle.lineage.get("name") or version not in (None, bundle.version):
-        served = f"model {bundle.lineage.get('name')!r}, version {bundle.version!r}"
-        raise refusal(404, "model", f"there is no such model here; there is {served}", ("path",))
 
 
 def _rows(body: Infer, limit: int) -> list[dict[str, Any]]:
@@ -162,7 +85,8 @@ def _refused(kind: str, msg: str) -> RefusedError:
     return refusal(422, kind, msg, ("body", "inputs"))
 
 
-def _metadata(bundle: Bundle) -> dict[str, Any]:
+def model_metadata(bundle: Bundle) -> dict[str, Any]:
+    """The tensors that the model takes and answers with."""
     return {
         "name": bundle.lineage.get("name"),
         "versions": [bundle.version],
@@ -189,7 +113,7 @@ def _tensor(name: str, datatype: str, shape: list[int]) -> dict[str, Any]:
     return {"name": name, "datatype": datatype, "shape": shape}
 
 
-def _outputs(bundle: Bundle, answers: list[dict[str, Any]]) -> dict[str, Any]:
+def outputs_of(bundle: Bundle, answers: list[dict[str, Any]]) -> dict[str, Any]:
     """What `POST /predict` answers, as tensors."""
     columns = [[a["prediction_id"] for a in answers], [a["prediction"] for a in answers]]
     if bundle.contract.is_classification:

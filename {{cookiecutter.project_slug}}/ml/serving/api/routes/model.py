@@ -1,13 +1,12 @@
-"""`/model` and `/metrics`: which model answers, and what it and its process have done."""
+"""`/model`: which model answers."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Response
-from fastapi.responses import PlainTextResponse
+from fastapi import APIRouter
 
-from ml.serving.api.dependencies import CurrentService
+from ml.serving.api.routes.dependencies import CurrentService
 
 router = APIRouter()
 
@@ -23,9 +22,3 @@ async def model(service: CurrentService) -> dict[str, Any]:
         **bundle.model,
         "contract": bundle.contract.model_dump(mode="json"),
     }
-
-
-@router.get("/metrics", response_class=PlainTextResponse)
-def metrics(service: CurrentService) -> Response:
-    """Counters in Prometheus' text format."""
-    return Response(service.metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")

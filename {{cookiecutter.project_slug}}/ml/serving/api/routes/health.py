@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from ml.serving.api.dependencies import CurrentService
+from ml.serving.api.routes.dependencies import CurrentService
 
 router = APIRouter(prefix="/health")
 

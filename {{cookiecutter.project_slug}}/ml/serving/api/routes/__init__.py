@@ -1,0 +1,11 @@
+"""The routes, a module for each resource; those with a router are included in app.py.
+
+predict.py          `POST /predict`, and the core of every route that answers rows
+dependencies.py     what FastAPI hands to the routes below
+health.py           `/health/…`
+model.py            `/model`
+metrics.py          `/metrics`
+pages.py            the pages for people, and `/openapi.json`
+labels.py           `POST /labels`
+open_inference.py   `/v2/…`, the Open Inference Protocol
+"""
