@@ -103,7 +103,7 @@ def ours(folder: Path, columns: int) -> None:
     """From the journal to findings."""
     import pandas as pd
 
-    from ml.journal.scan import Span
+    from ml.journal.bulk.scan import Span
     from ml.journal.store import Journal
     from ml.monitoring.checks.drift import drift, shifts
     from ml.monitoring.checks.quality import quality
@@ -137,7 +137,7 @@ def evidentlys(folder: Path, columns: int) -> None:
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset, DataSummaryPreset
 
-    from ml.journal.scan import Span, chunks
+    from ml.journal.bulk.scan import Span, chunks
     from ml.journal.store import Journal
 
     begin()

@@ -43,8 +43,8 @@ def _query(since: float, until: float, role: str | None) -> sa.Select[Any]:
 def _piece_after(connection: sa.Connection, query: sa.Select[Any], last: str) -> list[Any]:
     """The next entries of a query, behind the id `last`."""
     piece = query.where(PREDICTIONS.c.prediction_id > last).limit(PIECE)
-    with connection.execute(piece, execution_options={"yield_per": 100}) as found:
-        return next(pieces(found, PIECE), [])
+    with connection.execute(piece, execution_options={"yield_per": 100}) as entries:
+        return next(pieces(entries, PIECE), [])
 
 
 def pieces(entries: Iterable[Any], rows: int) -> Iterator[list[Any]]:
@@ -87,14 +87,20 @@ def oldest_entries(connection: sa.Connection, before: float, rows: int) -> list[
     return next(pieces(connection.execute(oldest), rows), [])
 
 
-def rows_by_id(connection: sa.Connection, ids: Sequence[str]) -> dict[str, int]:
+def count_unknown(connection: sa.Connection, places: Sequence[tuple[str, int]]) -> int:
+    """How many predictions, each by its entry's id and its place there, are not in the journal."""
+    rows = _rows_by_id(connection, sorted({entry_id for entry_id, _ in places}))
+    return sum(place >= rows.get(entry_id, 0) for entry_id, place in places)
+
+
+def _rows_by_id(connection: sa.Connection, ids: Sequence[str]) -> dict[str, int]:
     """Of the entries by these ids that the journal holds, how many rows each has."""
     column = PREDICTIONS.c
     rows: dict[str, int] = {}
     for some in batches(ids):
         query = sa.select(column.prediction_id, column.rows)
-        found = connection.execute(query.where(column.prediction_id.in_(some)))
-        rows.update((entry[0], entry[1]) for entry in found)
+        entries = connection.execute(query.where(column.prediction_id.in_(some)))
+        rows.update((entry[0], entry[1]) for entry in entries)
     return rows
 
 

@@ -30,3 +30,14 @@ LABELS = sa.Table(
     sa.Column("outcome", sa.Text, nullable=False),  # JSON text or number
     sa.Column("at", sa.Double, nullable=False),  # unix seconds
 )
+
+
+def has_tables(engine: sa.Engine) -> bool:
+    """Whether both tables are in a database."""
+    return set(METADATA.tables) <= set(sa.inspect(engine).get_table_names())
+
+
+def missing_columns(engine: sa.Engine) -> list[str]:
+    """Columns of `predictions` that a database does not have: an earlier version made its table."""
+    present = {column["name"] for column in sa.inspect(engine).get_columns(PREDICTIONS.name)}
+    return sorted(set(PREDICTIONS.c.keys()) - present)

@@ -4,12 +4,11 @@ Reads and writes: the database that JOURNAL_URL names (default sqlite:///serving
 PostgreSQL: postgresql+psycopg://user@host/db). It has two append-only tables, and nothing is ever
 updated: of several labels of one prediction the latest holds. A request is one row
 (`ml.journal.records`). Retraining and comparing read the answers through `predictions` and
-`labelled`, monitoring in bulk (`ml.journal.scan`).
+`labelled`, monitoring in bulk (`ml.journal.bulk.scan`).
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import time
@@ -34,14 +33,14 @@ from ml.journal.database import (
     without_password,
 )
 from ml.journal.reading import (
-    batches,
     count_answers,
+    count_unknown,
     oldest_entries,
     read_predictions,
-    rows_by_id,
 )
 from ml.journal.records import Prediction, Record, place_of
-from ml.journal.schema import LABELS, METADATA, PREDICTIONS
+from ml.journal.schema import LABELS, METADATA, has_tables, missing_columns
+from ml.journal.writing import delete_entries, insert_and_delete_probe, label_row
 
 DEFAULT_URL = "sqlite:///serving/journal.db"
 PATIENCE_SECONDS = 30.0  # how long a write waits for other processes
@@ -78,34 +77,35 @@ class Journal:
         self.problem: str | None = None
         self._patience = patience
         try:
-            parsed = sa.make_url(self.url)
-            self._write_lock = WriteLock(lock_file(parsed))
-            self.engine = engine_of(parsed, patience)
-            columns = self._columns()
+            address = sa.make_url(self.url)
+            self._write_lock = WriteLock(lock_file(address))
+            self.engine = engine_of(address, patience)
+            missing = self._create_tables()
         except (SQLAlchemyError, ImportError, OSError) as error:
+            raise self._not_opened(error) from None
+        if missing:
             raise UserError(
-                f"JOURNAL_URL {without_password(self.url)}: {first_line(error)}",
-                _WAIT if isinstance(error, TimeoutError) or is_busy(error) else _CHECK,
-            ) from None
-        self._refuse_earlier_schema(columns)
+                f"JOURNAL_URL {without_password(self.url)}: the journal is an earlier one's, "
+                f"without {missing}",
+                "move it away, or name another in JOURNAL_URL",
+            )
         self.is_file = self.engine.dialect.name == "sqlite"
         self._appending = AppendConnection(self.engine)
 
-    def _columns(self) -> set[str]:
-        """The columns of `predictions`; tables that are missing are created."""
-        if not set(METADATA.tables) <= set(sa.inspect(self.engine).get_table_names()):
+    def _create_tables(self) -> list[str]:
+        """Create tables that are missing; the columns that are missing in one that is there."""
+        if not has_tables(self.engine):
             # reading needs no lock: it works beside a writer
             with self._write_lock.hold(self._patience):
                 METADATA.create_all(self.engine)
-        return {column["name"] for column in sa.inspect(self.engine).get_columns(PREDICTIONS.name)}
+        return missing_columns(self.engine)
 
-    def _refuse_earlier_schema(self, columns: set[str]) -> None:
-        if missing := set(PREDICTIONS.c.keys()) - columns:
-            raise UserError(
-                f"JOURNAL_URL {without_password(self.url)}: the journal is an earlier one's, "
-                f"without {sorted(missing)}",
-                "move it away, or name another in JOURNAL_URL",
-            )
+    def _not_opened(self, error: Exception) -> UserError:
+        is_locked = isinstance(error, TimeoutError) or is_busy(error)
+        return UserError(
+            f"JOURNAL_URL {without_password(self.url)}: {first_line(error)}",
+            _WAIT if is_locked else _CHECK,
+        )
 
     def append(self, entries: Sequence[Record]) -> None:
         """Make entries durable, all or none.
@@ -187,20 +187,21 @@ class Journal:
         Returns:
             (labels recorded, those whose prediction is not in this journal).
         """
-        now, listed = time.time() if at is None else at, list(labels)
+        listed = list(labels)
         if not listed:
             return 0, 0
+        received = time.time() if at is None else at
         places = [place_of(prediction_id) for prediction_id, _ in listed]
         rows = [
-            _label_row(prediction_id, entry_id, outcome, now)
+            label_row(prediction_id, entry_id, outcome, received)
             for (prediction_id, outcome), (entry_id, _) in zip(listed, places, strict=True)
         ]
         with self._writing():
             with self.engine.connect() as connection:
-                known = rows_by_id(connection, sorted({entry for entry, _ in places}))
+                unknown = count_unknown(connection, places)
             with self._locked_transaction() as connection:
                 connection.execute(sa.insert(LABELS), rows)
-        return len(rows), sum(place >= known.get(entry, 0) for entry, place in places)
+        return len(rows), unknown
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -212,9 +213,12 @@ class Journal:
 
     @contextmanager
     def _locked_transaction(self) -> Iterator[sa.Connection]:
-        with self._write_lock.hold(self._wait_seconds()) as left, self.engine.begin() as connection:
+        with (
+            self._write_lock.hold(self._wait_seconds()) as seconds_left,
+            self.engine.begin() as connection,
+        ):
             if self.is_file:
-                connection.exec_driver_sql(f"PRAGMA busy_timeout = {round(left * 1000)}")
+                connection.exec_driver_sql(f"PRAGMA busy_timeout = {round(seconds_left * 1000)}")
             yield connection
 
     def predictions(
@@ -247,11 +251,7 @@ class Journal:
             with self.engine.connect() as connection:
                 oldest = oldest_entries(connection, before, at_most)
             with self._locked_transaction() as connection:
-                for ids in batches([entry.prediction_id for entry in oldest]):
-                    connection.execute(sa.delete(LABELS).where(LABELS.c.entry_id.in_(ids)))
-                    connection.execute(
-                        sa.delete(PREDICTIONS).where(PREDICTIONS.c.prediction_id.in_(ids))
-                    )
+                delete_entries(connection, [entry.prediction_id for entry in oldest])
         return sum(entry.rows for entry in oldest)
 
     def probe(self) -> None:
@@ -260,11 +260,8 @@ class Journal:
         Raises:
             JournalError: the journal cannot be written.
         """
-        row = Record(f"probe-{os.getpid()}", time.time(), "", "probe", None, "", "", None)
-        probed = PREDICTIONS.c.prediction_id == row.prediction_id
         with self._writing(), self._locked_transaction() as connection:
-            connection.execute(sa.insert(PREDICTIONS), row._asdict())
-            connection.execute(sa.delete(PREDICTIONS).where(probed))
+            insert_and_delete_probe(connection)
 
     def bytes(self) -> int:
         """Bytes that the journal takes on disk."""
@@ -282,13 +279,3 @@ class Journal:
         """Close the connections; a later call opens them again."""
         self._appending.drop()
         self.engine.dispose()
-
-
-def _label_row(prediction_id: str, entry_id: str, outcome: Any, at: float) -> dict[str, Any]:
-    """A row of the table `labels`."""
-    return {
-        "prediction_id": prediction_id,
-        "entry_id": entry_id,
-        "outcome": json.dumps(outcome, ensure_ascii=False),
-        "at": at,
-    }

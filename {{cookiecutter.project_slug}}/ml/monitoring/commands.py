@@ -20,8 +20,8 @@ from rich.console import Console
 
 from ml.encode import DAY_SECONDS
 from ml.errors import SENTENCE, UserError, printable
+from ml.journal.bulk.scan import Span, latest_rows
 from ml.journal.export import keep_days, prune
-from ml.journal.scan import Span, latest_rows
 from ml.journal.store import Journal, journal_url
 from ml.monitoring.inputs.reference import load_champion
 from ml.monitoring.monitor import REPORTS, evaluate_window

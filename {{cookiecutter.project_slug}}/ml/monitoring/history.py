@@ -16,7 +16,7 @@ from ml.monitoring.verdict import Verdict
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ml.journal.scan import Span
+    from ml.journal.bulk.scan import Span
 
 OVERLAP = 0.1  # of a window's length that the one before it may reach into it
 

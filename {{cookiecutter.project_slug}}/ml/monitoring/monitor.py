@@ -37,7 +37,7 @@ from ml.monitoring.verdict import (
 if TYPE_CHECKING:
     import sqlalchemy as sql
 
-    from ml.journal.scan import Span
+    from ml.journal.bulk.scan import Span
     from ml.monitoring.inputs.reference import Champion
     from ml.monitoring.inputs.window import Window
     from ml.params import Monitor

@@ -15,7 +15,7 @@ from ml.atomic import write_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ml.journal.scan import Span
+    from ml.journal.bulk.scan import Span
 
 QUARANTINE = Path("serving/quarantine.json")
 

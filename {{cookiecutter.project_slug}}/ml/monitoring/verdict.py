@@ -22,7 +22,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from ml.errors import SENTENCE, printable
-from ml.journal.scan import Labels
+from ml.journal.bulk.scan import Labels
 
 Check = Literal["volume", "quality", "drift", "performance"]
 Severity = Literal["note", "ticket"]

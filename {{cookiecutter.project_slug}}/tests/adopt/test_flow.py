@@ -21,7 +21,7 @@ from starlette.testclient import TestClient
 from ml.adopt.contract_file import contract_yaml
 from ml.dataset.frame import read_table, rows_of_frame
 from ml.encode import Encoder
-from ml.journal.scan import Span
+from ml.journal.bulk.scan import Span
 from ml.journal.store import journal_url
 from ml.model import STORED_TYPES
 from ml.monitoring.commands import journal

@@ -24,7 +24,7 @@ from ml.journal.export import export, prune
 from ml.journal.store import Journal
 from tests.conftest import write_settings
 from tests.serving.conftest import Start
-from tests.serving.test_faults import answered, under_load
+from tests.serving.load import answered, under_load
 
 PROGRAMS = max(
     Path("/usr/lib/postgresql").glob("*/bin"),

@@ -25,8 +25,8 @@ from ml.dataset.reader import RAW
 from ml.dataset.typed import read_typed
 from ml.encode import parse_moment
 from ml.errors import RefusedError
+from ml.journal.bulk.scan import Span
 from ml.journal.records import Prediction, Record
-from ml.journal.scan import Span
 from ml.journal.store import Journal
 from ml.loop.journal_part import labelled_part, summary, write_part
 from ml.monitoring.inputs.columns import profiles

@@ -11,8 +11,8 @@ import pytest
 
 from ml.contract import Contract, load_contract
 from ml.errors import UserError
+from ml.journal.bulk.scan import Span
 from ml.journal.records import Prediction, Record
-from ml.journal.scan import Span
 from ml.journal.store import Journal
 from ml.loop.journal_part import labelled_part
 from ml.loop.retrain import retrain

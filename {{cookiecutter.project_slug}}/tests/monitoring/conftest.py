@@ -14,8 +14,8 @@ import pytest
 from ml.contract import Contract, contract_json
 from ml.dataset.frame import encode_frame, rows_of_frame, target_codes
 from ml.encode import Encoder
+from ml.journal.bulk.scan import Labels
 from ml.journal.records import Record
-from ml.journal.scan import Labels
 from ml.journal.store import Journal
 from ml.metrics import answers, score
 from ml.model import make_model

@@ -19,8 +19,8 @@ from rich.table import Table
 from ml.contract import Contract
 from ml.dataset.frame import encode_frame, rows_of_frame, typed
 from ml.encode import Encoder
+from ml.journal.bulk.scan import Span
 from ml.journal.records import Record
-from ml.journal.scan import Span
 from ml.journal.store import Journal
 from ml.metrics import answers
 from ml.model import make_model

@@ -21,7 +21,7 @@ import pytest
 from prometheus_client import CollectorRegistry, start_http_server
 from ruamel.yaml import YAML
 
-from ml.journal.scan import Span
+from ml.journal.bulk.scan import Span
 from ml.monitoring.commands import Latest
 from ml.monitoring.monitor import evaluate_window
 from ml.monitoring.reports.prometheus import registry

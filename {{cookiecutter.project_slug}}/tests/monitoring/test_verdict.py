@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import jsonschema
 import pytest
 
-from ml.journal.scan import Span
+from ml.journal.bulk.scan import Span
 from ml.monitoring.monitor import REPORTS, evaluate_window
 from ml.monitoring.verdict import EXIT, Finding, Verdict, decide, schema, tier
 from tests.monitoring.conftest import DAY, NOW, World, customers, record

@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from ml.journal.scan import Span, latest_rows
+from ml.journal.bulk.scan import Span, latest_rows
 from ml.monitoring import quarantine
 from ml.monitoring.inputs.reference import Champion
 from ml.monitoring.monitor import REPORTS, evaluate_window

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.serving.conftest import CLASSIFICATION, sample_rows
+
 Head = dict[str, str]
+
+LOAD_ROWS = sample_rows(CLASSIFICATION, 50)
 
 
 @dataclass
@@ -95,3 +100,23 @@ async def answer(reader: asyncio.StreamReader) -> tuple[int, Head, bytes]:
         headers,
         await reader.readexactly(int(headers["content-length"])),
     )
+
+
+def under_load(url: str, during: Callable[[Load], Awaitable[None]], connections: int = 16) -> Load:
+    """The load that ran while `during` did something to the server."""
+    load = Load(url, LOAD_ROWS, connections)
+
+    async def both() -> None:
+        running = asyncio.create_task(load.run())
+        await during(load)
+        load.stopped = True
+        await running
+
+    asyncio.run(both())
+    return load
+
+
+async def answered(load: Load, count: int) -> None:
+    """Return when so many requests are answered: how long that takes is the machine's affair."""
+    while len(load.answers) < count:
+        await asyncio.sleep(0.002)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ml.atomic import write_json
-from ml.journal.scan import Labels, Span, label_counts, outcomes
+from ml.journal.bulk.scan import Labels, Span, label_counts, outcomes
 from ml.monitoring import history
 from ml.monitoring.checks.performance import Cohort, performance
 from ml.monitoring.verdict import Finding, Performance, Verdict

@@ -1,6 +1,6 @@
 """What the service saw in a stretch of time, summed up: the journal is read once and never held.
 
-Reads: the journal, through `ml.journal.scan`.
+Reads: the journal, through `ml.journal.bulk.scan`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import pyarrow as pa
 
 from ml.contract import Contract, Integer, Numeric
 from ml.dataset.frame import typed
-from ml.journal.json_columns import features_schema
-from ml.journal.scan import CHUNK, Chunk, Labels, Span, chunks, label_counts
+from ml.journal.bulk.chunk import Chunk
+from ml.journal.bulk.json_columns import features_schema
+from ml.journal.bulk.scan import CHUNK, Labels, Span, chunks, label_counts
 from ml.monitoring.inputs.columns import Watched, of_column, of_prediction, row_marks, watched
 from ml.monitoring.statistics.profile import Profile, Tally, tally
 

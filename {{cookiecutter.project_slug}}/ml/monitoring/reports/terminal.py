@@ -12,7 +12,7 @@ from ml.monitoring.reports.html import window_dates
 from ml.monitoring.verdict import DO, Estimate, Performance, Verdict
 
 if TYPE_CHECKING:
-    from ml.journal.scan import Labels
+    from ml.journal.bulk.scan import Labels
 
 COLOR = {
     "ok": "green",

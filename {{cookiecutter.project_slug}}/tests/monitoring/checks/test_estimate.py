@@ -11,7 +11,7 @@ import pytest
 from ml.contract import Contract
 from ml.dataset.frame import encode_frame, target_codes
 from ml.encode import Encoder
-from ml.journal.scan import Span
+from ml.journal.bulk.scan import Span
 from ml.metrics import answers, measure
 from ml.model import make_model
 from ml.monitoring.checks.estimate import EXPECTED, calibration, estimate
@@ -185,7 +185,7 @@ def test_another_price_of_the_same_houses_deceives_the_estimate_and_not_the_labe
 def _window(frame: pd.DataFrame, answer: np.ndarray, outcome: np.ndarray) -> Any:
     from collections import Counter
 
-    from ml.journal.scan import Labels
+    from ml.journal.bulk.scan import Labels
     from ml.monitoring.inputs.window import Window
 
     n = len(frame)

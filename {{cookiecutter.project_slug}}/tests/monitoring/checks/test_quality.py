@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ml.journal.scan import Span
+from ml.journal.bulk.scan import Span
 from ml.monitoring.checks.quality import quality, unit_change
 from ml.monitoring.inputs.window import read_window
 from tests.monitoring.conftest import DAY, NOW, World, customers, record

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ml.encode import parse_moment
+from ml.journal.bulk.scan import Labels, Span, chunks, latest_rows
 from ml.journal.records import Record, ids_of
-from ml.journal.scan import Labels, Span, chunks, latest_rows
 from ml.journal.schema import LABELS
 from ml.monitoring.inputs.reference import Champion
 from ml.monitoring.inputs.window import Window, read_window

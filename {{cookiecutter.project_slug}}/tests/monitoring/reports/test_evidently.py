@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml.journal.scan import Span
+from ml.journal.bulk.scan import Span
 from ml.metrics import measure
 from ml.monitoring.checks.performance import cohort, performance
 from ml.monitoring.inputs.reference import Champion

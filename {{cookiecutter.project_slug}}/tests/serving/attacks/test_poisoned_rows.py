@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from ml.contract import MAX_LEVEL_LENGTH, MAX_TEXT_LENGTH
 from ml.dataset.reader import RAW
 from ml.encode import parse_moment
-from ml.journal.scan import Span, chunks
+from ml.journal.bulk.scan import Span, chunks
 from ml.journal.store import Journal
 from ml.loop.journal_part import labelled_part, write_part
 from ml.params import load_params

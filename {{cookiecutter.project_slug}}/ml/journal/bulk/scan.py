@@ -5,34 +5,22 @@ Reads: the journal (JOURNAL_URL, default sqlite:///serving/journal.db). Writes n
 
 from __future__ import annotations
 
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 import sqlalchemy as sql
 
 from ml.contract import Contract
-from ml.journal.json_columns import (
-    features_schema,
-    is_number,
-    items,
-    no_features,
-    read_features,
-    read_objects,
-)
+from ml.journal.bulk.chunk import Chunk, Entries, Floats, RowForm, chunk_of, entries_of
 from ml.journal.reading import latest_outcomes, pieces
-from ml.journal.records import SHADOW, Outcomes, ids_of
+from ml.journal.records import SHADOW, Outcomes
 from ml.journal.schema import LABELS, PREDICTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from numpy.typing import NDArray
 
 CHUNK = 25_000  # rows in memory at a time
 
@@ -62,30 +50,6 @@ class Labels:
     repeated: int = 0  # outcomes that were sent again alike
     corrected: int = 0  # outcomes that were changed later
     unknown: int = 0  # outcomes for ids that nobody predicted
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Some rows of the window in order of time.
-
-    `table` holds the contract's columns, moments as timestamps; `at` (n,) unix seconds; `answer`
-    (n, classes) probabilities or (n, 1) values; `prediction` and `outcome` (n,) class codes or
-    values, NaN where an outcome has not come (or is no class of the contract); `lag` (n,) seconds
-    from the answer to the outcome. `mistyped` counts values per column that are not of the
-    contract's kind, or cannot be read; they are missing in `table`.
-    """
-
-    table: pa.Table
-    at: NDArray[np.float64]
-    version: NDArray[Any]
-    answer: NDArray[np.float64]
-    prediction: NDArray[np.float64]
-    outcome: NDArray[np.float64]
-    lag: NDArray[np.float64]
-    mistyped: Counter[str]
-
-    def __len__(self) -> int:
-        return len(self.at)
 
 
 def label_counts(engine: sql.Engine, span: Span) -> Labels:
@@ -137,7 +101,7 @@ def latest_rows(engine: sql.Engine, rows: int, until: float) -> float:
 
 def outcomes(
     engine: sql.Engine, span: Span, contract: Contract, version: str
-) -> tuple[int, NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[int, Floats, Floats, Floats]:
     """The version's answers in the span, without their features.
 
     Returns:
@@ -158,116 +122,22 @@ def chunks(
 
     Without `features` the values of all columns are missing.
     """
-    form = _Form(contract)
-    for entries, labels in _ahead(_fetched(engine, _entries(span, features), size)):
-        yield _chunk(_columns(entries), labels, form, features)
+    form = RowForm(contract)
+    for fetched, labels in _ahead(_fetched(engine, _query(span, features), size)):
+        yield chunk_of(entries_of(fetched), labels, form, features)
 
 
-class _Form:
-    """How rows of a contract are read."""
-
-    def __init__(self, contract: Contract) -> None:
-        classes = contract.target.classes
-        self.features = features_schema(contract)
-        self.probabilities = pa.schema([(name, pa.float64()) for name in classes])
-        self._codes = {name: i for i, name in enumerate(classes)}
-        self.is_classification = contract.is_classification
-
-    def numbers(self, values: list[Any]) -> NDArray[np.float64]:
-        """Class codes or numbers; NaN for what is neither."""
-        if self.is_classification:
-            codes = self._codes
-            known = [codes.get(v, np.nan) if isinstance(v, str) else np.nan for v in values]
-        else:
-            known = [v if is_number(v) else np.nan for v in values]
-        return np.array(known, dtype=np.float64)
-
-
-class _Columns(NamedTuple):
-    """Entries column by column, each a value for each entry; in the order of `_entries`."""
-
-    ids: tuple[str, ...]
-    at: tuple[float, ...]
-    version: tuple[str, ...]
-    features: tuple[str, ...]
-    prediction: tuple[str, ...]
-    probabilities: tuple[str | None, ...]
-    rows: tuple[int, ...]
-
-
-def _entries(span: Span, features: bool = True) -> sql.Select[Any]:
-    column = PREDICTIONS.c
-    read = (
-        column.prediction_id,
-        column.at,
-        column.version,
-        column.features if features else sql.literal(None).label("features"),
-        column.prediction,
-        column.probabilities,
-        column.rows,
-    )
-    # ids begin with their time
-    return sql.select(*read).where(*_inside(span)).order_by(column.prediction_id)
+def _query(span: Span, features: bool) -> sql.Select[Any]:
+    """The span's entries as `Entries` has them, oldest first: ids begin with their time."""
+    read: list[sql.ColumnElement[Any]] = [PREDICTIONS.c[name] for name in Entries._fields]
+    if not features:
+        read[Entries._fields.index("features")] = sql.literal(None).label("features")
+    return sql.select(*read).where(*_inside(span)).order_by(PREDICTIONS.c.prediction_id)
 
 
 def _inside(span: Span) -> tuple[sql.ColumnElement[bool], ...]:
     column = PREDICTIONS.c
     return column.at >= span.start, column.at < span.end, column.role != SHADOW
-
-
-def _columns(entries: list[tuple[Any, ...]]) -> _Columns:
-    # five times as fast as zip(*entries), which makes an iterator for each entry
-    return _Columns(*(tuple(entry[i] for entry in entries) for i in range(len(entries[0]))))
-
-
-def _chunk(entries: _Columns, labels: Outcomes, form: _Form, features: bool) -> Chunk:
-    at = np.repeat(np.array(entries.at, dtype=np.float64), entries.rows)
-    if features:
-        table, mistyped = read_features(entries.features, entries.rows, form.features)
-    else:
-        table, mistyped = no_features(len(at), form.features), Counter()
-    prediction = form.numbers(items(entries.prediction, entries.rows))
-    outcome, lag = _outcomes(entries, labels, at, form)
-    return Chunk(
-        table=table,
-        at=at,
-        version=np.repeat(np.array(entries.version, dtype=object), entries.rows),
-        answer=_probabilities(entries, form) if form.is_classification else prediction[:, None],
-        prediction=prediction,
-        outcome=outcome,
-        lag=lag,
-        mistyped=mistyped,
-    )
-
-
-def _probabilities(entries: _Columns, form: _Form) -> NDArray[np.float64]:
-    """Of each row the probabilities of the classes (n, k); NaN where an entry has none."""
-    texts = tuple(
-        f"[{','.join(['{}'] * rows)}]" if text is None else text
-        for text, rows in zip(entries.probabilities, entries.rows, strict=True)
-    )
-    table, _ = read_objects(texts, entries.rows, form.probabilities)
-    return np.stack([column.to_numpy() for column in table.columns], axis=1)
-
-
-def _outcomes(
-    entries: _Columns, labels: Outcomes, at: NDArray[np.float64], form: _Form
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Of each row its outcome (n,) and the seconds from its answer to it (n,).
-
-    Both are NaN where none has come.
-    """
-    outcome, lag = np.full(len(at), np.nan), np.full(len(at), np.nan)
-    if not labels:
-        return outcome, lag
-    ids = chain.from_iterable(map(ids_of, entries.ids, entries.rows))
-    found = [(i, *label) for i, label in enumerate(map(labels.get, ids)) if label is not None]
-    if found:
-        places, texts, moments = zip(*found, strict=True)
-        labelled = list(places)
-        outcome[labelled] = form.numbers(items(texts, (1,) * len(texts)))
-        lag[labelled] = np.array(moments) - at[labelled]
-    return outcome, lag
 
 
 Fetched = tuple[list[tuple[Any, ...]], Outcomes]
@@ -278,10 +148,12 @@ def _fetched(engine: sql.Engine, query: sql.Select[Any], size: int) -> Iterator[
 
     sqlite's cursor streams by itself and its own tuples take half the time of SQLAlchemy's rows.
     """
-    own = engine.dialect.name == "sqlite"
+    is_sqlite = engine.dialect.name == "sqlite"
     with engine.connect() as connection:
-        found = connection.execute(query, execution_options={} if own else {"yield_per": 100})
-        for entries in _parts(found.cursor if own else found, size):
+        result = connection.execute(
+            query, execution_options={} if is_sqlite else {"yield_per": 100}
+        )
+        for entries in _parts(result.cursor if is_sqlite else result, size):
             yield entries, latest_outcomes(connection, entries[0][0], entries[-1][0])
 
 

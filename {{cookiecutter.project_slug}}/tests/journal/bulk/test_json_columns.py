@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from ml.contract import Boolean, Categorical, Contract, Datetime, Numeric, Target
-from ml.journal.json_columns import MOMENT, features_schema, items, no_features, read_features
+from ml.journal.bulk.json_columns import MOMENT, features_schema, items, no_features, read_features
 
 CONTRACT = Contract(
     target=Target(name="y", task="regression"),

@@ -1,0 +1,6 @@
+"""The journal as arrays, for who reads many answers at once. It needs pyarrow; the server does not.
+
+scan.py           the answers between two moments, some rows at a time; counts of their outcomes
+chunk.py          some entries of the journal as arrays
+json_columns.py   JSON texts as Arrow columns
+"""
