@@ -89,6 +89,15 @@ def target_codes(frame: pd.DataFrame, contract: Contract) -> NDArray[Any]:
     return values.map(codes).to_numpy(dtype=np.int64)
 
 
+def answer_columns(answer: NDArray[Any], contract: Contract) -> dict[str, NDArray[Any]]:
+    """An answer matrix as columns: `prediction` (label or value) and `probability:<class>`."""
+    if not contract.is_classification:
+        return {"prediction": answer[:, 0]}
+    classes = np.array(contract.target.classes, dtype=object)
+    probabilities = {f"probability:{name}": answer[:, i] for i, name in enumerate(classes)}
+    return {"prediction": classes[answer.argmax(axis=1)], **probabilities}
+
+
 def rows_of_frame(frame: pd.DataFrame, contract: Contract) -> list[dict[str, Any]]:
     """Typed frame → JSON-like rows, as a request carries them: the inverse of `frame_of_rows`."""
     columns = {c.name: _json_values(frame[c.name], c) for c in contract.columns}

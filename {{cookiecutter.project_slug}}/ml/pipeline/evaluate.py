@@ -15,15 +15,18 @@ import numpy as np
 
 from ml.atomic import write_json
 from ml.contract import Boolean, Categorical, Contract, load_contract
-from ml.dataset.frame import encode_frame, read_table, target_codes
+from ml.dataset.frame import answer_columns, encode_frame, read_table, target_codes
 from ml.encode import Encoder
 from ml.metrics import answers, gate_metric, interval, measure, score
 from ml.model import STORED_TYPES
 from ml.params import load_params
-from ml.pipeline.artifacts import EVALUATION, IMAGES, METRICS, MODELS, REFERENCE, TEST, load_model
+from ml.pipeline.artifacts import EVALUATION, METRICS, MODELS, REFERENCE, TEST, load_model
+from ml.pipeline.plots import Evaluation, write_plots
 from ml.pipeline.stage import run_stage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -77,14 +80,26 @@ def slices(
     None where the rows of a level cannot define it; levels with few rows are left out.
     """
     metric = gate_metric(params.metric, contract)
-    found = []
-    for name, level in _levels(contract, params.slices):
-        rows = np.flatnonzero(frame[name].to_numpy(dtype=object) == level)
-        if len(rows) >= params.min_slice_rows:
-            value = measure(metric, y[rows], answer[rows])
-            figure = None if np.isnan(value) else value
-            found.append({"column": name, "level": level, "rows": len(rows), metric: figure})
-    return found
+    levels = _levels(contract, params.slices)
+    rows_of = {key: np.flatnonzero(_is_level(frame, *key)) for key in levels}
+    return [
+        {
+            "column": name,
+            "level": level,
+            "rows": len(rows),
+            metric: _defined(measure(metric, y[rows], answer[rows])),
+        }
+        for (name, level), rows in rows_of.items()
+        if len(rows) >= params.min_slice_rows
+    ]
+
+
+def _is_level(frame: pd.DataFrame, name: str, level: str | bool) -> Any:
+    return frame[name].to_numpy(dtype=object) == level
+
+
+def _defined(figure: float) -> float | None:
+    return None if np.isnan(figure) else figure
 
 
 def _levels(contract: Contract, at_most: int) -> list[tuple[str, str | bool]]:
@@ -112,10 +127,11 @@ def importance(
     def measured(values: Matrix) -> float:
         return measure(metric, y, answers(model, values, contract))
 
-    unshuffled, losses = measured(x), {}
-    for name, places in _places(contract).items():
-        shuffled = [measured(_shuffled(x, places, rng)) for _ in range(SHUFFLES if places else 0)]
-        losses[name] = unshuffled - float(np.mean(shuffled)) if places else 0.0
+    unshuffled = measured(x)
+    losses = {
+        name: unshuffled - _mean_shuffled(measured, x, places, rng) if places else 0.0
+        for name, places in _places(contract).items()
+    }
     return dict(sorted(losses.items(), key=lambda item: -item[1]))
 
 
@@ -128,6 +144,12 @@ def _places(contract: Contract) -> dict[str, list[int]]:
     }
 
 
+def _mean_shuffled(
+    measured: Callable[[Matrix], float], x: Matrix, places: list[int], rng: np.random.Generator
+) -> float:
+    return float(np.mean([measured(_shuffled(x, places, rng)) for _ in range(SHUFFLES)]))
+
+
 def _shuffled(x: Matrix, places: list[int], rng: np.random.Generator) -> Matrix:
     shuffled = x.copy()
     shuffled[:, places] = x[rng.permutation(len(x))][:, places]
@@ -136,15 +158,8 @@ def _shuffled(x: Matrix, places: list[int], rng: np.random.Generator) -> Matrix:
 
 def reference(frame: pd.DataFrame, answer: NDArray[Any], contract: Contract) -> pd.DataFrame:
     """The held-out rows with `prediction` (label or value) and `probability:<class>` of classes."""
-    if not contract.is_classification:
-        return frame.assign(**{contract.added("prediction"): answer[:, 0]})
-    classes = np.array(contract.target.classes, dtype=object)
-    probabilities = {
-        contract.added(f"probability:{name}"): answer[:, i] for i, name in enumerate(classes)
-    }
-    return frame.assign(
-        **{contract.added("prediction"): classes[answer.argmax(axis=1)]}, **probabilities
-    )
+    columns = answer_columns(answer, contract)
+    return frame.assign(**{contract.added(name): values for name, values in columns.items()})
 
 
 def main() -> None:
@@ -152,15 +167,19 @@ def main() -> None:
     contract, params = load_contract(), load_params().evaluate
     frame = read_table(TEST, contract)
     x, y = encode_frame(frame, Encoder(contract)), target_codes(frame, contract)
-    models = {name: load_model(MODELS / f"{name}.skops", STORED_TYPES) for name in ESTIMATORS}
+    models = _load_models()
     metric = gate_metric(params.metric, contract)
     answer = answers(models["model"], x, contract)
     _write_metrics(compare(models, x, y, contract), summary(y, answer, metric))
     write_json(EVALUATION / "slices.json", slices(frame, y, answer, contract, params))
     weights = importance(models["model"], x, y, contract, metric)
     write_json(EVALUATION / "importance.json", weights)
-    _write_plots(y, answer, contract, weights)
+    write_plots(EVALUATION, Evaluation(y, answer, contract, weights))
     reference(frame, answer, contract).to_parquet(REFERENCE, index=False)
+
+
+def _load_models() -> dict[str, Any]:
+    return {name: load_model(MODELS / f"{name}.skops", STORED_TYPES) for name in ESTIMATORS}
 
 
 def _write_metrics(compared: dict[str, dict[str, float]], about: dict[str, Any]) -> None:
@@ -168,15 +187,6 @@ def _write_metrics(compared: dict[str, dict[str, float]], about: dict[str, Any])
         write_json(METRICS / f"{name}.json", scores)
     write_json(EVALUATION / "summary.json", about)
     print(format_summary(compared, about), flush=True)
-
-
-def _write_plots(
-    y: NDArray[Any], answer: NDArray[Any], contract: Contract, weights: dict[str, float]
-) -> None:
-    from ml.pipeline import plots
-
-    plots.draw(IMAGES, y, answer, contract, weights)
-    plots.write_data(EVALUATION, y, answer, contract, weights)
 
 
 if __name__ == "__main__":

@@ -46,13 +46,13 @@ def edge_rows(x: Matrix, features: Sequence[Feature]) -> Matrix:
     Every column at its extremes and beyond, codes that no level has, all values missing.
     """
     base = x[:BASE_ROWS]
-    made = []
+    blocks = []
     for value in EDGES:
-        made += [np.full_like(base, value), _one_at_a_time(base[0], value)]
+        blocks += [np.full_like(base, value), _one_at_a_time(base[0], value)]
     numbers = [i for i, feature in enumerate(features) if not feature.levels]
     if numbers:
-        made += _at_the_extremes(base, x, numbers)
-    return np.concatenate(made).astype(np.float32)
+        blocks += [_replaced(base, numbers, bounds) for bounds in _extremes(x[:, numbers])]
+    return np.concatenate(blocks).astype(np.float32)
 
 
 def _one_at_a_time(row: Matrix, value: float) -> Matrix:
@@ -62,20 +62,20 @@ def _one_at_a_time(row: Matrix, value: float) -> Matrix:
     return rows
 
 
-def _at_the_extremes(base: Matrix, x: Matrix, numbers: list[int]) -> list[Matrix]:
-    """The base rows with all numbers at their lowest, and at their highest."""
-    low = np.nanmin(x[:, numbers], axis=0, initial=0)
-    high = np.nanmax(x[:, numbers], axis=0, initial=0)
-    made = []
-    for bound in (low, high):
-        rows = base.copy()
-        rows[:, numbers] = bound
-        made.append(rows)
-    return made
+def _extremes(numbers: Matrix) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The lowest and the highest of each column and 0 (so that a column may be all missing)."""
+    return np.nanmin(numbers, axis=0, initial=0), np.nanmax(numbers, axis=0, initial=0)
+
+
+def _replaced(rows: Matrix, columns: list[int], values: NDArray[Any]) -> Matrix:
+    """A copy of the rows with other values in some columns."""
+    copy = rows.copy()
+    copy[:, columns] = values
+    return copy
 
 
 def difference(
-    expected: NDArray[Any], found: NDArray[Any], contract: Contract
+    expected: NDArray[Any], given: NDArray[Any], contract: Contract
 ) -> NDArray[np.float64]:
     """How far two answer matrices are apart, row by row, shape (n,).
 
@@ -83,48 +83,46 @@ def difference(
     itself, whichever is larger, because a sum of float32 leaves is as exact as its largest terms,
     not as its total.
     """
-    scale = (
-        1.0 if contract.is_classification else np.maximum(np.abs(expected), expected.std() or 1.0)
-    )
-    gap: NDArray[np.float64] = np.nan_to_num(
-        (np.abs(expected - found) / scale).max(axis=1), nan=np.inf
-    )
+    distance = np.abs(expected - given)
+    if not contract.is_classification:
+        distance = distance / np.maximum(np.abs(expected), expected.std() or 1.0)
+    gap: NDArray[np.float64] = np.nan_to_num(distance.max(axis=1), nan=np.inf)
     return gap
 
 
 def parity(
-    expected: NDArray[Any], found: NDArray[Any], contract: Contract, tolerance: float
+    expected: NDArray[Any], given: NDArray[Any], contract: Contract, tolerance: float
 ) -> dict[str, Any]:
-    """Rows, largest difference, and labels that were flipped.
-
-    A label counts as flipped where the best two classes are further apart than the tolerance.
-    """
-    flipped = 0
-    if contract.is_classification:
-        top = np.sort(expected, axis=1)
-        clear = top[:, -1] - top[:, -2] > 2 * tolerance
-        flipped = int((clear & (expected.argmax(axis=1) != found.argmax(axis=1))).sum())
+    """Rows, largest difference, and labels that were flipped."""
+    flipped = _labels_flipped(expected, given, tolerance) if contract.is_classification else 0
     return {
         "rows": len(expected),
-        "largest_difference": float(difference(expected, found, contract).max()),
+        "largest_difference": float(difference(expected, given, contract).max()),
         "tolerance": tolerance,
         "labels_flipped": flipped,
     }
 
 
+def _labels_flipped(expected: NDArray[Any], given: NDArray[Any], tolerance: float) -> int:
+    """Rows with another label, where the best two classes are further apart than the tolerance."""
+    ordered = np.sort(expected, axis=1)
+    clear = ordered[:, -1] - ordered[:, -2] > 2 * tolerance
+    return int((clear & (expected.argmax(axis=1) != given.argmax(axis=1))).sum())
+
+
 def refuse_difference(
     report: dict[str, Any],
     expected: NDArray[Any],
-    found: NDArray[Any],
+    given: NDArray[Any],
     gap: NDArray[Any],
     row: Callable[[int], str],
 ) -> None:
     """Raise a `UserError` that shows the worst row where ONNX and scikit-learn differ too much.
 
     Args:
-        report: what `parity` found.
+        report: what `parity` says of them.
         expected: scikit-learn's answers.
-        found: the ONNX model's answers.
+        given: the ONNX model's answers.
         gap: `difference` of the two, shape (n,).
         row: gives a row's encoded values in words.
     """
@@ -132,7 +130,7 @@ def refuse_difference(
         return
     worst = int(gap.argmax())
     raise UserError(
-        f"models/model.skops: ONNX answers {found[worst].tolist()} where scikit-learn answers "
+        f"models/model.skops: ONNX answers {given[worst].tolist()} where scikit-learn answers "
         f"{expected[worst].tolist()} (difference {gap[worst]:.2g}, "
         f"allowed {report['tolerance']:g}, {report['labels_flipped']} labels flipped in "
         f"{report['rows']} rows); the row: {row(worst)[:600]}",
@@ -144,24 +142,28 @@ def refuse_difference(
 def main() -> None:
     """Convert, compare, refuse or write."""
     contract, params = load_contract(), load_params()
-    fitted = load_model(MODELS / "model.skops", STORED_TYPES)
     encoder = Encoder(contract)
+    fitted = load_model(MODELS / "model.skops", STORED_TYPES)
+    model = to_onnx(fitted, contract)
     rows = golden_rows(contract, params.export.golden_rows)
     x = _rows_to_compare(contract, encoder, rows)
-    model = to_onnx(fitted, contract)
-    expected, found = answers(fitted, x, contract), onnx_answers(model, x)
-    report = parity(expected, found, contract, params.export.tolerance)
+    expected, given = answers(fitted, x, contract), onnx_answers(model, x)
+    report = parity(expected, given, contract, params.export.tolerance)
     write_json(PARITY, report)
-    gap = difference(expected, found, contract)
+    gap = difference(expected, given, contract)
     refuse_difference(
-        report, expected, found, gap, lambda row: _format_row(x[row], encoder.features)
+        report, expected, given, gap, lambda row: _format_row(x[row], encoder.features)
     )
-    agreement = f"{report['largest_difference']:.1g} on {report['rows']} rows"
-    print(f"export: ONNX agrees to {agreement}", flush=True)
+    _print_agreement(report)
     # what a server must reproduce is the answer of this very model: scikit-learn's may lie as far
     # off as parity allows
-    golden = {"rows": rows, "answers": found[-len(rows) :].tolist()}
+    golden = {"rows": rows, "answers": given[-len(rows) :].tolist()}
     write_bundle(BUNDLE, model, contract, _about(params.train.model, encoder), golden)
+
+
+def _print_agreement(report: dict[str, Any]) -> None:
+    agreement = f"{report['largest_difference']:.1g} on {report['rows']} rows"
+    print(f"export: ONNX agrees to {agreement}", flush=True)
 
 
 def _rows_to_compare(contract: Contract, encoder: Encoder, golden: list[dict[str, Any]]) -> Matrix:

@@ -48,10 +48,14 @@ def _complete_values(column: Column, n: int, rng: Generator) -> list[Any]:
         case Categorical(levels=levels):
             return [levels[i] for i in rng.integers(0, len(levels), n)]
         case Datetime():
-            days = rng.integers(0, DAYS, n).tolist()
-            return [(FIRST_DAY + timedelta(days=day)).isoformat() for day in days]
+            return _midnights(n, rng)
         case _:
             return [TEXT] * n
+
+
+def _midnights(n: int, rng: Generator) -> list[str]:
+    days = rng.integers(0, DAYS, n).tolist()
+    return [(FIRST_DAY + timedelta(days=day)).isoformat() for day in days]
 
 
 def _numbers(column: Numeric | Integer, n: int, rng: Generator) -> list[float]:

@@ -25,19 +25,20 @@ from ml.progress import reading
 def summary(parts: list[Part], table: pa.Table, contract: Contract) -> dict[str, Any]:
     """Rows of each part, rows that were set aside, missing values of each column."""
     return {
-        "parts": [
-            {
-                "name": p.name,
-                "rows": p.rows_read,
-                "without_target": p.without_target,
-                "of_set_aside_classes": p.of_rare_class,
-            }
-            for p in parts
-        ],
+        "parts": [_part_summary(p) for p in parts],
         "rows": table.num_rows,
         "without_target": sum(p.without_target for p in parts),
         "of_set_aside_classes": sum(p.of_rare_class for p in parts),
         "missing": {name: table[name].null_count for name in contract.names},
+    }
+
+
+def _part_summary(part: Part) -> dict[str, Any]:
+    return {
+        "name": part.name,
+        "rows": part.rows_read,
+        "without_target": part.without_target,
+        "of_set_aside_classes": part.of_rare_class,
     }
 
 
@@ -46,13 +47,13 @@ def main() -> None:
     contract = load_contract(CONTRACT)
     with reading() as watch:
         parts = [read_typed(path, contract, watch) for path in raw_parts()]
-    table = pa.concat_tables([p.table for p in parts], promote_options="default")
+    table = pa.concat_tables([part.table for part in parts], promote_options="default")
     INGESTED.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, INGESTED)
     report = summary(parts, table, contract)
     write_json(INGEST_REPORT, report)
     print(
-        f"ingest: {table.num_rows} rows from {len(parts)} part(s), "
+        f"ingest: {report['rows']} rows from {len(parts)} part(s), "
         f"{report['without_target']} without a target"
     )
 

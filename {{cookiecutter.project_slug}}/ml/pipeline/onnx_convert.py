@@ -8,12 +8,19 @@ to a single row each node costs as much as the trees).
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ml.contract import Contract
 from ml.encode import Encoder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ml.encode import Matrix
 
 OPSET = 21  # the newest that skl2onnx 1.20 writes
 
@@ -32,33 +39,46 @@ def one_hot(scope: Any, operator: Any, container: Any) -> None:
     from onnx import TensorProto
     from skl2onnx.common._apply_operation import apply_cast
 
-    levels = operator.raw_operator.categories_
-    sizes = [len(each) for each in levels]
+    places, codes = _one_hot_columns(operator.raw_operator.categories_)
+    n = len(codes)
     x = _joined_inputs(scope, operator, container)
-    places, codes = _names(scope, "places", "codes")
-    repeated, equal = _names(scope, "repeated", "equal")
-    of_column = np.repeat(np.arange(len(levels)), sizes)
-    container.add_initializer(places, TensorProto.INT64, [sum(sizes)], of_column)
-    flat = np.concatenate(levels).astype(np.float32)
-    container.add_initializer(codes, TensorProto.FLOAT, [1, sum(sizes)], flat)
-    container.add_node("Gather", [x, places], repeated, name=_node(scope, "Gather"), axis=1)
-    container.add_node("Equal", [repeated, codes], equal, name=_node(scope, "Equal"), op_version=19)
+    index = _constant(scope, container, "places", TensorProto.INT64, [n], places)
+    expected = _constant(scope, container, "codes", TensorProto.FLOAT, [1, n], codes)
+    repeated = _node(scope, container, "Gather", [x, index], "repeated", axis=1)
+    equal = _node(scope, container, "Equal", [repeated, expected], "equal", op_version=19)
     apply_cast(scope, equal, operator.outputs[0].full_name, container, to=TensorProto.FLOAT)
 
 
-def _names(scope: Any, *wanted: str) -> list[str]:
-    return [scope.get_unique_variable_name(name) for name in wanted]
+def _one_hot_columns(levels: Sequence[NDArray[Any]]) -> tuple[NDArray[np.int64], Matrix]:
+    """Of each output column: the input column that it reads and the code that it stands for."""
+    places = np.repeat(np.arange(len(levels)), [len(codes) for codes in levels])
+    return places, np.concatenate(levels).astype(np.float32)
 
 
-def _node(scope: Any, kind: str) -> str:
-    name: str = scope.get_unique_operator_name(kind)
-    return name
+def _constant(
+    scope: Any, container: Any, name: str, kind: int, shape: list[int], values: Any
+) -> str:
+    """Add a constant tensor; its name in the graph."""
+    unique: str = scope.get_unique_variable_name(name)
+    container.add_initializer(unique, kind, shape, values)
+    return unique
+
+
+def _node(
+    scope: Any, container: Any, kind: str, inputs: list[str], output: str, **attributes: Any
+) -> str:
+    """Add a node with one output; the output's name in the graph."""
+    unique: str = scope.get_unique_variable_name(output)
+    name = scope.get_unique_operator_name(kind)
+    container.add_node(kind, inputs, unique, name=name, **attributes)
+    return unique
 
 
 def _joined_inputs(scope: Any, operator: Any, container: Any) -> str:
+    """Join an operator's inputs side by side; the name of the result."""
     from skl2onnx.common._apply_operation import apply_concat
 
-    (x,) = _names(scope, "x")
+    x: str = scope.get_unique_variable_name("x")
     apply_concat(scope, [value.full_name for value in operator.inputs], x, container, axis=1)
     return x
 
@@ -75,38 +95,38 @@ def target_encoder(scope: Any, operator: Any, container: Any) -> None:
     from skl2onnx.common._apply_operation import apply_concat
 
     encoder = operator.raw_operator
-    means = np.atleast_1d(encoder.target_mean_)
     x = _joined_inputs(scope, operator, container)
-    encoded = []
-    for i, encoding in enumerate(encoder.encodings_):  # column by column, its classes side by side
-        column, mean = i // len(means), float(means[i % len(means)])
-        codes = encoder.categories_[column].astype(np.float32)
-        encoded.append(_lookup(scope, container, (x, column), codes, encoding, mean))
+    encoded = [_lookup(scope, container, x, encoder, i) for i in range(len(encoder.encodings_))]
     apply_concat(scope, encoded, operator.outputs[0].full_name, container, axis=1)
 
 
-def _lookup(
-    scope: Any, container: Any, source: tuple[str, int], codes: Any, values: Any, default: float
-) -> str:
-    """Add the nodes that look a column's codes up; returns the name of the result."""
-    from onnx import TensorProto
+def _lookup(scope: Any, container: Any, x: str, encoder: Any, i: int) -> str:
+    """Look a column's codes up in the encoder's i-th encoding; the name of the result.
 
-    x, place = source
-    column, index, encoded = _names(scope, "column", "index", "encoded")
-    container.add_initializer(index, TensorProto.INT64, [1], [place])
-    container.add_node("Gather", [x, index], column, name=_node(scope, "Gather"), axis=1)
-    container.add_node(
+    The encodings stand column by column, the classes of a column side by side.
+    """
+    means = np.atleast_1d(encoder.target_mean_)
+    place, of_class = divmod(i, len(means))
+    return _node(
+        scope,
+        container,
         "LabelEncoder",
-        [column],
-        encoded,
+        [_column(scope, container, x, place)],
+        "encoded",
         op_domain="ai.onnx.ml",
         op_version=2,
-        name=_node(scope, "LabelEncoder"),
-        keys_floats=codes,
-        values_floats=values.astype(np.float32),
-        default_float=default,
+        keys_floats=encoder.categories_[place].astype(np.float32),
+        values_floats=encoder.encodings_[i].astype(np.float32),
+        default_float=float(means[of_class]),
     )
-    return encoded
+
+
+def _column(scope: Any, container: Any, x: str, place: int) -> str:
+    """Take one column out of x; the name of the result."""
+    from onnx import TensorProto
+
+    index = _constant(scope, container, "index", TensorProto.INT64, [1], [place])
+    return _node(scope, container, "Gather", [x, index], "column", axis=1)
 
 
 def to_onnx(model: Any, contract: Contract) -> bytes:
@@ -115,21 +135,15 @@ def to_onnx(model: Any, contract: Contract) -> bytes:
     x (n, k) → `probabilities` (n, classes), or `value` (n, 1) of a regression.
     """
     converted = _converted(model, contract)
-    graph = converted.graph
-    output, name = (graph.output[-1], "probabilities" if contract.is_classification else "value")
-    _rename(graph, output.name, name)
-    del graph.output[:-1]
-    graph.output[0].name = name
+    _keep_last_output(converted.graph, "probabilities" if contract.is_classification else "value")
     return bytes(converted.SerializeToString())
 
 
 def _converted(model: Any, contract: Contract) -> Any:
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
-    from sklearn.preprocessing import OneHotEncoder, TargetEncoder
 
     width = len(Encoder(contract).features)
-    shapes = {OneHotEncoder: one_hot_shape, TargetEncoder: target_encoder_shape}
     # the converter hands booleans to protobuf where integers are due
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -138,9 +152,28 @@ def _converted(model: Any, contract: Contract) -> Any:
             initial_types=[("x", FloatTensorType([None, width]))],
             target_opset=OPSET,
             options={id(model): {"zipmap": False}} if contract.is_classification else None,
-            custom_conversion_functions={OneHotEncoder: one_hot, TargetEncoder: target_encoder},
-            custom_shape_calculators=shapes,
+            **_own_converters(),
         )
+
+
+def _own_converters() -> dict[str, dict[type, Any]]:
+    """This module's converters, as arguments of `convert_sklearn`."""
+    from sklearn.preprocessing import OneHotEncoder, TargetEncoder
+
+    return {
+        "custom_conversion_functions": {OneHotEncoder: one_hot, TargetEncoder: target_encoder},
+        "custom_shape_calculators": {
+            OneHotEncoder: one_hot_shape,
+            TargetEncoder: target_encoder_shape,
+        },
+    }
+
+
+def _keep_last_output(graph: Any, name: str) -> None:
+    """Remove all outputs of a graph but the last, and give that one a name."""
+    _rename(graph, graph.output[-1].name, name)
+    del graph.output[:-1]
+    graph.output[0].name = name
 
 
 def _rename(graph: Any, old: str, new: str) -> None:
@@ -166,11 +199,9 @@ def round_to_float32(model: Any) -> Any:
 
 
 def _fitted_parts(model: Any) -> list[Any]:
-    if hasattr(model, "steps"):
-        return [part for _, step in model.steps for part in _fitted_parts(step)]
-    if hasattr(model, "transformers_"):
-        return [part for _, step, _ in model.transformers_ for part in _fitted_parts(step)]
-    return [model]
+    """The estimators of a Pipeline or a ColumnTransformer, at any depth."""
+    steps = getattr(model, "steps", None) or getattr(model, "transformers_", None)
+    return [model] if steps is None else [part for step in steps for part in _fitted_parts(step[1])]
 
 
 def _round_constants(step: Any) -> None:

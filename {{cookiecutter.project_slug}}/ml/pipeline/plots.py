@@ -8,74 +8,92 @@ from __future__ import annotations
 
 import csv
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
     from ml.contract import Contract
 
     Points = tuple[NDArray[Any], NDArray[Any]]  # x, y
+    Plot = Callable[[Axes], None]
+    Table = tuple[tuple[str, str], Iterable[tuple[Any, Any]]]  # header, rows
 
 BINS = 10
 POINTS = 5000  # of a scatter; more is a blot
 CURVE_POINTS = 1000  # of a curve that DVC's page draws
 BARS = 20
 COUNTED_CLASSES = 12  # with more, the counts do not fit into the picture
+NO_POINTS = (np.array([]), np.array([]))
 BLUE = "#3b6ea5"
 
 
-def draw(
-    folder: Path,
-    y: NDArray[Any],
-    answer: NDArray[Any],
-    contract: Contract,
-    importance: dict[str, float],
-) -> None:
-    """Write importance.png and, by task, confusion.png, roc.png, reliability.png, residuals.png."""
-    folder.mkdir(parents=True, exist_ok=True)
-    _save(folder / "importance.png", lambda axes: _bars(axes, importance))
-    if not contract.is_classification:
-        name, value = contract.target.name, answer[:, 0]
-        _save(folder / "residuals.png", lambda axes: _draw_residuals(axes, y, value, name))
-        return
-    _save(folder / "confusion.png", lambda axes: _draw_confusion(axes, y, answer, contract))
-    if contract.target.task == "binary":
-        _save(folder / "roc.png", lambda axes: _draw_roc(axes, y, answer[:, 1]))
-        _save(folder / "reliability.png", lambda axes: _draw_reliability(axes, y, answer[:, 1]))
+class Evaluation(NamedTuple):
+    """What is plotted."""
+
+    y: NDArray[Any]  # (n,) class codes or values
+    answer: NDArray[Any]  # the model's answer matrix for the n rows
+    contract: Contract
+    importance: dict[str, float]  # by column
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether there is one probability to plot: the last class's."""
+        return self.contract.target.task == "binary"
+
+    @property
+    def truth_and_answer(self) -> Points:
+        """True and predicted values, or codes and probabilities of the last of two classes."""
+        return self.y, self.answer[:, 1 if self.is_binary else 0]
 
 
-def write_data(
-    folder: Path,
-    y: NDArray[Any],
-    answer: NDArray[Any],
-    contract: Contract,
-    importance: dict[str, float],
-) -> None:
-    """Write importance.csv, roc.csv (points of a binary target) and residuals.csv (of numbers)."""
-    binary = contract.target.task == "binary"
-    roc = _thinned(roc_points(y, answer[:, 1]), CURVE_POINTS) if binary else ((), ())
-    residual = ((), ()) if contract.is_classification else residuals(y, answer[:, 0])
-    losses = (importance.keys(), importance.values())
-    _write_csv(folder / "importance.csv", ("column", "loss"), losses)
-    _write_csv(folder / "roc.csv", ("false_positive_rate", "true_positive_rate"), roc)
-    _write_csv(folder / "residuals.csv", ("predicted", "residual"), residual)
+def write_plots(folder: Path, evaluation: Evaluation) -> None:
+    """Write the images and the CSV files of an evaluation."""
+    images = folder / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    for name, plot in _images(evaluation).items():
+        _save(images / name, plot)
+    for name, table in _tables(evaluation).items():
+        _write_csv(folder / name, table)
 
 
-def _write_csv(
-    path: Path, header: tuple[str, str], columns: tuple[Iterable[Any], Iterable[Any]]
-) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _images(e: Evaluation) -> dict[str, Plot]:
+    """What draws each image that the task has."""
+    images: dict[str, Plot] = {"importance.png": lambda axes: _bars(axes, e.importance)}
+    if not e.contract.is_classification:
+        images["residuals.png"] = lambda axes: _draw_residuals(axes, e)
+        return images
+    images["confusion.png"] = lambda axes: _draw_confusion(axes, e)
+    if e.is_binary:
+        images["roc.png"] = lambda axes: _draw_roc(axes, *e.truth_and_answer)
+        images["reliability.png"] = lambda axes: _draw_reliability(axes, *e.truth_and_answer)
+    return images
+
+
+def _tables(e: Evaluation) -> dict[str, Table]:
+    """Header and rows of each CSV file; no rows where the task has no such plot."""
+    curve = _thinned(roc_points(*e.truth_and_answer), CURVE_POINTS) if e.is_binary else NO_POINTS
+    residual = NO_POINTS if e.contract.is_classification else residuals(*e.truth_and_answer)
+    return {
+        "importance.csv": (("column", "loss"), e.importance.items()),
+        "roc.csv": (("false_positive_rate", "true_positive_rate"), zip(*curve, strict=True)),
+        "residuals.csv": (("predicted", "residual"), zip(*residual, strict=True)),
+    }
+
+
+def _write_csv(path: Path, table: Table) -> None:
+    header, rows = table
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
-        writer.writerows(zip(*columns, strict=True))
+        writer.writerows(rows)
 
 
 def roc_points(y: NDArray[Any], positive: NDArray[Any]) -> Points:
@@ -88,13 +106,18 @@ def roc_points(y: NDArray[Any], positive: NDArray[Any]) -> Points:
 
 def reliability(y: NDArray[Any], positive: NDArray[Any]) -> Points:
     """Mean predicted probability and share that came true, in groups of equal size."""
-    edges = np.unique(np.quantile(positive, np.linspace(0, 1, BINS + 1)))
-    bins = np.clip(np.searchsorted(edges, positive, side="right") - 1, 0, max(len(edges) - 2, 0))
-    groups = [bins == b for b in np.unique(bins)]
+    groups = _equal_groups(positive)
     return (
         np.array([positive[rows].mean() for rows in groups]),
         np.array([y[rows].mean() for rows in groups]),
     )
+
+
+def _equal_groups(values: NDArray[Any]) -> list[NDArray[np.bool_]]:
+    """Masks of groups of equal size, the group of the lowest values first."""
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)))
+    bins = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, max(len(edges) - 2, 0))
+    return [bins == b for b in np.unique(bins)]
 
 
 def residuals(y: NDArray[Any], value: NDArray[Any]) -> Points:
@@ -110,21 +133,36 @@ def _thinned(points: Points, at_most: int) -> Points:
     return x[chosen], y[chosen]
 
 
-def _save(path: Path, plot: Any) -> None:
+def confusion(y: NDArray[Any], answer: NDArray[Any]) -> NDArray[np.int_]:
+    """Rows counted by their class (rows of the result) and their predicted class (columns)."""
+    classes = answer.shape[1]
+    counts = np.zeros((classes, classes), dtype=int)
+    np.add.at(counts, (y, answer.argmax(axis=1)), 1)
+    return counts
+
+
+def _save(path: Path, plot: Plot) -> None:
     import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
     # names of columns and classes are anybody's: a $ begins no formula, a letter without a glyph is
     # a box
     with mpl.rc_context({"text.parse_math": False}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")
-        figure = Figure(figsize=(6, 4.5), dpi=110, layout="constrained")
-        FigureCanvasAgg(figure)
-        axes = figure.add_subplot()
-        axes.spines[["top", "right"]].set_visible(False)
-        plot(axes)
+        figure = _figure()
+        plot(figure.axes[0])
         figure.savefig(path)
+
+
+def _figure() -> Figure:
+    """A figure with one empty pair of axes; it needs no display."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4.5), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
 
 
 def _bars(axes: Axes, importance: dict[str, float]) -> None:
@@ -140,17 +178,19 @@ def _plain(name: str) -> str:
     return name.replace("$", r"\$")[:40]
 
 
-def _draw_confusion(axes: Axes, y: NDArray[Any], answer: NDArray[Any], contract: Contract) -> None:
-    classes = [_plain(name) for name in contract.target.classes]
-    counts = np.zeros((len(classes), len(classes)), dtype=int)
-    np.add.at(counts, (y, answer.argmax(axis=1)), 1)
+def _draw_confusion(axes: Axes, e: Evaluation) -> None:
+    counts = confusion(e.y, e.answer)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    _name_ticks(axes, [_plain(name) for name in e.contract.target.classes])
+    axes.set(title="Confusion (rows: truth)", xlabel="predicted", ylabel="true")
+    if len(counts) <= COUNTED_CLASSES:
+        _write_counts(axes, counts)
+
+
+def _name_ticks(axes: Axes, classes: list[str]) -> None:
     axes.set_xticks(range(len(classes)), classes, rotation=45 if len(classes) > 4 else 0)
     axes.set_yticks(range(len(classes)), classes)
-    axes.set(title="Confusion (rows: truth)", xlabel="predicted", ylabel="true")
-    if len(classes) <= COUNTED_CLASSES:
-        _write_counts(axes, counts)
 
 
 def _write_counts(axes: Axes, counts: NDArray[np.int_]) -> None:
@@ -165,7 +205,7 @@ def _draw_roc(axes: Axes, y: NDArray[Any], positive: NDArray[Any]) -> None:
 
     auc = roc_auc_score(y, positive)
     axes.plot(*roc_points(y, positive), color=BLUE, label=f"model, AUC {auc:.3f}")
-    axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="chance")
+    _draw_diagonal(axes, "chance")
     axes.set(title="ROC, held-out rows", xlabel="false positive rate", ylabel="true positive rate")
     axes.legend(frameon=False)
 
@@ -173,7 +213,7 @@ def _draw_roc(axes: Axes, y: NDArray[Any], positive: NDArray[Any]) -> None:
 def _draw_reliability(axes: Axes, y: NDArray[Any], positive: NDArray[Any]) -> None:
     predicted, observed = reliability(y, positive)
     groups = f"{len(predicted)} groups of equal size"
-    axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="perfectly calibrated")
+    _draw_diagonal(axes, "perfectly calibrated")
     axes.plot(predicted, observed, marker="o", color=BLUE, label=groups)
     axes.set(
         title="Reliability, held-out rows",
@@ -183,12 +223,16 @@ def _draw_reliability(axes: Axes, y: NDArray[Any], positive: NDArray[Any]) -> No
     axes.legend(frameon=False)
 
 
-def _draw_residuals(axes: Axes, y: NDArray[Any], value: NDArray[Any], target: str) -> None:
-    predicted, residual = residuals(y, value)
+def _draw_diagonal(axes: Axes, label: str) -> None:
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label=label)
+
+
+def _draw_residuals(axes: Axes, e: Evaluation) -> None:
+    predicted, residual = residuals(*e.truth_and_answer)
     axes.scatter(predicted, residual, s=6, alpha=0.3, color=BLUE, edgecolors="none")
     axes.axhline(0, color="grey", linestyle=":")
     axes.set(
         title="Residuals, held-out rows",
-        xlabel=f"predicted {_plain(target)}",
+        xlabel=f"predicted {_plain(e.contract.target.name)}",
         ylabel="true minus predicted",
     )

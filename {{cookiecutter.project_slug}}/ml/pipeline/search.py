@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FOLDS = 3
 FACTOR = 3  # each round keeps a third of the settings and triples their rows
 ROWS_AT_FIRST = 300  # fewer rank the settings by chance
+STEP = "estimator__"  # before the arguments of the Pipeline's last step
 
 
 def search(
@@ -43,9 +44,9 @@ def search(
     from sklearn.experimental import enable_halving_search_cv  # noqa: F401  (it makes the import below work)
     from sklearn.model_selection import HalvingRandomSearchCV
 
-    tried = HalvingRandomSearchCV(
+    halving = HalvingRandomSearchCV(
         make_model(contract, params),
-        {f"estimator__{name}": values for name, values in search_space(contract, params).items()},
+        _distributions(contract, params),
         n_candidates=params.search.trials,
         factor=FACTOR,
         min_resources=_rows_at_first(len(y), params.search.trials),
@@ -54,7 +55,12 @@ def search(
         random_state=params.seed,
         error_score="raise",
     ).fit(x, y)
-    return tried.best_estimator_, _trials(tried.cv_results_)
+    return halving.best_estimator_, _trials(halving.cv_results_)
+
+
+def _distributions(contract: Contract, params: Train) -> dict[str, Any]:
+    """The search space under the names that the Pipeline gives to its last step's arguments."""
+    return {STEP + name: values for name, values in search_space(contract, params).items()}
 
 
 def _rows_at_first(n: int, trials: int) -> int:
@@ -80,15 +86,17 @@ def _folds(contract: Contract, seed: int) -> Any:
 def _trials(results: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {
-            "settings": {
-                name.removeprefix("estimator__"): _plain(value) for name, value in settings.items()
-            },
+            "settings": _settings(arguments),
             "round": int(results["iter"][i]),
             "rows": int(results["n_resources"][i]),
             "score": float(results["mean_test_score"][i]),
         }
-        for i, settings in enumerate(results["params"])
+        for i, arguments in enumerate(results["params"])
     ]
+
+
+def _settings(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name.removeprefix(STEP): _plain(value) for name, value in arguments.items()}
 
 
 def _plain(value: Any) -> Any:

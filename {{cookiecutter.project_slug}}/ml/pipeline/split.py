@@ -11,7 +11,7 @@ Run: `python -m ml.pipeline.split` (dvc stage `split`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,17 +38,21 @@ def held_out(frame: pd.DataFrame, contract: Contract, params: Split) -> NDArray[
         UserError: too few rows, one moment only, or a class without a row to train on or to test
             with.
     """
-    if len(frame) < MIN_ROWS:
-        raise UserError(
-            f"data/raw: {len(frame)} rows with a target are too few to split (at least {MIN_ROWS})",
-            "make adopt DATA=… with more rows",
-        )
+    _refuse_few_rows(len(frame))
     if contract.time:
         mask = _latest(frame[contract.time], contract.time, params.test_share)
     else:
         mask = _drawn(frame, contract, params)
     _refuse_absent_classes(frame, contract, mask)
     return mask
+
+
+def _refuse_few_rows(rows: int) -> None:
+    if rows < MIN_ROWS:
+        raise UserError(
+            f"data/raw: {rows} rows with a target are too few to split (at least {MIN_ROWS})",
+            "make adopt DATA=… with more rows",
+        )
 
 
 def _latest(moments: pd.Series, time: str, share: float) -> NDArray[np.bool_]:
@@ -60,10 +64,13 @@ def _latest(moments: pd.Series, time: str, share: float) -> NDArray[np.bool_]:
             "nothing to cut between",
             "remove `time:` from contract.yaml for a stratified split",
         )
-    cut = known.iloc[int((len(known) - 1) * (1 - share))]
-    if cut == known.iloc[-1]:
-        cut = known[known < cut].iloc[-1]
-    return np.asarray(moments > cut, dtype=bool)
+    return np.asarray(moments > _cut(known, share), dtype=bool)
+
+
+def _cut(ordered: pd.Series, share: float) -> Any:
+    """The moment with this share of the others behind it; never the last, which has none."""
+    cut = ordered.iloc[int((len(ordered) - 1) * (1 - share))]
+    return ordered[ordered < cut].iloc[-1] if cut == ordered.iloc[-1] else cut
 
 
 def _drawn(frame: pd.DataFrame, contract: Contract, params: Split) -> NDArray[np.bool_]:
@@ -119,12 +126,7 @@ def _refuse_absent_classes(
     for name in contract.target.classes:
         rows = (target == name).to_numpy()
         if not rows[~mask].any():
-            raise UserError(
-                f'data/raw: target "{contract.target.name}": no row of class {name!r} is left '
-                f"to train on ({int(rows.sum())} in all)",
-                "lower split.test_share in params.yaml, or remove the class (and its rows) from "
-                "contract.yaml",
-            )
+            raise _nothing_to_train_on(contract.target.name, name, int(rows.sum()))
     if target[mask].nunique() < 2:
         raise UserError(
             f'data/raw: target "{contract.target.name}": the {int(mask.sum())} held-out rows hold '
@@ -132,6 +134,15 @@ def _refuse_absent_classes(
             "raise split.test_share in params.yaml, or remove `time:` from contract.yaml for a "
             "stratified split",
         )
+
+
+def _nothing_to_train_on(target: str, name: str, rows: int) -> UserError:
+    return UserError(
+        f'data/raw: target "{target}": no row of class {name!r} is left to train on '
+        f"({rows} in all)",
+        "lower split.test_share in params.yaml, or remove the class (and its rows) from "
+        "contract.yaml",
+    )
 
 
 def main() -> None:

@@ -57,12 +57,18 @@ def fit(x: Matrix, y: NDArray[Any], contract: Contract, params: Train) -> Fitted
     params = params if _enough_to_stop_early(y, contract) else _without_early_stopping(params)
     linear = _fit_linear(x, y, contract, params)
     baseline = make_baseline(contract).fit(x, y)
-    if params.search.trials:
-        model, trials = search(x, y, contract, params)
-    else:
-        model, trials = make_model(contract, params).fit(x, y), []
+    model, trials = _fit_model(x, y, contract, params)
     rounded = {"model": round_to_float32(model), "linear": round_to_float32(linear)}
     return Fitted({**rounded, "baseline": baseline}, trials)
+
+
+def _fit_model(
+    x: Matrix, y: NDArray[Any], contract: Contract, params: Train
+) -> tuple[Any, list[dict[str, Any]]]:
+    """The model with the given settings or the best that are tried, and what was tried."""
+    if params.search.trials:
+        return search(x, y, contract, params)
+    return make_model(contract, params).fit(x, y), []
 
 
 def _fit_linear(x: Matrix, y: NDArray[Any], contract: Contract, params: Train) -> Any:
@@ -85,21 +91,27 @@ def _without_early_stopping(params: Train) -> Train:
 def main() -> None:
     """Fit on the training rows and write the three estimators."""
     contract, params = load_contract(), load_params().train
+    x, y = _training_rows(contract)
+    print(f"train: {params.model} on {len(y)} rows, {x.shape[1]} features", flush=True)
+    fitted = fit(x, y, contract, params)
+    for name, model in fitted.models.items():
+        save_model(model, MODELS / f"{name}.skops")
+    write_json(TRIALS, fitted.trials)
+
+
+def _training_rows(contract: Contract) -> tuple[Matrix, NDArray[Any]]:
+    """The encoded training rows, in order of time where there is one, and their targets."""
     frame = read_table(TRAIN, contract)
     if contract.time:
         frame = frame.sort_values(contract.time, kind="stable", na_position="first")
-    x, y = encode_frame(frame, Encoder(contract)), target_codes(frame, contract)
+    x = encode_frame(frame, Encoder(contract))
     if not x.shape[1]:
         raise UserError(
             "contract.yaml: none of its columns is a feature",
             "give a text its `buckets` or a datetime its `parts`, or adopt a table with more "
             "columns",
         )
-    print(f"train: {params.model} on {len(y)} rows, {x.shape[1]} features", flush=True)
-    fitted = fit(x, y, contract, params)
-    for name, model in fitted.models.items():
-        save_model(model, MODELS / f"{name}.skops")
-    write_json(TRIALS, fitted.trials)
+    return x, target_codes(frame, contract)
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ def main() -> None:
     """Check the ingested table and write the report, also when it breaks."""
     contract = load_contract()
     frame = read_table(INGESTED, contract)
-    found = findings(frame, contract, load_params().validate_)
-    write_json(VALIDATION_REPORT, {"rows": len(frame), "findings": found})
-    refuse(found, len(frame), TABLE)
+    broken = findings(frame, contract, load_params().validate_)
+    write_json(VALIDATION_REPORT, {"rows": len(frame), "findings": broken})
+    refuse(broken, len(frame), TABLE)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """What happens once after `dvc repro`: register the version, pass the gate, move the alias.
 
 commands.py     `ml release`, `ml rollback`, `ml pull`
+register.py     the bundle as a registered, sealed version
 lineage.py      where a model comes from: commit, data, parameters
 registry.py     runs, versions and aliases in MLflow
 relocate.py     mlflow.db of a project that was moved or copied
 gate.py         the checks that a new champion passes
+promotion.py    the registry's aliases and the served link move together
 publish.py      serving/releases/<version> and the link serving/champion
 faults.py       faults of disk and registry as a `UserError`
 challenger.py   `ml challenge`: a release beside the champion

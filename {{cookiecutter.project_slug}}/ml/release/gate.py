@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ml.params import Release
 
 
+NOT_WORSE = "not worse than the champion"  # a question of the gate
+
+
 @dataclass(frozen=True)
 class Check:
     """One question of the gate: its name, the answer and the figures behind it."""
@@ -81,7 +84,7 @@ def against_champion(
         f"{metric} {ours:.4f}, champion {theirs:.4f} on the same {len(y)} rows "
         f"(difference {ours - theirs:+.4f}, 95 % interval {low:+.4f} to {high:+.4f})"
     )
-    return Check("not worse than the champion", ours - theirs >= -params.max_loss, figures)
+    return Check(NOT_WORSE, ours - theirs >= -params.max_loss, figures)
 
 
 def paired_interval(

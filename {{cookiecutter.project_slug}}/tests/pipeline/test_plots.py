@@ -44,17 +44,17 @@ def points(path: Path) -> tuple[list[str], list[list[str]]]:
 
 @pytest.mark.parametrize("task", IMAGES)
 def test_each_task_has_its_images(task: str, contract: Contract, tmp_path: Path) -> None:
-    plots.draw(tmp_path / "images", *evaluated(task, contract), WEIGHTS)
-    made = {path.name: path.read_bytes()[:8] for path in (tmp_path / "images").iterdir()}
-    assert set(made) == IMAGES[task]
-    assert set(made.values()) == {b"\x89PNG\r\n\x1a\n"}
+    plots.write_plots(tmp_path, plots.Evaluation(*evaluated(task, contract), WEIGHTS))
+    starts = {path.name: path.read_bytes()[:8] for path in (tmp_path / "images").iterdir()}
+    assert set(starts) == IMAGES[task]
+    assert set(starts.values()) == {b"\x89PNG\r\n\x1a\n"}
 
 
 @pytest.mark.parametrize("task", IMAGES)
 def test_each_data_file_is_there_and_empty_where_the_task_has_none(
     task: str, contract: Contract, tmp_path: Path
 ) -> None:
-    plots.write_data(tmp_path, *evaluated(task, contract), WEIGHTS)
+    plots.write_plots(tmp_path, plots.Evaluation(*evaluated(task, contract), WEIGHTS))
     header, rows = points(tmp_path / "importance.csv")
     assert header == ["column", "loss"]
     assert {name: float(loss) for name, loss in rows} == WEIGHTS
@@ -68,7 +68,7 @@ def test_each_data_file_is_there_and_empty_where_the_task_has_none(
 
 def test_a_thinned_curve_keeps_its_area_and_its_ends(contract: Contract, tmp_path: Path) -> None:
     y, answer, asked = evaluated("binary", contract, 20_000)
-    plots.write_data(tmp_path, y, answer, asked, WEIGHTS)
+    plots.write_plots(tmp_path, plots.Evaluation(y, answer, asked, WEIGHTS))
     _, rows = points(tmp_path / "roc.csv")
     x, above = np.array(rows, dtype=float).T
     assert len(rows) == plots.CURVE_POINTS

@@ -35,7 +35,7 @@ from ml.bundle import load_bundle
 from ml.dataset.frame import read_table  # noqa: F401
 from ml.errors import UserError
 from ml.release import commands as module
-from ml.release import gate, registry
+from ml.release import gate, register, registry
 
 COMMANDS: dict[str, Callable[[], Any]] = {"release": module.release, "rollback": module.rollback}
 CHANGES = ("INSERT", "UPDATE", "DELETE")
@@ -101,7 +101,7 @@ def in_child(project: Path, work: Callable[[], Any]) -> Any:
 def run(command: str, last: int | None = None) -> list[str]:
     """Run a command, killed before the write of a number; the names of its writes."""
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
-    module._refuse_stale = lambda: None  # this one and the next take seconds, and write nothing
+    register.refuse_stale = lambda: None  # this one and the next take seconds, and write nothing
     gate.paired_interval = lambda *_: (-0.1, 0.1)
     writes = Writes(last)
     with suppress(UserError):

@@ -17,7 +17,7 @@ import pytest
 
 from ml.bundle import load_bundle
 from ml.errors import UserError
-from ml.release import commands as module
+from ml.release import register
 from ml.release.commands import pull, release, rollback
 from ml.release.faults import translate_faults
 from ml.serving.inference.reload import state
@@ -58,7 +58,7 @@ def read_only(folder: Path) -> Iterator[None]:
 @pytest.mark.parametrize("first", [False, True])
 def test_a_full_disk(retrained: Path, first: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     # DVC has a cache of its own, elsewhere perhaps
-    monkeypatch.setattr(module, "_refuse_stale", lambda: None)
+    monkeypatch.setattr(register, "refuse_stale", lambda: None)
     if first:  # MLflow's tables are made halfway
         shutil.rmtree("mlartifacts")
         shutil.rmtree("serving")

@@ -1,0 +1,124 @@
+"""The bundle of the pipeline as a registered, sealed version of the model.
+
+Reads: bundle/, data/reference.parquet, reports/, dvc.lock, params.yaml. Writes: an MLflow run, a
+registered version with the sealed bundle, serving/releases/<version>/. A bundle is registered once:
+its version is found again by the bundle's hash.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from ml.bundle import ABOUT_FILE, MODEL_FILE
+from ml.contract import load_contract
+from ml.errors import UserError
+from ml.pipeline.artifacts import BUNDLE, EVALUATION, REFERENCE, TRIALS
+from ml.release import publish, registry
+from ml.release.lineage import folder_hash, git_note, lineage
+from ml.release.promotion import fetch
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+    from ml.progress import NextStep
+
+
+def refuse_stale() -> None:
+    """Refuse a bundle that DVC would make anew: the lineage of its release would be wrong.
+
+    Raises:
+        UserError: there is no bundle, it is stale, or DVC cannot say whether it is.
+    """
+    if not (BUNDLE / MODEL_FILE).is_file():
+        raise UserError("bundle/: there is no model yet", "make flow")
+    status = _dvc_status()
+    if status == 1:
+        raise UserError(
+            "bundle/: older than the data, the code or params.yaml (see `dvc status`)", "make flow"
+        )
+    if status:
+        raise UserError(
+            f"`dvc status` stopped with status {status}: "
+            "it cannot be said whether bundle/ is up to date",
+            "python -m dvc status says why; mend that, then make release",
+        )
+
+
+def _dvc_status() -> int:
+    """0: every stage is up to date, 1: one is not; anything else: DVC failed."""
+    status = [sys.executable, "-m", "dvc", "status", "-q"]
+    return subprocess.run(status, capture_output=True, text=True, check=False).returncode
+
+
+def register_bundle(client: MlflowClient, name: str, next_step: NextStep) -> str:
+    """The version of the bundle: the one that has its hash, or a new one.
+
+    Args:
+        client: of the registry.
+        name: of the registered model.
+        next_step: is told the name of each.
+    """
+    bundle_hash = folder_hash(BUNDLE)
+    registered = registry.find_version(client, name, bundle_hash)
+    if registered and registered.tags.get(registry.SEALED):
+        fetch(client, name, str(registered.version))
+        return str(registered.version)
+    next_step("logging the run")
+    origin = lineage()
+    _print_note(origin)
+    run_id = _log_run(client, name, origin, bundle_hash)
+    next_step("registering the version")
+    version = (
+        str(registered.version) if registered else _register(client, name, run_id, bundle_hash)
+    )
+    identity = {"name": name, "version": version, "mlflow_run": run_id, "bundle_hash": bundle_hash}
+    _seal(client, {**identity, **origin})
+    return version
+
+
+def _print_note(origin: dict[str, Any]) -> None:
+    if note := git_note(origin):
+        Console(stderr=True, soft_wrap=True).print(f"[yellow]note:[/] {note}", highlight=False)
+
+
+def _log_run(client: MlflowClient, name: str, origin: dict[str, Any], bundle_hash: str) -> str:
+    about = {
+        "lineage": origin,
+        "metrics": _metrics(about_bundle()),
+        "folders": [EVALUATION],
+        "trials": json.loads(TRIALS.read_text()),
+    }
+    return registry.log_run(client, registry.experiment(client, name), about, bundle_hash, name)
+
+
+def about_bundle() -> dict[str, Any]:
+    """The bundle's model.json."""
+    return dict(json.loads((BUNDLE / ABOUT_FILE).read_text(encoding="utf-8")))
+
+
+def _metrics(about: dict[str, Any]) -> dict[str, float]:
+    baseline = {f"baseline_{name}": value for name, value in about["baseline"].items()}
+    return {**about["metrics"], **baseline}
+
+
+def _register(client: MlflowClient, name: str, run_id: str, bundle_hash: str) -> str:
+    model = BUNDLE / MODEL_FILE
+    return registry.register(client, name, run_id, model, load_contract(), bundle_hash)
+
+
+def _seal(client: MlflowClient, released: dict[str, Any]) -> None:
+    """Publish the release's folder and upload it; the version's tag says that both are done."""
+    version = released["version"]
+    released_at = datetime.now(UTC).isoformat(timespec="seconds")
+    # a seal without its registration is a draft
+    shutil.rmtree(publish.release_folder(version), ignore_errors=True)
+    folder = publish.seal(BUNDLE, REFERENCE, {**released, "released_at": released_at})
+    client.log_artifacts(released["mlflow_run"], str(folder), "bundle")
+    client.set_model_version_tag(released["name"], version, registry.SEALED, "true")
