@@ -14,7 +14,7 @@ adopt/             a table becomes contract.yaml and a part of data/raw
 pipeline/          the stages of `dvc repro`: ingest, validate, split, train, evaluate, export
 bundle.py          a released model as a folder, verified before it answers
 release/           registry, gate, promotion and rollback
-request_schema.py  what a request may hold
+request_schema/    what a request may hold
 journal/           what was answered and what came of it
 serving/           answers over HTTP
 scoring.py         answers for a whole table, offline

@@ -115,6 +115,13 @@ class Text(_Column):
     buckets: int = Field(default=0, ge=0, le=4096)
 
 
+def max_length(column: Categorical | Text) -> int:
+    """Characters of a text, or of a level that need not be listed; listed ones may be longer."""
+    if isinstance(column, Text):
+        return MAX_TEXT_LENGTH
+    return max([MAX_LEVEL_LENGTH, *map(len, column.levels)])
+
+
 Column = Annotated[
     Numeric | Integer | Boolean | Categorical | Datetime | Text, Field(discriminator="kind")
 ]

@@ -9,26 +9,31 @@ in.parquet out.parquet`.
 from __future__ import annotations
 
 import os
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ml.atomic import staged
 from ml.bundle import CHAMPION, Bundle, load_bundle
-from ml.contract import FLOAT32_MAX as LARGEST
-from ml.contract import Categorical, Column, Contract, Integer, Numeric
-from ml.dataset.frame import encode_frame, typed
+from ml.contract import Contract
+from ml.dataset.checks import feature_schema, findings_of, refuse
+from ml.dataset.frame import answer_columns, encode_frame, typed
 from ml.encode import Encoder
-from ml.errors import UserError, listing, printable
+from ml.errors import UserError, listing
+from ml.progress import counting
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
     import pyarrow as pa
-    from numpy.typing import NDArray
+    import pyarrow.parquet as pq
 
     from ml.bundle import Answers
 
+USAGE = "ml score in.parquet out.parquet"
 ROWS = 50_000  # of one piece: some tens of megabytes
 
 
@@ -41,45 +46,47 @@ def score(source: Path, target: Path) -> int:
     Raises:
         UserError: the file is missing, is no Parquet, or holds what the contract does not allow.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     bundle = load_bundle(Path(os.environ.get("ML_BUNDLE") or CHAMPION))
-    if not source.is_file():
-        raise UserError(f"{source}: no such file", "ml score in.parquet out.parquet")
-    try:
-        table = pq.ParquetFile(source)
-    except pa.ArrowInvalid as error:
-        raise UserError(
-            f"{source}: not a Parquet file: {error}", "ml score in.parquet out.parquet"
-        ) from None
+    table = _opened(source)
     _check_columns(table.schema_arrow.names, bundle.contract, source)
     with staged(target) as draft:
-        rows = _stream(table, bundle, draft, source)
+        _write(_answered(table, bundle, source), draft)
+    rows = int(table.metadata.num_rows)
     print(f"{target}: {rows:,} rows scored by version {bundle.version}")
     return rows
 
 
-def _stream(table: Any, bundle: Bundle, target: Path, source: Path) -> int:
+def _opened(source: Path) -> pq.ParquetFile:
+    import pyarrow as pa
     import pyarrow.parquet as pq
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress
 
-    done, writer = 0, None
-    with Progress(
-        *Progress.get_default_columns(), MofNCompleteColumn(), console=Console(stderr=True)
-    ) as progress:
-        task = progress.add_task("scoring", total=table.metadata.num_rows)
+    if not source.is_file():
+        raise UserError(f"{source}: no such file", USAGE)
+    try:
+        table = pq.ParquetFile(source)
+    except pa.ArrowInvalid as error:
+        raise UserError(f"{source}: not a Parquet file: {error}", USAGE) from None
+    if not table.metadata.num_rows:
+        raise UserError(f"{source}: holds no rows", USAGE)
+    return table
+
+
+def _answered(table: pq.ParquetFile, bundle: Bundle, source: Path) -> Iterator[pa.Table]:
+    done = 0
+    with counting("scoring", table.metadata.num_rows) as advance:
         for piece in table.iter_batches(ROWS):
-            answered = answer(piece, bundle, f"{source}: rows from {done:,}")
-            writer = writer or pq.ParquetWriter(target, answered.schema)
-            writer.write_table(answered)
+            yield answer(piece, bundle, f"{source}: rows from {done:,}")
             done += piece.num_rows
-            progress.update(task, completed=done)
-    if writer is None:
-        raise UserError(f"{source}: holds no rows", "ml score in.parquet out.parquet")
-    writer.close()
-    return done
+            advance(piece.num_rows)
+
+
+def _write(pieces: Iterator[pa.Table], path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    first = next(pieces)
+    with pq.ParquetWriter(path, first.schema) as writer:
+        for piece in chain([first], pieces):
+            writer.write_table(piece)
 
 
 def answer(piece: pa.RecordBatch, bundle: Bundle, where: str = "rows") -> pa.Table:
@@ -92,7 +99,8 @@ def answer(piece: pa.RecordBatch, bundle: Bundle, where: str = "rows") -> pa.Tab
 
     contract, table = bundle.contract, pa.Table.from_batches([piece])
     answers = _answers(typed(piece.to_pandas(), contract), bundle, where)
-    columns = {**_columns(answers, contract), "model_version": [bundle.version] * piece.num_rows}
+    versions = [bundle.version] * piece.num_rows
+    columns = {**answer_columns(answers, contract), "model_version": versions}
     for name, values in columns.items():
         table = table.append_column(contract.added(name, *piece.schema.names), pa.array(values))
     return table
@@ -100,8 +108,7 @@ def answer(piece: pa.RecordBatch, bundle: Bundle, where: str = "rows") -> pa.Tab
 
 def _answers(frame: pd.DataFrame, bundle: Bundle, where: str) -> Answers:
     """The bundle's answers, if the rows keep the contract and the answers are numbers."""
-    for column in bundle.contract.columns:
-        _check(frame[column.name], column, where)
+    refuse(findings_of(frame, feature_schema(bundle.contract)), len(frame), where)
     answers = bundle.answer(encode_frame(frame, Encoder(bundle.contract)))
     if not np.isfinite(answers).all():
         raise UserError(
@@ -110,50 +117,8 @@ def _answers(frame: pd.DataFrame, bundle: Bundle, where: str) -> Answers:
     return answers
 
 
-def _columns(answers: Answers, contract: Contract) -> dict[str, Any]:
-    if not contract.is_classification:
-        return {"prediction": answers[:, 0]}
-    classes = np.array(contract.target.classes, dtype=object)
-    shares = {
-        f"probability:{name}": answers[:, i] for i, name in enumerate(contract.target.classes)
-    }
-    return {"prediction": classes[answers.argmax(axis=1)], **shares}
-
-
 def _check_columns(names: list[str], contract: Contract, source: Path) -> None:
     absent = [name for name in contract.names if name not in names]
     if absent:
         there = f"there are: {listing(names)}"
         raise UserError(f'{source}: there is no column "{absent[0]}"; {there}', f"mend {source}")
-
-
-def _check(values: pd.Series, column: Column, where: str) -> None:
-    """The same demands as a request's (`ml.request_schema`), on a whole column."""
-    if not column.missing and values.isna().any():
-        raise _refused(where, column, "a value is missing")
-    present = values.dropna()
-    match column:
-        case Numeric() | Integer():
-            numbers = present.to_numpy(dtype=np.float64)
-            bad = _not_of_kind(numbers, column)
-            if bad.any():
-                raise _refused(where, column, f"{numbers[bad][0]:g} is not a {column.kind} value")
-        case Categorical(levels=levels, unseen="refuse"):
-            unseen = present[~present.isin(levels)]
-            if len(unseen):
-                what = f'"{printable(unseen.iloc[0])}" is not one of its {len(levels)} levels'
-                raise _refused(where, column, what)
-        case _:
-            return
-
-
-def _not_of_kind(numbers: NDArray[np.float64], column: Numeric | Integer) -> NDArray[np.bool_]:
-    """Which numbers do not fit a float32, or are not whole where they have to be."""
-    beyond = ~(np.abs(numbers) <= LARGEST)
-    return beyond | (numbers != np.round(numbers)) if isinstance(column, Integer) else beyond
-
-
-def _refused(where: str, column: Column, what: str) -> UserError:
-    return UserError(
-        f'{where}: column "{column.name}": {what}', "mend the file, or contract.yaml and make flow"
-    )

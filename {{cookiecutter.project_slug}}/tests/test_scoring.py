@@ -74,10 +74,11 @@ def test_numbers_are_scored_too(project: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"plan": "gold"}, 'column "plan": "gold" is not one of its 3 levels'),
-        ({"class": 2.5}, 'column "class": 2.5 is not a integer value'),
-        ({"monthly charge": 1e39}, 'column "monthly charge": 1e+39 is not a numeric value'),
-        ({"class": None}, 'column "class": a value is missing'),
+        ({"plan": "gold"}, "values: is not one of the contract's levels, first: 'gold' in row 5"),
+        ({"class": 2.5}, "values: is not a whole number, first: '2.5' in row 5"),
+        ({"monthly charge": 1e39}, "values: does not fit a float32, first: '1e+39' in row 5"),
+        ({"class": None}, "values: is missing"),
+        ({"note": "x" * 10_001}, "values: is longer than 10000 characters, first: 'xxx"),
     ],
 )
 def test_what_a_request_may_not_hold_a_file_may_not_either(
@@ -86,7 +87,8 @@ def test_what_a_request_may_not_hold_a_file_may_not_either(
     rows = [*ROWS[:5], {**ROWS[5], **change}]
     with pytest.raises(UserError) as raised:
         scoring.score(written(Path("in.parquet"), rows), Path("out.parquet"))
-    assert says in raised.value.what
+    start = f'in.parquet: rows from 0: column "{next(iter(change))}": 1 of 6 '
+    assert raised.value.what.startswith(start + says)
     assert not list(Path().glob("out.parquet*"))
 
 

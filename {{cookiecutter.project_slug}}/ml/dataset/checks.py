@@ -7,35 +7,39 @@ from typing import TYPE_CHECKING, Any
 
 from ml.contract import (
     FLOAT32_MAX,
-    MAX_LEVEL_LENGTH,
-    MAX_TEXT_LENGTH,
     Categorical,
     Column,
     Contract,
     Integer,
     Numeric,
     Text,
+    max_length,
 )
 from ml.errors import UserError, printable
+from ml.params import Validate
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     import pandas as pd
     import pandera.pandas as pa
 
-    from ml.params import Validate
+ANY_RANGE = Validate(max_out_of_range=1)
 
 
 def schema(contract: Contract, params: Validate) -> pa.DataFrameSchema:
     """The contract as a pandera schema over a typed frame (see `ml.dataset.frame`)."""
     import pandera.pandas as pa
 
-    columns = {
-        c.name: pa.Column(checks=_checks(c, params), nullable=c.missing) for c in contract.columns
-    }
     target = pa.Column(checks=_target_checks(contract), nullable=False)
-    return pa.DataFrameSchema({**columns, contract.target.name: target})
+    return feature_schema(contract, params).add_columns({contract.target.name: target})
+
+
+def feature_schema(contract: Contract, params: Validate = ANY_RANGE) -> pa.DataFrameSchema:
+    """The same without a target; by default it allows what a request may hold."""
+    import pandera.pandas as pa
+
+    return pa.DataFrameSchema(
+        {c.name: pa.Column(checks=_checks(c, params), nullable=c.missing) for c in contract.columns}
+    )
 
 
 def _checks(column: Column, params: Validate) -> list[pa.Check]:
@@ -44,10 +48,8 @@ def _checks(column: Column, params: Validate) -> list[pa.Check]:
     match column:
         case Categorical(levels=levels, unseen="refuse"):
             return [pa.Check.isin(levels, error="is not one of the contract's levels")]
-        case Categorical(levels=levels):
-            return [_length_check(MAX_LEVEL_LENGTH, levels)]
-        case Text():
-            return [_length_check(MAX_TEXT_LENGTH)]
+        case Categorical() | Text():
+            return [_length_check(max_length(column))]
         case Integer():
             whole = pa.Check(lambda values: values % 1 == 0, error="is not a whole number")
             return [*_number_checks(), whole, *_range_check(column, params)]
@@ -57,13 +59,12 @@ def _checks(column: Column, params: Validate) -> list[pa.Check]:
             return []
 
 
-def _length_check(most: int, listed: Collection[str] = ()) -> pa.Check:
+def _length_check(most: int) -> pa.Check:
     import pandera.pandas as pa
 
-    def is_short(values: pd.Series) -> pd.Series:
-        return (values.str.len() <= most) | values.isin(listed)
-
-    return pa.Check(is_short, error=f"is longer than {most} characters")
+    return pa.Check(
+        lambda values: values.str.len() <= most, error=f"is longer than {most} characters"
+    )
 
 
 def _number_checks() -> list[pa.Check]:
@@ -103,7 +104,12 @@ def findings(frame: pd.DataFrame, contract: Contract, params: Validate) -> list[
 
     Rows are counted from 0 in the order of the frame; an empty list means the frame is sound.
     """
-    cases = _failure_cases(frame, contract, params)
+    return findings_of(frame, schema(contract, params))
+
+
+def findings_of(frame: pd.DataFrame, demanded: pa.DataFrameSchema) -> list[dict[str, Any]]:
+    """The same for a schema."""
+    cases = _failure_cases(frame, demanded)
     return [] if cases is None else _grouped(cases)
 
 
@@ -112,7 +118,7 @@ def failing_rows(frame: pd.DataFrame, contract: Contract, params: Validate) -> d
 
     Rows are counted from 0 in the order of the frame.
     """
-    cases = _failure_cases(frame, contract, params)
+    cases = _failure_cases(frame, schema(contract, params))
     if cases is None:
         return {}
     reasons: dict[int, str] = {}
@@ -123,15 +129,13 @@ def failing_rows(frame: pd.DataFrame, contract: Contract, params: Validate) -> d
     return reasons
 
 
-def _failure_cases(
-    frame: pd.DataFrame, contract: Contract, params: Validate
-) -> pd.DataFrame | None:
+def _failure_cases(frame: pd.DataFrame, demanded: pa.DataFrameSchema) -> pd.DataFrame | None:
     import pandera.errors
 
     with warnings.catch_warnings():  # pandera's own use of pandas is not ours to mend
         warnings.simplefilter("ignore")
         try:
-            schema(contract, params).validate(frame.reset_index(drop=True), lazy=True)
+            demanded.validate(frame.reset_index(drop=True), lazy=True)
         except pandera.errors.SchemaErrors as error:
             cases: pd.DataFrame = error.failure_cases
             return cases
@@ -169,7 +173,8 @@ def refuse(found: list[dict[str, Any]], rows: int, table: str, report: str = "")
     """
     if not found:
         return
-    first, more = found[0], f" ({len(found) - 1} more in {report})" if len(found) > 1 else ""
+    first = found[0]
+    more = f" ({len(found) - 1} more in {report})" if report and len(found) > 1 else ""
     where = (
         f", first: '{first['first']}' in row {first['row']}"
         if first.get("first") is not None

@@ -19,7 +19,7 @@ from pydantic import Field
 from ml.contract import FLOAT32_MAX, MAX_LEVEL_LENGTH, Contract, Target, load_contract
 from ml.errors import UserError, display_value, listing
 from ml.journal.store import Journal, JournalError
-from ml.request_schema import NO_NUL, ObjectSchema
+from ml.request_schema.objects import NO_NUL, ObjectSchema
 
 KEYS = ("prediction_id", "outcome")
 MAX_LABELS = 100_000  # in one request

@@ -21,7 +21,7 @@ from ml.dataset.reader import RAW
 from ml.dataset.typed import JOURNALED
 from ml.errors import SENTENCE, RefusedError, display_value, printable
 from ml.journal.labels import outcome_of
-from ml.request_schema import RequestSchema, latest_moment
+from ml.request_schema.rows import RequestSchema, latest_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

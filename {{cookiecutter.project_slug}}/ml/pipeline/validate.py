@@ -24,7 +24,7 @@ def main() -> None:
     frame = read_table(INGESTED, contract)
     broken = findings(frame, contract, load_params().validate_)
     write_json(VALIDATION_REPORT, {"rows": len(frame), "findings": broken})
-    refuse(broken, len(frame), TABLE)
+    refuse(broken, len(frame), TABLE, str(VALIDATION_REPORT))
 
 
 if __name__ == "__main__":

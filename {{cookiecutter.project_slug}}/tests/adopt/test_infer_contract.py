@@ -26,7 +26,7 @@ from ml.dataset.frame import encode_frame, rows_of_frame
 from ml.dataset.typed import read_typed
 from ml.encode import Encoder
 from ml.params import load_params
-from ml.request_schema import RequestSchema
+from ml.request_schema.rows import RequestSchema
 from tests.adopt import formats, tables
 from tests.adopt.formats import TABLES
 from tests.adopt.tables import Table

@@ -28,7 +28,7 @@ from ml.dataset.parser import parse
 from ml.encode import Encoder
 from ml.errors import UserError
 from ml.params import load_params
-from ml.request_schema import RequestSchema
+from ml.request_schema.rows import RequestSchema
 from tests.conftest import read_frame
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml").validate_

@@ -35,7 +35,7 @@ from ml.monitoring.statistics.profile import Profile
 from ml.params import Params, load_params
 from ml.pipeline import ingest
 from ml.pipeline.artifacts import INGESTED
-from ml.request_schema import RequestSchema
+from ml.request_schema.rows import RequestSchema
 from tests.conftest import write_settings
 
 CONTRACT = Contract.model_validate(

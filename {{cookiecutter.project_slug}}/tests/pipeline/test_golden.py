@@ -12,7 +12,7 @@ import pytest
 from ml.contract import Contract, Integer, Numeric, Target, Text
 from ml.dataset.frame import read_table, rows_of_frame
 from ml.pipeline.golden import golden_rows
-from ml.request_schema import RequestSchema
+from ml.request_schema.rows import RequestSchema
 
 
 def test_golden_rows_are_valid_requests_and_the_same_each_time(contract: Contract) -> None:

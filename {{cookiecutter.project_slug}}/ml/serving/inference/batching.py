@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ml.errors import RefusedError, refusal
 from ml.journal.group_commit import GroupCommitWriter
 from ml.journal.store import JournalError
-from ml.request_schema import Row
+from ml.request_schema.objects import Row
 from ml.serving.inference.admission import LARGE_BODY, overloaded, unavailable
 from ml.serving.inference.predictor import Answer, Answered, Predictor, body_of
 

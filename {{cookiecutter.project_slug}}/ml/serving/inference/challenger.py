@@ -17,7 +17,7 @@ from typing import Literal
 
 from ml.journal.records import SHADOW, SHADOW_SUFFIX, Record
 from ml.journal.store import Journal, JournalError
-from ml.request_schema import Row
+from ml.request_schema.objects import Row
 from ml.serving.inference.predictor import Answer, Predictor
 from ml.serving.metrics import Metrics
 

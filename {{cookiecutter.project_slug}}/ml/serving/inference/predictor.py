@@ -17,7 +17,8 @@ from ml.bundle import Bundle
 from ml.contract import Contract
 from ml.journal.records import LARGEST, Record, ids_of
 from ml.params import Serve
-from ml.request_schema import RequestSchema, Row
+from ml.request_schema.objects import Row
+from ml.request_schema.rows import RequestSchema
 
 Given = list[str | None] | None  # the rows' own ids; None: the contract has no id column
 

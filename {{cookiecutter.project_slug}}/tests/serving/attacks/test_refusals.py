@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from ml.errors import printable
-from ml.request_schema import RequestSchema
+from ml.request_schema.rows import RequestSchema
 from tests.serving.api.routes.test_open_inference import INFER, tensors
 from tests.serving.conftest import CLASSIFICATION, sample_rows
 

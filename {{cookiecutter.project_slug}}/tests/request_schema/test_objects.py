@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from ml.errors import RefusedError
-from ml.request_schema import RequestSchema
+from ml.request_schema.rows import RequestSchema
 from tests.serving.conftest import CLASSIFICATION, sample_rows
 
 ROW = sample_rows(CLASSIFICATION, 1)[0]
