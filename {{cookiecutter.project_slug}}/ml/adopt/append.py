@@ -1,6 +1,6 @@
-"""One more part for data/raw, if it keeps the contract; else it goes to data/quarantine.
+"""`ml adopt --append`: a part that keeps the contract goes to data/raw, another to quarantine.
 
-Nothing trains on a part in quarantine.
+Nothing is trained on a part in data/quarantine.
 
 Reads: contract.yaml, params.yaml (validate), the file or folder. Writes: data/raw/NNNN-<name>, or
 data/quarantine/.
@@ -18,7 +18,7 @@ from ml.adopt.source.dialect import FIRST_LINE, GUESSED, SNIFFED, codec_name, sn
 from ml.adopt.source.inputs import is_ascii, local_parts
 from ml.adopt.source.raw_store import add, quarantine
 from ml.adopt.source.size import check_size
-from ml.contract import Contract, load_contract
+from ml.contract import Contract, Source, load_contract
 from ml.dataset.reader import is_parquet
 from ml.errors import SENTENCE, UserError, printable
 from ml.params import load_params
@@ -41,17 +41,22 @@ def append(data: str, encoding: str | None = None, max_bytes: int | None = None)
     paths = local_parts(data)
     check_size(paths, max_bytes)
     for path in paths:
-        try:
-            rows = check(path, contract, codec)
-        except UserError as error:
-            kept = quarantine(path, error)
-            raise UserError(
-                f"{error.what}; it is in {kept}, with the reason in {kept.name}.reason.txt;"
-                " data/raw is unchanged",
-                error.then,
-            ) from None
+        rows = _check_or_quarantine(path, contract, codec)
         console.print(f"{rows} rows → {escape(printable(str(add(path)), SENTENCE))}")
     console.print("[bold]next:[/] make flow")
+
+
+def _check_or_quarantine(path: Path, contract: Contract, encoding: str) -> int:
+    """Rows of a part that keeps the contract; a part that breaks it goes to quarantine."""
+    try:
+        return check(path, contract, encoding)
+    except UserError as error:
+        quarantined = quarantine(path, error)
+        raise UserError(
+            f"{error.what}; it is in {quarantined}, with the reason in"
+            f" {quarantined.name}.reason.txt; data/raw is unchanged",
+            error.then,
+        ) from None
 
 
 def check(path: Path, contract: Contract, encoding: str = "") -> int:
@@ -63,35 +68,41 @@ def check(path: Path, contract: Contract, encoding: str = "") -> int:
         encoding: as a person named it; empty: from its bytes.
 
     Raises:
-        UserError: it is written otherwise, lacks a column, holds a value that is none of its
-            column's.
+        UserError: another separator or encoding, a column that is not there, a value that is none
+            of its column's.
     """
     from ml.dataset.checks import findings, refuse
     from ml.dataset.frame import typed
     from ml.dataset.typed import read_typed
 
     if not is_parquet(path):
-        _check_source(path, contract, encoding)
+        _check_source(path, contract.source, encoding)
     part = read_typed(path, contract)
     frame = typed(part.table.to_pandas(), contract)
     refuse(findings(frame, contract, load_params().validate_)[:1], len(frame), str(path))
     return part.rows_read
 
 
-def _check_source(path: Path, contract: Contract, encoding: str) -> None:
+def _check_source(path: Path, source: Source, encoding: str) -> None:
     """Name a wrong separator or encoding before it shows as missing columns or strange letters."""
-    source = contract.source
     known = "" if source.encoding in SNIFFED else source.encoding  # bytes tell no other apart
-    found = sniff(path, source.names or (FIRST_LINE,), encoding or known)
-    if found.separator != source.separator:
+    sniffed = sniff(path, source.names or (FIRST_LINE,), encoding or known)
+    _check_separator(path, sniffed.separator, source.separator)
+    _check_encoding(path, sniffed.encoding, source.encoding)
+
+
+def _check_separator(path: Path, separator: str, expected: str) -> None:
+    if separator != expected:
         raise UserError(
-            f'{path}: "{found.separator}" separates its columns, in contract.yaml it is'
-            f' "{source.separator}"',
-            f'write it with "{source.separator}"',
+            f'{path}: "{separator}" separates its columns, in contract.yaml it is "{expected}"',
+            f'write it with "{expected}"',
         )
-    alike = found.encoding == source.encoding or (found.encoding, source.encoding) == GUESSED
+
+
+def _check_encoding(path: Path, encoding: str, expected: str) -> None:
+    alike = encoding == expected or (encoding, expected) == GUESSED
     if not alike and not is_ascii(path):
         raise UserError(
-            f"{path}: it is {found.encoding}, in contract.yaml the encoding is {source.encoding}",
-            f"write it as {source.encoding}, or say that it is: ENCODING={source.encoding}",
+            f"{path}: it is {encoding}, in contract.yaml the encoding is {expected}",
+            f"write it as {expected}, or say that it is: ENCODING={expected}",
         )

@@ -1,6 +1,6 @@
-"""A person's table → contract.yaml, data/raw and DVC.
+"""`ml adopt`: infer the contract of a table, then put contract.yaml and data/raw in place.
 
-`demo` makes the demo's data and adopts it the same way.
+`demo` generates the demo's data and adopts them the same way.
 
 Reads: a CSV or Parquet file, a folder of them, an address. Writes: contract.yaml,
 data/raw/0001-<name>, data/raw.dvc.
@@ -30,16 +30,18 @@ from ml.adopt.contract_file import (
     write_proposal,
 )
 from ml.adopt.demo_project import demo_table, leaves_demo, remove_demo
-from ml.adopt.infer_contract import Adopted, Request, understand
+from ml.adopt.infer_contract import Adopted, Request, infer_contract
 from ml.adopt.source.dialect import codec_name, encoding_doubt
 from ml.adopt.source.inputs import local_parts, read
 from ml.adopt.source.raw_store import is_stored, store
 from ml.adopt.source.size import check_size
 from ml.adopt.summary import table
-from ml.contract import CONTRACT, Task, load_contract
+from ml.contract import CONTRACT, Source, Task, load_contract
 from ml.dataset.reader import RAW
 from ml.errors import SENTENCE, UserError, printable
 from ml.progress import reading
+
+MAX_CHANGES = 40  # lines that are shown of what would change in the contract
 
 
 def adopt(
@@ -105,17 +107,26 @@ def _check_choice(option: str, given: str | None, choices: tuple[str, ...]) -> N
 def _adopt(paths: list[Path], request: Request, choice: str | None) -> None:
     console = Console()
     check_size(paths, request.max_bytes)
+    adopted = _infer(paths, request)
+    _show(adopted, console)
+    outcome = place(paths, adopted, choice, console, request.encoding)
+    console.print(f"\n{adopted.rows} rows in {RAW}/ and under DVC; {CONTRACT}: {outcome}")
+    console.print("[bold]next:[/] make flow")
+
+
+def _infer(paths: list[Path], request: Request) -> Adopted:
+    """Read the parts and infer their contract; a bar shows how far both are."""
     with reading() as watch:
         texts, source = read(paths, request.names, watch, request.encoding)
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        adopted = understand(str(paths[0]), texts, source, request, progress.track)
-    if not request.encoding:
-        guesses = [remark for path in paths if (remark := encoding_doubt(path, source))]
-        adopted = replace(adopted, remarks=(*adopted.remarks, *guesses))
-    _show(adopted, console)
-    kept = place(paths, adopted, choice, console, request.encoding)
-    console.print(f"\n{adopted.rows} rows in {RAW}/ and under DVC; {CONTRACT}: {kept}")
-    console.print("[bold]next:[/] make flow")
+        adopted = infer_contract(str(paths[0]), texts, source, request, progress.track)
+    return adopted if request.encoding else _with_encoding_doubts(adopted, paths, source)
+
+
+def _with_encoding_doubts(adopted: Adopted, paths: list[Path], source: Source) -> Adopted:
+    """The same with a remark on each part whose encoding is a guess."""
+    doubts = [doubt for path in paths if (doubt := encoding_doubt(path, source))]
+    return replace(adopted, remarks=(*adopted.remarks, *doubts))
 
 
 def _show(adopted: Adopted, console: Console) -> None:
@@ -127,7 +138,7 @@ def _show(adopted: Adopted, console: Console) -> None:
 def place(
     paths: list[Path], adopted: Adopted, choice: str | None, console: Console, encoding: str = ""
 ) -> str:
-    """Put data and contract in place; what was done with the contract, in words.
+    """Put data and contract in place; return what became of the contract, in words.
 
     Args:
         paths: the parts.
@@ -143,26 +154,16 @@ def place(
     leaving, edited = leaves_demo(paths), CONTRACT.is_file() and is_edited()
     # the demo's own contract has nothing to do with this table: a comparison would only confuse
     changes = _changes(adopted, choice) if edited or not leaving else []
-    edited = edited and bool(changes)
-    if changes:
-        console.print(f"\n[bold]{CONTRACT} would change:[/]")
-        console.print("\n".join(changes[:40]))
-    if edited and choice is None and not is_stored(paths):
-        write_proposal(text)
-        raise UserError(
-            f"{CONTRACT} was edited since adopt wrote it; this table would change it as listed:"
-            " nothing is replaced",
-            "repeat with CONTRACT=keep (your edits stay), or CONTRACT=replace (it becomes"
-            f" {PROPOSED})",
-        )
-    keep = edited and choice != "replace"
+    _show_changes(changes, console)
+    in_conflict = edited and bool(changes)
+    if in_conflict and choice is None and not is_stored(paths):
+        raise _propose(text)
+    keep = in_conflict and choice != "replace"
     if keep:
         _check_kept(paths, encoding)
     # before the data: after a kill in between, a rerun still finds the demo and goes on
     if leaving:
-        console.print(
-            f"\nremoved with the demo data: {', '.join(map(str, remove_demo())) or 'nothing else'}"
-        )
+        _remove_demo(console)
     store(paths)
     if keep:
         return "your edits stay as they are"
@@ -171,6 +172,7 @@ def place(
 
 
 def _changes(adopted: Adopted, choice: str | None) -> list[str]:
+    """What contract.yaml would change in, a line each; empty: nothing, or there is none yet."""
     if not CONTRACT.is_file():
         return []
     try:
@@ -181,8 +183,29 @@ def _changes(adopted: Adopted, choice: str | None) -> list[str]:
         return [escape(error.what)]
 
 
+def _show_changes(changes: list[str], console: Console) -> None:
+    if changes:
+        console.print(f"\n[bold]{CONTRACT} would change:[/]")
+        console.print("\n".join(changes[:MAX_CHANGES]))
+
+
+def _propose(text: str) -> UserError:
+    """Write the contract beside the edited one; the error asks which of them to follow."""
+    write_proposal(text)
+    return UserError(
+        f"{CONTRACT} was edited since adopt wrote it; this table would change it as listed:"
+        " nothing is replaced",
+        f"repeat with CONTRACT=keep (your edits stay), or CONTRACT=replace (it becomes {PROPOSED})",
+    )
+
+
 def _check_kept(paths: list[Path], encoding: str) -> None:
     """The contract that stays must be able to read the new parts."""
     contract = load_contract()
     for path in paths:
         check(path, contract, encoding)
+
+
+def _remove_demo(console: Console) -> None:
+    removed = ", ".join(map(str, remove_demo())) or "nothing else"
+    console.print(f"\nremoved with the demo data: {removed}")

@@ -1,8 +1,8 @@
 """contract.yaml as adopt writes it: for people, and replaced only while nobody has edited it.
 
 A column takes a line or two, with a comment at each doubt; what equals a default is left out. The
-last line holds the hash of the lines above, so that a person's corrections are never overwritten:
-what adopt would write then goes to contract.proposed.yaml.
+last line holds the hash of the lines above. If it does not fit, a person has edited the file: it is
+not overwritten, and what adopt would write goes to contract.proposed.yaml.
 Reads: contract.yaml. Writes: contract.yaml, contract.proposed.yaml, atomically.
 """
 
@@ -13,6 +13,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import BaseModel
 from rich.markup import escape
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
 PROPOSED = Path("contract.proposed.yaml")
 HASH_MARK = "# adopted "
 Choice = Literal["keep", "replace"]
-# to YAML 1.1, which other tools may speak
+# words that are booleans in YAML 1.1, the version of many other tools
 BOOLEANS = frozenset({"yes", "no", "y", "n", "on", "off"})
-EXACT = 2**53
+EXACT = 2**53  # below it a float64 holds every whole number
+WIDTH, UNFOLDED = 110, 1 << 20  # columns after which a line is folded
+MAX_ITEMS = 5  # that are shown of a list that changes
 HEAD = """\
 What a row is: written by `make adopt`, yours to correct. `make flow` follows it, and so do \
 the API, the
@@ -51,11 +54,14 @@ def contract_yaml(
     """
     values = contract.model_dump(mode="json", exclude_defaults=True)
     values["columns"] = [{"name": c["name"], "kind": c["kind"]} | c for c in values["columns"]]
-    document = _document(values, doubts, remarks)
+    # ruamel folds a text at a wrong place if YAML escapes one of its characters
+    has_escapes = "\\" in str(contract.model_dump())
+    return _dumped(_document(values, doubts, remarks), UNFOLDED if has_escapes else WIDTH)
+
+
+def _dumped(document: CommentedMap, width: int) -> str:
     yaml = YAML()
-    # a character that YAML escapes: ruamel folds such texts wrongly
-    odd = "\\" in str(contract.model_dump())
-    yaml.width = 1 << 20 if odd else 110
+    yaml.width = width
     yaml.indent(mapping=2, sequence=4, offset=2)
     stream = io.StringIO()
     yaml.dump(document, stream)
@@ -66,33 +72,32 @@ def _document(
     values: dict[str, Any], doubts: dict[str, list[str]], remarks: Sequence[str]
 ) -> CommentedMap:
     """The contract's values with comments, and what belongs to one column on one line."""
-    document: CommentedMap = _commented(values)
+    document: CommentedMap = _with_comments(values)
     document.yaml_set_start_comment(HEAD + "".join(f"\n{_line(remark)}" for remark in remarks))
     for name, listed in doubts.items():
-        _remark(document, name, listed)
+        _comment(document, name, "\n".join(map(_line, listed)))
     for node in (document["target"], document.get("source", {}), *document["columns"]):
         _inline(node)
     return document
 
 
-def _commented(value: Any) -> Any:
-    """The values as ruamel keeps comments with them.
-
-    Whole numbers without `.0`, `no` quoted for other readers.
-    """
+def _with_comments(value: Any) -> Any:
+    """The values as ruamel's types, which keep comments."""
     if isinstance(value, dict):
-        made = CommentedMap()
-        made.update({key: _commented(v) for key, v in value.items()})
-        return made
+        mapping = CommentedMap()
+        mapping.update({key: _with_comments(item) for key, item in value.items()})
+        return mapping
     if isinstance(value, list):
-        return CommentedSeq([_commented(v) for v in value])
+        return CommentedSeq([_with_comments(item) for item in value])
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> Any:
+    """Whole numbers without `.0`; `no` quoted, for a YAML 1.1 reader takes it for false."""
     if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
         return int(value)
-    return (
-        SingleQuotedScalarString(value)
-        if isinstance(value, str) and value.lower() in BOOLEANS
-        else value
-    )
+    is_boolean_word = isinstance(value, str) and value.lower() in BOOLEANS
+    return SingleQuotedScalarString(value) if is_boolean_word else value
 
 
 def _inline(node: Any) -> None:
@@ -106,16 +111,17 @@ def _line(doubt: str) -> str:
     return f"doubt: {printable(doubt, SENTENCE)}"
 
 
-def _remark(document: CommentedMap, name: str, remarks: list[str]) -> None:
-    text = "\n".join(map(_line, remarks))
+def _comment(document: CommentedMap, name: str, text: str) -> None:
+    """Write a comment above the target or the column of that name."""
     if name == document["target"]["name"]:
         document.yaml_set_comment_before_after_key("target", before=text)
         return
     for key in ("columns", "dropped"):
-        for i, item in enumerate(document.get(key, [])):
-            if item["name"] == name:
-                document[key].yaml_set_comment_before_after_key(i, before=text, indent=2)
-                return
+        names = [item["name"] for item in document.get(key, [])]
+        if name in names:
+            at = names.index(name)
+            document[key].yaml_set_comment_before_after_key(at, before=text, indent=2)
+            return
 
 
 def with_hash(text: str) -> str:
@@ -151,14 +157,19 @@ def differences(new: Contract) -> list[str]:
     """What `new` would change in contract.yaml, a line each, marked for rich; empty: nothing."""
     old = load_contract(CONTRACT)
     keys = ("target", "time", "id", "source")
-    before, after = {c.name: c for c in old.columns}, {c.name: c for c in new.columns}
-    lines = [
-        *(_change(key, getattr(old, key), getattr(new, key)) for key in keys),
-        *(_line_of("red", "-", before[name]) for name in before if name not in after),
-        *(_line_of("green", "+", after[name]) for name in after if name not in before),
-        *(_change(name, before[name], after[name]) for name in before if name in after),
-    ]
-    return [line for line in lines if line]
+    changes = [_change(key, getattr(old, key), getattr(new, key)) for key in keys]
+    changes += _column_changes(
+        {column.name: column for column in old.columns},
+        {column.name: column for column in new.columns},
+    )
+    return [line for line in changes if line]
+
+
+def _column_changes(old: dict[str, Column], new: dict[str, Column]) -> Iterator[str]:
+    """Columns that are removed, added and changed, in this order."""
+    yield from (_line_of("red", "-", old[name]) for name in old if name not in new)
+    yield from (_line_of("green", "+", new[name]) for name in new if name not in old)
+    yield from (_change(name, old[name], new[name]) for name in old if name in new)
 
 
 def _line_of(color: str, sign: str, column: Column) -> str:
@@ -167,30 +178,36 @@ def _line_of(color: str, sign: str, column: Column) -> str:
 
 
 def _change(name: str, old: Any, new: Any) -> str:
+    """A line on what differs between two values; empty: nothing does."""
     changes = printable("; ".join(_changed(old, new)), SENTENCE)
     return f"[yellow]~ {escape(printable(name))}[/] {escape(changes)}" if changes else ""
 
 
-def _changed(old: Any, new: Any) -> Iterator[str]:
-    if not hasattr(old, "model_dump") or not hasattr(new, "model_dump"):
-        yield from [f"{old} → {new}"] if old != new else []
-        return
-    before, after = old.model_dump(), new.model_dump()
-    for key in [*before, *(k for k in after if k not in before)]:
-        a, b = before.get(key), after.get(key)
-        if a == b:
-            continue
-        if isinstance(a, tuple) and isinstance(b, tuple):
-            yield f"{key}{_changed_items(a, b)}"
-        else:
-            yield f"{key} {a} → {b}"
+def _changed(old: Any, new: Any) -> list[str]:
+    if isinstance(old, BaseModel) and isinstance(new, BaseModel):
+        return _changed_keys(old.model_dump(), new.model_dump())
+    return [f"{old} → {new}"] if old != new else []
 
 
-def _changed_items(before: tuple[Any, ...], after: tuple[Any, ...]) -> str:
-    gone, come = [v for v in before if v not in after], [v for v in after if v not in before]
-    return _listed(" +", come) + _listed(" -", gone) or ": another order"
+def _changed_keys(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    return [
+        f"{key}{_changed_value(old.get(key), new.get(key))}"
+        for key in old | new
+        if old.get(key) != new.get(key)
+    ]
+
+
+def _changed_value(old: Any, new: Any) -> str:
+    if isinstance(old, tuple) and isinstance(new, tuple):
+        return _changed_items(old, new)
+    return f" {old} → {new}"
+
+
+def _changed_items(old: tuple[Any, ...], new: tuple[Any, ...]) -> str:
+    removed, added = [v for v in old if v not in new], [v for v in new if v not in old]
+    return _listed(" +", added) + _listed(" -", removed) or ": another order"
 
 
 def _listed(sign: str, values: list[Any]) -> str:
-    more = f" … {len(values)} in all" if len(values) > 5 else ""
-    return f"{sign}{', '.join(map(str, values[:5]))}{more}" if values else ""
+    count = f" … {len(values)} in all" if len(values) > MAX_ITEMS else ""
+    return f"{sign}{', '.join(map(str, values[:MAX_ITEMS]))}{count}" if values else ""

@@ -55,8 +55,7 @@ def simulate(
         fault: a data fault, as a broken export makes it: `cents` writes monthly_fee in cents,
             `lost` leaves days_since_login empty in most rows.
         shift: 0 none … 1 strong: younger customers, more of them by app, on the basic plan (a
-            covariate
-            shift: who is seen changes, why they leave does not).
+            covariate shift: who is seen changes, why they leave does not).
         concept: 0 none … 1 strong: long contracts stop holding customers, and app users leave (the
             same customers now leave for other reasons).
 
@@ -66,11 +65,8 @@ def simulate(
     rng = np.random.default_rng([seed, round(first_month * 1000)])
     frame = _customers(rng, rows, months, first_month, shift)
     frame[TARGET] = np.where(rng.random(rows) < _risk(frame, concept), "yes", "no")
-    _lose_values(rng, frame)
-    if fault == "cents":
-        frame["monthly_fee"] = frame["monthly_fee"] * 100
-    if fault == "lost":
-        frame["days_since_login"] = frame["days_since_login"].where(rng.random(rows) < 0.3)
+    _remove_values(rng, frame)
+    _add_fault(rng, frame, fault)
     return frame
 
 
@@ -80,14 +76,13 @@ def _customers(
     """Everything but who leaves; the order of the draws is part of the data."""
     import pandas as pd
 
-    months_in = np.sort(rng.uniform(first_month, first_month + months, rows))
-    seconds = (months_in * DAYS_PER_MONTH * DAY_SECONDS).astype("timedelta64[s]")
+    observed_at = _moments(rng, rows, months, first_month)
     plan = rng.choice(PLANS, rows, p=_tilted((0.45, 0.38, 0.17), 0, shift))
     tenure = np.floor(rng.gamma(1.6, 16 - 8 * shift, rows)).astype(int)
     return pd.DataFrame(
         {
             ID: _identifiers(rng, rows, first_month),
-            TIME: pd.to_datetime((START + seconds).astype("datetime64[us]")),
+            TIME: pd.to_datetime(observed_at),
             **_person(rng, rows, shift),
             "plan": plan,
             **_account(rng, rows),
@@ -96,6 +91,15 @@ def _customers(
             **_use(rng, rows),
         }
     )
+
+
+def _moments(
+    rng: Generator, rows: int, months: float, first_month: float
+) -> NDArray[np.datetime64]:
+    """Ordered moments, anywhere in the window with equal chance."""
+    months_in = np.sort(rng.uniform(first_month, first_month + months, rows))
+    seconds = (months_in * DAYS_PER_MONTH * DAY_SECONDS).astype("timedelta64[s]")
+    return np.asarray((START + seconds).astype("datetime64[us]"))
 
 
 def _person(rng: Generator, rows: int, shift: float) -> Columns:
@@ -170,13 +174,18 @@ def _risk(frame: pd.DataFrame, concept: float) -> NDArray[np.float64]:
     return np.asarray(1 / (1 + np.exp(-score)))
 
 
-def _lose_values(rng: Generator, frame: pd.DataFrame) -> None:
-    """Missing as people leave things.
-
-    Satisfaction is mostly unasked of the new, age is not always told.
-    """
+def _remove_values(rng: Generator, frame: pd.DataFrame) -> None:
+    """Missing values: new customers are seldom asked for their satisfaction, some tell no age."""
     rows = len(frame)
     unasked = rng.random(rows) < np.where(frame["tenure_months"] < 3, 0.45, 0.12)
     frame.loc[unasked, "satisfaction"] = np.nan
     frame.loc[rng.random(rows) < 0.06, "age"] = np.nan
     frame.loc[rng.random(rows) < 0.03, "device"] = None
+
+
+def _add_fault(rng: Generator, frame: pd.DataFrame, fault: Fault | None) -> None:
+    """What a broken export does to a column (see `simulate`)."""
+    if fault == "cents":
+        frame["monthly_fee"] = frame["monthly_fee"] * 100
+    if fault == "lost":
+        frame["days_since_login"] = frame["days_since_login"].where(rng.random(len(frame)) < 0.3)

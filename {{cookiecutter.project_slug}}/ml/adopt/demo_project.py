@@ -51,20 +51,35 @@ def restore() -> bool:
     with demo_table() as table:
         is_recorded = _recorded_version() == _demo_version(table)
         if is_recorded:
-            place_parts([table])
-            with suppress(UserError):  # without git DVC does not work yet; `make flow` will say so
-                dvc("add", str(RAW))  # into DVC's cache, so that `dvc push` has them to push
+            _put_back(table)
     return is_recorded
+
+
+def _put_back(table: Path) -> None:
+    place_parts([table])
+    with suppress(UserError):  # without git DVC does not work yet; `make flow` will say so
+        dvc("add", str(RAW))  # into DVC's cache, so that `dvc push` has them to push
 
 
 def leaves_demo(paths: list[Path]) -> bool:
     """Whether these parts replace the demo data, in data/raw or named by data/raw.dvc."""
-    parts = stored_parts()
-    if parts[:1] != [RAW / PART] if parts else not RECORD.is_file():
+    if not _could_hold_demo():
         return False
     with demo_table() as table:
-        on_demo = is_stored([table]) if parts else _recorded_version() == _demo_version(table)
-        return on_demo and not filecmp.cmp(paths[0], table, shallow=False)
+        return _holds_demo(table) and not filecmp.cmp(paths[0], table, shallow=False)
+
+
+def _could_hold_demo() -> bool:
+    """Whether a look at the names allows it: the demo data take a second to generate."""
+    parts = stored_parts()
+    return parts[0] == RAW / PART if parts else RECORD.is_file()
+
+
+def _holds_demo(table: Path) -> bool:
+    """Whether data/raw starts with the demo data, or, if it is absent, data/raw.dvc names them."""
+    if stored_parts():
+        return is_stored([table])
+    return _recorded_version() == _demo_version(table)
 
 
 def remove_demo() -> list[Path]:
@@ -76,18 +91,26 @@ def remove_demo() -> list[Path]:
     Raises:
         UserError: a service has the journal open; its answers would go to a file that nobody finds.
     """
-    made = [Path("dvc.lock"), Path("reports/monitoring"), *_pipeline_outputs()]
+    outputs = [Path("dvc.lock"), Path("reports/monitoring"), *_pipeline_outputs()]
     if _only_demo_releases():
         _refuse_open_journal()
-        registry = [Path(f"{REGISTRY}{suffix}") for suffix in ("", "-wal", "-shm")]
-        made += [SERVING, *registry, Path("mlartifacts")]
-    removed = [path for path in made if path.exists()]
+        outputs += [SERVING, *_registry_files()]
+    removed = [path for path in outputs if path.exists()]
     for path in removed:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     for folder in (Path("reports"), Path("metrics")):
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+        _remove_if_empty(folder)
     return removed
+
+
+def _registry_files() -> list[Path]:
+    """MLflow's database, with the files that SQLite keeps beside it, and its artifacts."""
+    return [*(Path(f"{REGISTRY}{end}") for end in ("", "-wal", "-shm")), Path("mlartifacts")]
+
+
+def _remove_if_empty(folder: Path) -> None:
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _recorded_version() -> str:
@@ -111,15 +134,17 @@ def _listed(table: Path) -> dict[str, str]:
 
 def _only_demo_releases() -> bool:
     """Whether there are releases, all of them trained on the demo data and later parts."""
-    lineages = [
-        json.loads(path.read_text(encoding="utf-8"))
-        for path in SERVING.glob("releases/*/lineage.json")
-    ]
+    versions = [_data_version(path) for path in SERVING.glob("releases/*/lineage.json")]
+    if not versions:
+        return False
     with demo_table() as table:
-        alone, line = _demo_version(table), json.dumps(_listed(table))
-    return bool(lineages) and all(
-        of["data"] == alone or line in _listing(of["data"]) for of in lineages
-    )
+        demo, line = _demo_version(table), json.dumps(_listed(table))
+    return all(version == demo or line in _listing(version) for version in versions)
+
+
+def _data_version(lineage: Path) -> str:
+    """DVC's hash of the data/raw that a release was trained on."""
+    return str(json.loads(lineage.read_text(encoding="utf-8"))["data"])
 
 
 def _listing(version: str) -> str:
@@ -129,7 +154,7 @@ def _listing(version: str) -> str:
 
 
 def _refuse_open_journal() -> None:
-    """Sqlite leaves its write-ahead mode only while no other connection is open."""
+    """Refuse while a service writes: SQLite leaves WAL mode only if no other connection is open."""
     journal = SERVING / "journal.db"
     if not journal.is_file():
         return
@@ -144,14 +169,17 @@ def _refuse_open_journal() -> None:
 
 
 def _pipeline_outputs() -> list[Path]:
-    stages = _yaml(Path("dvc.yaml"))["stages"].values() if Path("dvc.yaml").is_file() else []
-    named = [
-        out
-        for stage in stages
-        for key in ("outs", "metrics", "plots")
-        for out in stage.get(key, [])
-    ]
-    return [Path(out if isinstance(out, str) else next(iter(out))) for out in named]
+    """What the stages of dvc.yaml write."""
+    if not Path("dvc.yaml").is_file():
+        return []
+    stages = _yaml(Path("dvc.yaml"))["stages"].values()
+    sections = [stage.get(key, []) for stage in stages for key in ("outs", "metrics", "plots")]
+    return [_output_path(output) for outputs in sections for output in outputs]
+
+
+def _output_path(output: str | dict[str, Any]) -> Path:
+    """The path of an output, which is a key if the output has settings."""
+    return Path(output if isinstance(output, str) else next(iter(output)))
 
 
 def _yaml(path: Path) -> dict[str, Any]:
@@ -167,12 +195,15 @@ def main() -> None:
             f"{RAW}: the demo data, invented customers who stay or leave, until your own table"
             " replaces them"
         )
+    print(_next_step())
+
+
+def _next_step() -> str:
     if not RECORD.is_file():
-        print("next: make adopt DATA=your.csv TARGET=column    (or DATA=demo)")
-    elif not RAW.exists():
-        print(f"next: python -m dvc pull    ({RECORD} names data that are not here)")
-    else:
-        print("next: make flow    (or make adopt DATA=your.csv TARGET=column: your own table)")
+        return "next: make adopt DATA=your.csv TARGET=column    (or DATA=demo)"
+    if not RAW.exists():
+        return f"next: python -m dvc pull    ({RECORD} names data that are not here)"
+    return "next: make flow    (or make adopt DATA=your.csv TARGET=column: your own table)"
 
 
 if __name__ == "__main__":

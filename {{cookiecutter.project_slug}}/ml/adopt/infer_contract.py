@@ -13,16 +13,17 @@ from pydantic import BaseModel
 
 from ml.adopt import leakage
 from ml.adopt.columns import name_hints
-from ml.adopt.columns.infer import infer, missing_texts
-from ml.adopt.columns.inferred import Found
-from ml.adopt.columns.target import FoundTarget, infer_target
-from ml.contract import Contract, Datetime, Dropped, NumberFormat, Source, Task
+from ml.adopt.columns.infer import infer_column, missing_texts
+from ml.adopt.columns.inferred import InferredColumn
+from ml.adopt.columns.target import InferredTarget, infer_target
+from ml.contract import Column, Contract, Datetime, Dropped, NumberFormat, Source, Task
 from ml.dataset.parser import Texts, numbers, texts_of
 from ml.dataset.typed import type_texts
 from ml.encode import features_of
 from ml.errors import UserError, closest
 
 MIN_ROWS = 20  # fewer cannot be split and judged
+MAX_MISSING_IDS = 0.01  # of the rows: a column with more gaps identifies nothing
 
 Track = Callable[..., Iterable[str]]
 Described = TypeVar("Described", bound=BaseModel)
@@ -47,26 +48,25 @@ class Adopted:
     """The contract and how it came to be."""
 
     contract: Contract
-    target: FoundTarget
-    found: list[Found]
+    target: InferredTarget
+    columns: list[InferredColumn]  # in the order of the file, without the target
     rows: int
     remarks: tuple[str, ...] = ()  # doubts that belong to no single column
 
     @property
     def doubts(self) -> dict[str, list[str]]:
-        """Column → remarks for contract.yaml."""
-        made = {f.name: list(f.doubts) for f in self.found if f.doubts and f.column}
-        return made | (
-            {self.target.target.name: list(self.target.doubts)} if self.target.doubts else {}
-        )
+        """Column → doubts, as comments for contract.yaml."""
+        kept = {c.name: list(c.doubts) for c in self.columns if c.column}
+        of_target = {self.target.target.name: list(self.target.doubts)}
+        return {name: doubts for name, doubts in (kept | of_target).items() if doubts}
 
 
-def _plainly(names: Sequence[str], **_how: Any) -> Iterable[str]:
+def _untracked(names: Sequence[str], **_how: Any) -> Iterable[str]:
     return names
 
 
-def understand(
-    path: str, texts: pyarrow.Table, source: Source, request: Request, track: Track = _plainly
+def infer_contract(
+    path: str, texts: pyarrow.Table, source: Source, request: Request, track: Track = _untracked
 ) -> Adopted:
     """The contract of a table of texts.
 
@@ -81,34 +81,34 @@ def understand(
         UserError: a name that is not there, too few rows, a target that cannot be learned, no
             column left.
     """
-    _check_names(path, texts.column_names, request)
+    _check_roles(path, texts.column_names, _roles(request))
     _check_rows(path, texts.num_rows)
-    read_target = texts_of(texts[request.target])
-    target = infer_target(path, request.target, read_target, request.task)
+    target_texts = texts_of(texts[request.target])
+    target = infer_target(path, request.target, target_texts, request.task)
     _check_rows(path, texts.num_rows - target.missing)
-    found, codes = _columns(texts, request, track)
-    contract = _contract(path, source, request, target, found, texts.num_rows)
-    warnings, together = _suspicions(path, texts, contract, found)
-    repeats = leakage.duplicates([read_target.codes, *codes], contract)
-    remarks = [repeats, leakage.ignored_time(contract), together]
-    found = [f.doubted(warnings[f.name]) if f.name in warnings else f for f in found]
-    return Adopted(contract, target, found, texts.num_rows, tuple(r for r in remarks if r))
+    columns, codes = _columns(texts, request, track)
+    contract = _contract(path, source, request, target, columns, texts.num_rows)
+    warnings, joint_leak = _leaks(path, texts, contract, columns)
+    repeats = leakage.duplicates([target_texts.codes, *codes], contract)
+    remarks = [repeats, leakage.ignored_time(contract), joint_leak]
+    warned = [c.with_doubts(warnings[c.name]) if c.name in warnings else c for c in columns]
+    return Adopted(contract, target, warned, texts.num_rows, tuple(r for r in remarks if r))
 
 
 def _columns(
     texts: pyarrow.Table, request: Request, track: Track
-) -> tuple[list[Found], list[NDArray[np.int32]]]:
+) -> tuple[list[InferredColumn], list[NDArray[np.int32]]]:
     """The verdict on each column but the target, and the codes of those that are features.
 
     Codes: see `Texts`.
     """
-    found, codes = [], []
+    columns, codes = [], []
     names = [name for name in texts.column_names if name != request.target]
     for name in track(names, description="columns"):
         column, read = _column(name, texts, request)
-        found.append(column)
+        columns.append(column)
         codes += [read.codes] if read and column.column else []
-    return found, codes
+    return columns, codes
 
 
 def _check_rows(path: str, rows: int) -> None:
@@ -119,35 +119,57 @@ def _check_rows(path: str, rows: int) -> None:
         )
 
 
-def _column(name: str, texts: pyarrow.Table, request: Request) -> tuple[Found, Texts | None]:
-    if name in request.drop:
-        return Found(name, None, reason="dropped on request"), None
+def _column(
+    name: str, texts: pyarrow.Table, request: Request
+) -> tuple[InferredColumn, Texts | None]:
     if name == request.id:
-        return Found(name, None, reason="identifier, as named", is_id=True), None
-    if pyarrow.types.is_nested(texts[name].type):
-        return Found(name, None, reason="it holds lists or records"), None
+        return InferredColumn(name, None, reason="identifier, as named", is_id=True), None
+    reason = _reason_to_drop(name, texts, request)
+    if reason:
+        return InferredColumn(name, None, reason=reason), None
     read = texts_of(texts[name])
-    return infer(name, read, is_time=name == request.time), read
+    return infer_column(name, read, is_time=name == request.time), read
+
+
+def _reason_to_drop(name: str, texts: pyarrow.Table, request: Request) -> str:
+    """Why a column is dropped before its values are looked at; empty: it is not."""
+    if name in request.drop:
+        return "dropped on request"
+    return "it holds lists or records" if pyarrow.types.is_nested(texts[name].type) else ""
 
 
 def _contract(
-    path: str, source: Source, request: Request, target: FoundTarget, found: list[Found], rows: int
+    path: str,
+    source: Source,
+    request: Request,
+    target: InferredTarget,
+    columns: list[InferredColumn],
+    rows: int,
 ) -> Contract:
-    columns = tuple(_with_blanks(f.column, f.blanks) for f in found if f.column)
-    if not any(features_of(column) for column in columns):
+    identifier = request.id or _clear_id(columns, rows)
+    return Contract(
+        target=_with_blanks(target.target, target.blanks),
+        time=_time(path, request, columns),
+        id=identifier,
+        source=source,
+        columns=_features(path, columns),
+        dropped=_dropped(columns, identifier),
+    )
+
+
+def _features(path: str, columns: list[InferredColumn]) -> tuple[Column, ...]:
+    """The columns that a row keeps, at least one of which the model sees."""
+    kept = tuple(_with_blanks(c.column, c.blanks) for c in columns if c.column)
+    if not any(features_of(column) for column in kept):
         raise UserError(
             f"{path}: no column is left to predict from", "give a table with more columns"
         )
-    identifier = request.id or _clear_id(found, rows)
-    dropped = [f for f in found if f.column is None and f.name != identifier]
-    return Contract(
-        target=_with_blanks(target.target, target.blanks),
-        time=_time(path, request, found),
-        id=identifier,
-        source=source,
-        columns=columns,
-        dropped=tuple(Dropped(name=f.name, reason=f.reason) for f in dropped),
-    )
+    return kept
+
+
+def _dropped(columns: list[InferredColumn], identifier: str | None) -> tuple[Dropped, ...]:
+    absent = [c for c in columns if c.column is None and c.name != identifier]
+    return tuple(Dropped(name=c.name, reason=c.reason) for c in absent)
 
 
 def _with_blanks(column: Described, blanks: Iterable[str]) -> Described:
@@ -155,21 +177,27 @@ def _with_blanks(column: Described, blanks: Iterable[str]) -> Described:
     return column.model_copy(update={"missing_texts": missing_texts(blanks)})
 
 
-def _suspicions(
-    path: str, texts: pyarrow.Table, contract: Contract, found: list[Found]
+def _leaks(
+    path: str, texts: pyarrow.Table, contract: Contract, columns: list[InferredColumn]
 ) -> tuple[dict[str, str], str | None]:
-    """Leaks: warnings by column, and a remark on columns that leak together."""
-    rows = np.linspace(0, texts.num_rows - 1, min(texts.num_rows, leakage.SAMPLE)).astype(np.int64)
-    sample = texts.take(pyarrow.array(rows))
+    """Warnings by column, and a remark on columns that leak together."""
+    sample = _sample(texts)
     part = type_texts(path, sample, contract)
     if part.table.num_rows < leakage.MIN_ROWS:
         return {}, None
     halves = leakage.Halves(contract, part.table)
-    warnings = leakage.alone(halves)
-    for name in [f.name for f in found if f.is_id and f.column is None]:
+    warnings = leakage.single_leaks(halves)
+    for name in [c.name for c in columns if c.is_id and c.column is None]:
         identifiers = _as_numbers(sample[name].filter(part.kept))
-        warnings |= leakage.ordering(halves, name, identifiers)
-    return warnings, leakage.together(halves, contract, set(warnings))
+        warnings |= leakage.ordering_leak(halves, name, identifiers)
+    return warnings, leakage.joint_leak(halves, contract, set(warnings))
+
+
+def _sample(texts: pyarrow.Table) -> pyarrow.Table:
+    """Rows at equal distances, as many as the search for leaks looks at."""
+    n = texts.num_rows
+    rows = np.linspace(0, n - 1, min(n, leakage.SAMPLE)).astype(np.int64)
+    return texts.take(pyarrow.array(rows))
 
 
 def _as_numbers(column: pyarrow.ChunkedArray) -> NDArray[np.float64]:
@@ -178,11 +206,11 @@ def _as_numbers(column: pyarrow.ChunkedArray) -> NDArray[np.float64]:
     return np.append(values, np.nan)[read.codes]
 
 
-def _time(path: str, request: Request, found: list[Found]) -> str | None:
+def _time(path: str, request: Request, columns: list[InferredColumn]) -> str | None:
     if request.time is None:
         return None
-    column = next(f for f in found if f.name == request.time)
-    if not isinstance(column.column, Datetime):
+    inferred = next(c for c in columns if c.name == request.time)
+    if not isinstance(inferred.column, Datetime):
         raise UserError(
             f'{path}: time "{request.time}" does not hold moments',
             "write them as 2026-01-31 or leave TIME out",
@@ -190,30 +218,34 @@ def _time(path: str, request: Request, found: list[Found]) -> str | None:
     return request.time
 
 
-def _clear_id(found: list[Found], rows: int) -> str | None:
+def _clear_id(columns: list[InferredColumn], rows: int) -> str | None:
     """The identifier, where one is clear: what a row is about, else what is unique and named so.
 
     Rows about the same thing stay on one side of the split.
     """
-    ids = [f.name for f in found if f.is_id and f.missing <= 0.01 * rows]
+    ids = [c.name for c in columns if c.is_id and c.missing <= MAX_MISSING_IDS * rows]
     about = [name for name in ids if name_hints.is_entity(name)]
     named = [name for name in ids if name_hints.is_id(name)]
     return next((listed[0] for listed in (about, named, ids) if len(listed) == 1), None)
 
 
-def _check_names(path: str, columns: list[str], request: Request) -> None:
-    given = _roles(request)
-    for option, name in given:
-        if name not in columns:
-            near = ", ".join(closest(name, columns, 3) or columns[:8])
+def _check_roles(path: str, columns: list[str], roles: list[tuple[str, str]]) -> None:
+    """Every column that a person named is there, and has one role."""
+    for option, name in roles:
+        _check_name(path, option, name, columns)
+        options = [other for other, same in roles if same == name]
+        if len(set(options)) > 1:
             raise UserError(
-                f'{path}: {option} "{name}" is not among its columns', f"{option}= one of {near}"
+                f'{path}: column "{name}" is given as {" and ".join(options)}', "give it one role"
             )
-        both = [other for other, same in given if same == name]
-        if len(set(both)) > 1:
-            raise UserError(
-                f'{path}: column "{name}" is given as {" and ".join(both)}', "give it one role"
-            )
+
+
+def _check_name(path: str, option: str, name: str, columns: list[str]) -> None:
+    if name not in columns:
+        near = ", ".join(closest(name, columns, 3) or columns[:8])
+        raise UserError(
+            f'{path}: {option} "{name}" is not among its columns', f"{option}= one of {near}"
+        )
 
 
 def _roles(request: Request) -> list[tuple[str, str]]:

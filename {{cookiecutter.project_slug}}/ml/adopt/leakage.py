@@ -12,16 +12,19 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ml.adopt.columns.name_hints import words
-from ml.contract import Contract, Datetime, Integer, Numeric, Text
+from ml.adopt.columns.name_hints import words_of
+from ml.contract import Column, Contract, Datetime, Integer, Numeric, Text
 from ml.dataset.frame import encode_frame, target_codes, typed
 from ml.encode import Encoder
 
 SAMPLE = 20_000
 ALONE = 0.98  # held-out ROC AUC or R² from which one column says too much
 TOGETHER = 0.999  # the same for up to `SET` columns
+ORDERS = 0.9  # the same for an identifier
 SET = 3
-BIRTHS = {"birth", "birthday", "birthdate", "born", "dob"}  # words of names; these order no rows
+SINGLE_LEAVES, JOINT_LEAVES = 64, 16  # of the trees on one column and on several
+MIN_IMPORTANCE = 0.01  # of a column that a tree uses
+BIRTHS = {"birth", "birthday", "birthdate", "born", "dob"}  # words of names
 MIN_ROWS = 60  # fewer rows prove nothing
 GOLDEN_RATIO = np.uint64(0x9E3779B97F4A7C15)  # 2^64 divided by it, made odd
 
@@ -50,27 +53,41 @@ class Halves:
 
         The quality is ROC AUC (the worst class against the rest) or R².
         """
+        from sklearn.metrics import r2_score
+
+        tree = self._tree(leaves).fit(x[self.first], self.y[self.first])
+        x_held, y_held = x[~self.first], self.y[~self.first]
+        quality = (
+            _worst_auc(y_held, tree.predict_proba(x_held), tree.classes_)
+            if self.classify
+            else float(r2_score(y_held, tree.predict(x_held)))
+        )
+        return quality, tree.feature_importances_
+
+    def _tree(self, leaves: int) -> Any:
         from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
         kind = DecisionTreeClassifier if self.classify else DecisionTreeRegressor
-        tree = kind(max_leaf_nodes=leaves, min_samples_leaf=5, random_state=0)
-        tree.fit(x[self.first], self.y[self.first])
-        held = x[~self.first]
-        answer = tree.predict_proba(held) if self.classify else tree.predict(held)
-        return self._quality(answer, getattr(tree, "classes_", None)), tree.feature_importances_
+        return kind(max_leaf_nodes=leaves, min_samples_leaf=5, random_state=0)
 
-    def _quality(self, answer: NDArray[Any], classes: NDArray[Any] | None) -> float:
-        from sklearn.metrics import r2_score, roc_auc_score
+    def columns_of(self, name: str) -> Floats:
+        """The encoded columns that one column of the table became."""
+        return self.x[:, [i for i, column in enumerate(self.columns) if column == name]]
 
-        held = self.y[~self.first]
-        if classes is None:
-            return float(r2_score(held, answer))
-        sides = [
-            (held == c, answer[:, i])
-            for i, c in enumerate(classes)
-            if 0 < (held == c).sum() < len(held)
-        ]
-        return min((float(roc_auc_score(side, share)) for side, share in sides), default=0.0)
+
+def _worst_auc(y: NDArray[Any], shares: Floats, classes: NDArray[Any]) -> float:
+    """The lowest ROC AUC of a class against the rest, of the classes that some rows have.
+
+    Args:
+        y: the classes of the rows.
+        shares: (rows, classes) predicted probabilities.
+        classes: which class each column of `shares` belongs to.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    sides = [(y == c, share) for c, share in zip(classes, shares.T, strict=True)]
+    both = [(side, share) for side, share in sides if 0 < side.sum() < len(y)]
+    return min((float(roc_auc_score(side, share)) for side, share in both), default=0.0)
 
 
 def _without_text(contract: Contract) -> tuple[Any, ...]:
@@ -79,43 +96,44 @@ def _without_text(contract: Contract) -> tuple[Any, ...]:
     )
 
 
-def alone(halves: Halves) -> dict[str, str]:
+def single_leaks(halves: Halves) -> dict[str, str]:
     """Column → warning, for each that predicts the target by itself."""
     measure = "AUC" if halves.classify else "R²"
-    found = {}
-    for name in dict.fromkeys(halves.columns):
-        x = halves.x[:, [i for i, c in enumerate(halves.columns) if c == name]]
-        score, _ = halves.score(x, 64)
-        if score >= ALONE:
-            found[name] = f'a leak? alone {measure} {score:.3f}; DROP="{name}"'
-    return found
+    names = dict.fromkeys(halves.columns)
+    scores = {name: halves.score(halves.columns_of(name), SINGLE_LEAVES)[0] for name in names}
+    return {
+        name: f'a leak? alone {measure} {score:.3f}; DROP="{name}"'
+        for name, score in scores.items()
+        if score >= ALONE
+    }
 
 
-def together(halves: Halves, contract: Contract, known: set[str]) -> str | None:
+def joint_leak(halves: Halves, contract: Contract, known: set[str]) -> str | None:
     """A warning where a few columns determine the target together, none of which does alone."""
-    kept = [i for i, c in enumerate(halves.columns) if c not in known]
-    if len(kept) < 2:
+    rest = [i for i, c in enumerate(halves.columns) if c not in known]
+    if len(rest) < 2:
         return None
-    names = _tree_set(halves, kept) if halves.classify else _sum_set(halves, contract, kept)
+    names = _set_of_tree(halves, rest) if halves.classify else _set_of_sum(halves, contract, rest)
     if not names:
         return None
     listed = " and ".join(f'"{n}"' for n in names)
     return f'{listed} together determine the target: a leak? then DROP="{",".join(names)}"'
 
 
-def _tree_set(halves: Halves, kept: list[int]) -> list[str]:
-    score, shares = halves.score(halves.x[:, kept], 16)
-    used = [i for i, share in zip(kept, shares, strict=True) if share > 0.01]
+def _set_of_tree(halves: Halves, candidates: list[int]) -> list[str]:
+    """The few columns of a small tree that classifies all but perfectly."""
+    score, importances = halves.score(halves.x[:, candidates], JOINT_LEAVES)
+    used = [i for i, share in zip(candidates, importances, strict=True) if share > MIN_IMPORTANCE]
     names = list(dict.fromkeys(halves.columns[i] for i in used))
     return names if score >= TOGETHER and len(names) <= SET else []
 
 
-def _sum_set(halves: Halves, contract: Contract, kept: list[int]) -> list[str]:
+def _set_of_sum(halves: Halves, contract: Contract, candidates: list[int]) -> list[str]:
     """Columns of which the target is a sum, difference, product or quotient.
 
     Found by least squares on a few columns, as they are and as logarithms.
     """
-    measured = [i for i in kept if isinstance(contract.get(halves.columns[i]), Numeric | Integer)]
+    measured = [i for i in candidates if _is_measured(contract, halves.columns[i])]
     rows = np.isfinite(halves.x[:, measured]).all(axis=1)
     if len(measured) < 2 or rows.sum() < MIN_ROWS:
         return []
@@ -124,12 +142,16 @@ def _sum_set(halves: Halves, contract: Contract, kept: list[int]) -> list[str]:
     return [halves.columns[measured[j]] for j in picked]
 
 
+def _is_measured(contract: Contract, name: str) -> bool:
+    return isinstance(contract.get(name), Numeric | Integer)
+
+
 def _pursuit_of_logarithms(x: Floats, y: Floats, first: NDArray[np.bool_]) -> list[int]:
     """The same for products and quotients, of the columns that are positive throughout."""
-    positive = [j for j in range(x.shape[1]) if x[:, j].min() > 0]
+    positive = np.flatnonzero((x > 0).all(axis=0))
     if len(positive) < 2 or not (y > 0).all():
         return []
-    return [positive[j] for j in _pursuit(np.log(x[:, positive]), np.log(y), first)]
+    return [int(positive[j]) for j in _pursuit(np.log(x[:, positive]), np.log(y), first)]
 
 
 def _pursuit(x: Floats, y: Floats, first: NDArray[np.bool_]) -> list[int]:
@@ -137,16 +159,21 @@ def _pursuit(x: Floats, y: Floats, first: NDArray[np.bool_]) -> list[int]:
 
     Found by orthogonal matching pursuit (Pati et al. 1993).
     """
-    spread = x.std(axis=0)
-    scaled = (x - x.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    scaled = _standardised(x)
     picked: list[int] = []
-    rest = y - y.mean()
+    residual = y - y.mean()
     for _ in range(min(SET, x.shape[1])):
-        picked.append(int(np.argmax(np.abs(scaled.T @ rest))))
-        rest = _residual(scaled[:, picked], y, first)
-        if _explained(rest[~first], y[~first]) >= TOGETHER:
+        picked.append(int(np.argmax(np.abs(scaled.T @ residual))))
+        residual = _residual(scaled[:, picked], y, first)
+        if _explained(residual[~first], y[~first]) >= TOGETHER:
             return picked if len(picked) > 1 else []
     return []
+
+
+def _standardised(x: Floats) -> Floats:
+    """Columns of mean 0 and standard deviation 1; a constant column becomes 0."""
+    spread = x.std(axis=0)
+    return np.asarray((x - x.mean(axis=0)) / np.where(spread > 0, spread, 1))
 
 
 def _residual(x: Floats, y: Floats, first: NDArray[np.bool_]) -> Floats:
@@ -161,10 +188,10 @@ def _explained(residual: Floats, y: Floats) -> float:
     return float(1 - residual.var() / max(y.var(), 1e-300))
 
 
-def ordering(halves: Halves, name: str, numbers: Floats) -> dict[str, str]:
+def ordering_leak(halves: Halves, name: str, numbers: Floats) -> dict[str, str]:
     """A warning where an identifier, which is no feature, orders the rows by their target."""
-    score, _ = halves.score(np.nan_to_num(numbers)[:, None], 64)
-    return {name: "orders the target: rows sorted or numbered by it"} if score >= 0.9 else {}
+    score, _ = halves.score(np.nan_to_num(numbers)[:, None], SINGLE_LEAVES)
+    return {name: "orders the target: rows sorted or numbered by it"} if score >= ORDERS else {}
 
 
 def duplicates(codes: list[NDArray[np.int32]], contract: Contract) -> str | None:
@@ -175,16 +202,16 @@ def duplicates(codes: list[NDArray[np.int32]], contract: Contract) -> str | None
         contract: says how rows will be split.
     """
     hashes = _row_hashes(codes)
-    again = len(hashes) - len(np.unique(hashes))
-    if again == 0:
+    repeated = len(hashes) - len(np.unique(hashes))
+    if repeated == 0:
         return None
-    apart = contract.time is not None or contract.id is not None
+    is_split_by_column = contract.time is not None or contract.id is not None
     side = (
         "on both sides of the split: a score too good"
-        if apart
+        if is_split_by_column
         else "always on one side of the split"
     )
-    return f"{again} rows equal another in every column; equal rows fall {side}"
+    return f"{repeated} rows equal another in every column; equal rows fall {side}"
 
 
 def _row_hashes(codes: list[NDArray[np.int32]]) -> NDArray[np.uint64]:
@@ -202,9 +229,13 @@ def _row_hashes(codes: list[NDArray[np.int32]]) -> NDArray[np.uint64]:
 
 def ignored_time(contract: Contract) -> str | None:
     """A remark where moments could order the rows and nobody said so."""
-    moments = [c for c in contract.columns if isinstance(c, Datetime)]
-    dated = [c.name for c in moments if set(c.parts) & {"days", "month"}]
-    likely = [name for name in dated if not words(name) & BIRTHS]
+    likely = [c.name for c in contract.columns if _could_order(c)]
     if contract.time is not None or not likely:
         return None
     return f'the split ignores time; if "{likely[0]}" orders the rows: TIME="{likely[0]}"'
+
+
+def _could_order(column: Column) -> bool:
+    """Whether it holds days of a year, and not of births, which order no rows."""
+    is_dated = isinstance(column, Datetime) and not {"days", "month"}.isdisjoint(column.parts)
+    return is_dated and words_of(column.name).isdisjoint(BIRTHS)

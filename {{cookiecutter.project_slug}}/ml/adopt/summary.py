@@ -1,4 +1,4 @@
-"""What adopt found, as one table that fits 80 columns."""
+"""What was inferred, as one table that fits 80 columns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.text import Text
 from ml.errors import SENTENCE, printable
 
 if TYPE_CHECKING:
-    from ml.adopt.columns.inferred import Found
+    from ml.adopt.columns.inferred import InferredColumn
     from ml.adopt.infer_contract import Adopted
 
 
@@ -20,53 +20,49 @@ def table(adopted: Adopted) -> Table:
 
     The target first, dropped columns in their place.
     """
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
-    made.add_column("column", overflow="fold", max_width=20)
-    made.add_column("kind", no_wrap=True)
-    made.add_column("missing", justify="right", no_wrap=True)
-    made.add_column("range or levels", no_wrap=True, overflow="ellipsis", max_width=21)
-    made.add_column("doubt", overflow="fold", ratio=1)
-    made.add_row(*_target(adopted), style="bold")
-    for found in adopted.found:
-        made.add_row(*_cells(found, adopted), style="" if found.column else "dim")
-    return made
+    summary = _headed()
+    summary.add_row(*_target(adopted), style="bold")
+    for inferred in adopted.columns:
+        summary.add_row(*_cells(inferred, adopted), style="" if inferred.column else "dim")
+    return summary
+
+
+def _headed() -> Table:
+    """The table with its header and no row."""
+    headed = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    headed.add_column("column", overflow="fold", max_width=20)
+    headed.add_column("kind", no_wrap=True)
+    headed.add_column("missing", justify="right", no_wrap=True)
+    headed.add_column("range or levels", no_wrap=True, overflow="ellipsis", max_width=21)
+    headed.add_column("doubt", overflow="fold", ratio=1)
+    return headed
 
 
 def _target(adopted: Adopted) -> tuple[Text, ...]:
-    found = adopted.target
-    return _row(
-        found.target.name,
-        found.target.task,
-        found.missing,
-        found.facts,
-        ("the target", *found.doubts),
-        adopted,
-    )
+    inferred, spec = adopted.target, adopted.target.target
+    missing = _share(inferred.missing, adopted.rows)
+    return _row(spec.name, spec.task, missing, inferred.facts, ("the target", *inferred.doubts))
 
 
-def _cells(found: Found, adopted: Adopted) -> tuple[Text, ...]:
-    kind = (
-        found.column.kind
-        if found.column
-        else "id"
-        if found.name == adopted.contract.id
-        else "dropped"
-    )
-    doubts = found.doubts if found.column else (found.reason, *found.doubts)
-    return _row(found.name, kind, found.missing, found.facts, doubts, adopted)
+def _cells(inferred: InferredColumn, adopted: Adopted) -> tuple[Text, ...]:
+    kind, doubts = _kind(inferred, adopted.contract.id), inferred.doubts
+    if inferred.column is None:
+        doubts = (inferred.reason, *doubts)
+    missing = _share(inferred.missing, adopted.rows)
+    return _row(inferred.name, kind, missing, inferred.facts, doubts)
+
+
+def _kind(inferred: InferredColumn, identifier: str | None) -> str:
+    if inferred.column:
+        return inferred.column.kind
+    return "id" if inferred.name == identifier else "dropped"
 
 
 def _row(
-    name: str, kind: str, missing: int, facts: str, doubts: tuple[str, ...], adopted: Adopted
+    name: str, kind: str, missing: str, facts: str, doubts: tuple[str, ...]
 ) -> tuple[Text, ...]:
-    said = Text(printable("; ".join(doubts), SENTENCE), style="yellow")
-    return (
-        Text(printable(name)),
-        Text(kind),
-        Text(_share(missing, adopted.rows)),
-        Text(printable(facts)),
-        said,
-    )
+    doubt = Text(printable("; ".join(doubts), SENTENCE), style="yellow")
+    return Text(printable(name)), Text(kind), Text(missing), Text(printable(facts)), doubt
 
 
 def _share(missing: int, rows: int) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ml.adopt.infer_contract import Adopted, Request, understand
+from ml.adopt.infer_contract import Adopted, Request, infer_contract
 from ml.adopt.source.inputs import read
 
 
@@ -30,7 +30,7 @@ class Table:
         path = folder / self.file
         path.write_bytes(self.data)
         texts, source = read([path], self.names)
-        return path, understand(str(path), texts, source, Request(**self.said))
+        return path, infer_contract(str(path), texts, source, Request(**self.said))
 
 
 def as_csv(frame: pd.DataFrame, **how: Any) -> bytes:

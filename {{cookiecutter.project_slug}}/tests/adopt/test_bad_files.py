@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.adopt.commands import adopt
-from ml.adopt.infer_contract import Request, understand
+from ml.adopt.infer_contract import Request, infer_contract
 from ml.adopt.source.inputs import read
 from ml.contract import Source
 from ml.dataset.reader import read_texts
@@ -155,7 +155,7 @@ def test_damaged_bytes_are_read_or_refused(data: st.DataObject) -> None:
         path = Path(folder) / "t.csv"
         path.write_bytes(written)
         texts, source = read([path])
-        understand("t.csv", texts, source, Request("y"))
+        infer_contract("t.csv", texts, source, Request("y"))
 
 
 def test_mixed_encodings_are_counted(folder: Path) -> None:

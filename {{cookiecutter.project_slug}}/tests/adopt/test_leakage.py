@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ml.adopt.infer_contract import Adopted, Request, understand
+from ml.adopt.infer_contract import Adopted, Request, infer_contract
 from ml.adopt.source.inputs import read
 
 N = 800
@@ -28,11 +28,11 @@ def _adopted(frame: pd.DataFrame, folder: Path, **said: Any) -> Adopted:
     path = folder / "t.csv"
     frame.to_csv(path, index=False)
     texts, source = read([path], ("first",))
-    return understand("t.csv", texts, source, Request(**{"target": "y", **said}))
+    return infer_contract("t.csv", texts, source, Request(**{"target": "y", **said}))
 
 
 def _doubts(adopted: Adopted, name: str) -> str:
-    return "; ".join(next(f for f in adopted.found if f.name == name).doubts)
+    return "; ".join(next(f for f in adopted.columns if f.name == name).doubts)
 
 
 def _noise(rng: np.random.Generator, columns: int = 4) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ml.adopt.contract_file import contract_yaml
-from ml.adopt.infer_contract import Adopted, Request, understand
+from ml.adopt.infer_contract import Adopted, Request, infer_contract
 from ml.adopt.source.inputs import read
 from ml.contract import load_contract
 from ml.dataset.checks import findings
@@ -112,7 +112,7 @@ def _adopted(data: bytes, target: str, folder: str) -> tuple[Path, Adopted]:
     path = Path(folder) / "t.csv"
     path.write_bytes(data)
     texts, source = read([path], ("first",))
-    return path, understand("t.csv", texts, source, Request(target, drop=()))
+    return path, infer_contract("t.csv", texts, source, Request(target, drop=()))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -176,12 +176,13 @@ def test_what_means_missing_in_one_column_is_a_value_in_another(
             return
         contract = adopted.contract
         assert findings(read_frame(path, contract), contract, PARAMS) == []
-    for found in adopted.found:
-        if found.column:
-            column = contract.get(found.name)
+    for inferred in adopted.columns:
+        if inferred.column:
+            column = contract.get(inferred.name)
             assert column
-            texts = pa.chunked_array([frame[found.name].tolist()])
-            assert parse(texts, column, contract.source.missing).values.null_count == found.missing
+            texts = pa.chunked_array([frame[inferred.name].tolist()])
+            values = parse(texts, column, contract.source.missing).values
+            assert values.null_count == inferred.missing
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ml.adopt.columns import name_hints
-from ml.adopt.columns.inferred import Found, Values, values_of
+from ml.adopt.columns.inferred import InferredColumn, Values, values_of
 from ml.contract import MAX_LEVEL_LENGTH, MAX_TEXT_LENGTH, Categorical, Text
 
 if TYPE_CHECKING:
@@ -26,62 +26,76 @@ TEXT_BUCKETS = 64  # columns into which the words of free text are hashed
 MAX_TEXT_ROWS = 200_000  # beyond it hashing words costs more memory than a laptop gives
 
 
-def words(name: str, texts: Texts) -> Found:
+def infer_words(name: str, texts: Texts) -> InferredColumn:
     """Levels, free text or an identifier; `None` and `NA` may be levels here."""
-    values = values_of(name, texts, keep=_kept(texts))
-    found = _words(values)
-    listed = found.column.levels if isinstance(found.column, Categorical) else ()
+    values = values_of(name, texts, keep=_keeps_as_level(texts))
+    inferred = _infer(values)
+    spec = inferred.column
+    listed = spec.levels if isinstance(spec, Categorical) else ()
     # only a list of levels can say that such a text is a value: elsewhere it means missing
-    return found if set(values.kept) <= set(listed) else _words(values_of(name, texts))
+    return inferred if set(values.kept) <= set(listed) else _infer(values_of(name, texts))
 
 
-def _words(values: Values) -> Found:
-    name, n, d = values.name, values.present, len(values.distinct)
-    longest = values.longest
-    if longest > MAX_TEXT_LENGTH:
+def _infer(values: Values) -> InferredColumn:
+    if values.longest > MAX_TEXT_LENGTH:
         return values.dropped(
-            f"a text of {longest} characters ({MAX_TEXT_LENGTH} at most): shorten it"
+            f"a text of {values.longest} characters ({MAX_TEXT_LENGTH} at most): shorten it"
         )
-    is_long = longest > MAX_LEVEL_LENGTH
-    prose = _words_per_text(values, is_long)
-    if not prose and values.nearly_unique and not _is_measured(values):
+    words_per_text = _words_per_text(values)
+    identifier = _identifier(values, is_prose=words_per_text > 0)
+    if identifier:
+        return identifier
+    is_text = words_per_text > 0 or _is_long(values)
+    return (None if is_text else infer_levels(values)) or _text(values, words_per_text)
+
+
+def _identifier(values: Values, *, is_prose: bool) -> InferredColumn | None:
+    """Names of single rows, or of the things that rows are about."""
+    n, d = values.present, len(values.distinct)
+    if not is_prose and values.nearly_unique and not _is_measured(values):
         return values.dropped(f"identifier: {d} different in {n} rows", is_id=d == n)
-    if name_hints.is_entity(name) and d > MAX_CLOSED:
+    if name_hints.is_entity(values.name) and d > MAX_CLOSED:
         return values.dropped(f"identifier: {d} different, each in several rows", is_id=True)
-    return (None if prose or is_long else levels(values)) or _text(values, prose)
+    return None
 
 
-def _kept(texts: Texts) -> Callable[[str, int], bool]:
+def _is_long(values: Values) -> bool:
+    return values.longest > MAX_LEVEL_LENGTH
+
+
+def _keeps_as_level(texts: Texts) -> Callable[[str, int], bool]:
     """Which texts that could mean missing are levels.
 
     `None` where it is common, `NA` where all the others are two capitals as well (codes of places).
     """
-    listed = texts.distinct.slice(0, 1000).to_pylist()
-    others = [t for t in listed if t and t != "NA"]
-    capitals = len(others) >= 3 and all(re.fullmatch(r"[A-Z]{2}", t) for t in others)
+    has_capitals = _are_codes_of_two_capitals(texts.distinct.slice(0, 1000).to_pylist())
 
     def keep(text: str, rows: int) -> bool:
-        return (text.lower() == "none" and rows >= 0.02 * len(texts.codes)) or (
-            text == "NA" and capitals
-        )
+        is_common_none = text.lower() == "none" and rows >= 0.02 * len(texts.codes)
+        return is_common_none or (text == "NA" and has_capitals)
 
     return keep
 
 
-def _words_per_text(values: Values, is_long: bool) -> float:
+def _are_codes_of_two_capitals(texts: list[str]) -> bool:
+    others = [text for text in texts if text and text != "NA"]
+    return len(others) >= 3 and all(re.fullmatch(r"[A-Z]{2}", text) for text in others)
+
+
+def _words_per_text(values: Values) -> float:
     """Mean words in a text if the column is prose, else 0.
 
     Prose: mostly different or long, several words each.
     """
-    if not is_long and len(values.distinct) < max(20, 0.2 * values.present):
+    n = len(values.distinct)
+    if not _is_long(values) and n < max(20, 0.2 * values.present):
         return 0
-    step = max(1, len(values.distinct) // 1000)
-    sample = values.distinct.to_pylist()[::step]
+    sample = values.distinct.to_pylist()[:: max(1, n // 1000)]
     mean = float(np.mean([len(text.split()) for text in sample]))
     return mean if mean >= (2 if name_hints.is_prose(values.name) else 3) else 0
 
 
-def levels(values: Values) -> Found | None:
+def infer_levels(values: Values) -> InferredColumn | None:
     """A closed list when levels are few and all common, else the common ones and the rest pooled.
 
     Returns:
@@ -91,23 +105,17 @@ def levels(values: Values) -> Found | None:
     if values.counts[common].sum() < 0.1 * values.present:
         return None
     listed = tuple(sorted(values.distinct[i].as_py() for i in common))
-    closed = len(common) == len(values.distinct) <= MAX_CLOSED
+    is_closed = len(common) == len(values.distinct) <= MAX_CLOSED
+    doubts = [] if is_closed else [_pooled(np.delete(values.counts, common))]
     column = Categorical(
         kind="categorical",
         name=values.name,
         missing=values.missing > 0,
         levels=listed,
-        unseen="refuse" if closed else "pool",
+        unseen="refuse" if is_closed else "pool",
     )
-    doubts = [] if closed else [_pooled(np.delete(values.counts, common))]
-    return Found(
-        values.name,
-        column,
-        values.missing,
-        blanks=values.blanks,
-        facts=f"{len(listed)}: {', '.join(listed)}",
-        doubts=(*doubts, *_same_but_for_case(listed)),
-    )
+    inferred = values.inferred(column, facts=f"{len(listed)}: {', '.join(listed)}")
+    return inferred.with_doubts(*doubts, *_same_but_for_case(listed))
 
 
 def _common(values: Values) -> list[int]:
@@ -125,11 +133,11 @@ def _pooled(rest: NDArray[np.int64]) -> str:
 
 
 def _same_but_for_case(listed: tuple[str, ...]) -> list[str]:
-    folded: dict[str, list[str]] = {}
+    spellings: dict[str, list[str]] = {}
     for level in listed:
-        folded.setdefault(level.casefold(), []).append(level)
-    twice = next((same for same in folded.values() if len(same) > 1), None)
-    return [f"{' and '.join(twice)}: the same level?"] if twice else []
+        spellings.setdefault(level.casefold(), []).append(level)
+    alike = next((same for same in spellings.values() if len(same) > 1), None)
+    return [f"{' and '.join(alike)}: the same level?"] if alike else []
 
 
 def _is_measured(values: Values) -> bool:
@@ -142,22 +150,21 @@ def _is_measured(values: Values) -> bool:
     return all(map(_MEASURED.fullmatch, sample)) and decimal >= 0.3 * len(sample)
 
 
-def _text(values: Values, words_per_text: float) -> Found:
-    hashed = words_per_text >= 4 and values.rows <= MAX_TEXT_ROWS
+def _text(values: Values, words_per_text: float) -> InferredColumn:
+    is_hashed = words_per_text >= 4 and values.rows <= MAX_TEXT_ROWS
     column = Text(
         kind="text",
         name=values.name,
         missing=values.missing > 0,
-        buckets=TEXT_BUCKETS if hashed else 0,
+        buckets=TEXT_BUCKETS if is_hashed else 0,
     )
-    doubt = (
-        f"free text: words hashed into {TEXT_BUCKETS}"
-        if hashed
-        else "free text: no feature (buckets: 0)"
-    )
+    doubt = _text_doubt(values, is_hashed=is_hashed)
+    return values.inferred(column, facts=f"{len(values.distinct)} texts").with_doubts(doubt)
+
+
+def _text_doubt(values: Values, *, is_hashed: bool) -> str:
     if _is_measured(values):
-        doubt = "numbers in several forms or units? no feature until they are alike"
-    facts = f"{len(values.distinct)} texts"
-    return Found(
-        values.name, column, values.missing, doubts=(doubt,), blanks=values.blanks, facts=facts
-    )
+        return "numbers in several forms or units? no feature until they are alike"
+    if is_hashed:
+        return f"free text: words hashed into {TEXT_BUCKETS}"
+    return "free text: no feature (buckets: 0)"

@@ -1,4 +1,4 @@
-"""Is a column of texts a column of moments, and how are they written?"""
+"""Columns of moments: whether a column of texts or numbers is one, and how it is written."""
 
 from __future__ import annotations
 
@@ -49,33 +49,47 @@ LOOKS = re.compile(
 )
 # 2000 to 2035
 EPOCH_S, EPOCH_MS = (946_684_800, 2_051_222_400), (946_684_800_000, 2_051_222_400_000)
+EPOCH_DAYS = 12_784  # between these bounds
+FIRST_YEAR, LAST_YEAR = 1700, 2200  # of records
+# days that a column must span for its month or weekday to be a part; the month of the time column
+# must come twice
+MONTH_DAYS, TIME_MONTH_DAYS, WEEKDAY_DAYS = 60, 547, 14
 SAMPLE = 400
 MIN_SHARE = 0.95  # of the distinct texts that must be moments
 
 
 @dataclass(frozen=True)
-class Dates:
-    """The format, and what a person should check."""
+class DatetimeFormat:
+    """How moments are written, and what a person should check."""
 
     format: str
     doubt: str = ""
 
 
-def dates(distinct: pa.Array) -> Dates | None:
+def text_format(distinct: pa.Array) -> DatetimeFormat | None:
     """The format in which (nearly) all distinct texts are moments, or None."""
-    step = max(1, len(distinct) // SAMPLE)
-    sample = distinct.take(pa.array(range(0, len(distinct), step)))
-    looks = sum(bool(LOOKS.search(text)) for text in sample.to_pylist())
-    if looks < MIN_SHARE * len(sample):
+    sample = distinct.take(pa.array(range(0, len(distinct), max(1, len(distinct) // SAMPLE))))
+    if not _look_like_moments(sample.to_pylist()):
         return None
     fitting = _best_formats(sample, distinct)
-    if not fitting or not _plausible(distinct, fitting[0]):
+    if not fitting or not _is_plausible(distinct, fitting[0]):
         return None
-    other = next((f for f in fitting if f != fitting[0] and _swapped(f) == fitting[0]), None)
-    if other is None:
-        return Dates(fitting[0])
-    likelier = _likelier(distinct, fitting[0], other)
-    return Dates(likelier, f"or {_swapped(likelier)}? no day is above 12")
+    return _day_or_month_first(distinct, fitting)
+
+
+def _look_like_moments(texts: list[str]) -> bool:
+    """A quick look before any format is tried."""
+    return sum(bool(LOOKS.search(text)) for text in texts) >= MIN_SHARE * len(texts)
+
+
+def _day_or_month_first(distinct: pa.Array, fitting: list[str]) -> DatetimeFormat:
+    """The first of the formats, or the one with day and month swapped, which may fit as well."""
+    first, *others = fitting
+    swapped = next((fmt for fmt in others if _swapped(fmt) == first), None)
+    if swapped is None:
+        return DatetimeFormat(first)
+    likelier = _likelier(distinct, first, swapped)
+    return DatetimeFormat(likelier, f"or {_swapped(likelier)}? no day is above 12")
 
 
 def _best_formats(sample: pa.Array, distinct: pa.Array) -> list[str]:
@@ -85,19 +99,20 @@ def _best_formats(sample: pa.Array, distinct: pa.Array) -> list[str]:
     return [f for f, share in shares.items() if share == best >= MIN_SHARE]
 
 
-def _plausible(distinct: pa.Array, fmt: str) -> bool:
+def _is_plausible(distinct: pa.Array, fmt: str) -> bool:
     """Whether the years are those of records; any eight digits could be a date."""
-    found = pc.drop_null(pc.year(moments(distinct, fmt)))
-    return ("%d" not in fmt and fmt != "ISO8601") or pc.min(found).as_py() >= 1700
+    years = pc.drop_null(pc.year(moments(distinct, fmt)))
+    return ("%d" not in fmt and fmt != "ISO8601") or pc.min(years).as_py() >= FIRST_YEAR
 
 
 def _likelier(distinct: pa.Array, first: str, other: str) -> str:
-    """Of month/day and day/month.
+    """Of month/day and day/month the one that is meant.
 
-    The one whose days differ, for months at a fixed day are rarer than the reverse.
+    If one of them gives a single day, the table holds the first of each month; else the one that is
+    usual for the separator.
     """
     days = [len(pc.unique(pc.day(moments(distinct, fmt)))) for fmt in (first, other)]
-    if min(days) == 1 < max(days):  # one day of each month: the first of the month
+    if min(days) == 1 < max(days):
         return first if days[0] == 1 else other
     dotted = "." in first or "-" in first
     return first if first.startswith("%d" if dotted else "%m") else other
@@ -111,36 +126,46 @@ def _share(texts: pa.Array, fmt: str) -> float:
     return 1 - float(moments(texts, fmt).null_count) / len(texts)
 
 
-def epoch(values: NDArray[np.float64]) -> Dates | None:
+def epoch_format(values: NDArray[np.float64]) -> DatetimeFormat | None:
     """Numbers that all lie between 2000 and 2035 as (milli)seconds since 1970, over a day apart."""
-    low, high = np.nanmin(values), np.nanmax(values)
-    for fmt, (first, last) in (("epoch_s", EPOCH_S), ("epoch_ms", EPOCH_MS)):
-        # days from 2000 to 2035
-        if first <= low and high <= last and high - low > (last - first) / 12_784:
-            return Dates(fmt, f"{'seconds' if fmt == 'epoch_s' else 'milliseconds'} since 1970?")
+    if _are_within(values, *EPOCH_S):
+        return DatetimeFormat("epoch_s", "seconds since 1970?")
+    if _are_within(values, *EPOCH_MS):
+        return DatetimeFormat("epoch_ms", "milliseconds since 1970?")
     return None
 
 
-def years(values: NDArray[np.float64]) -> Dates | None:
+def _are_within(values: NDArray[np.float64], first: int, last: int) -> bool:
+    low, high = np.nanmin(values), np.nanmax(values)
+    day = (last - first) / EPOCH_DAYS
+    return bool(first <= low and high <= last and high - low > day)
+
+
+def year_format(values: NDArray[np.float64]) -> DatetimeFormat | None:
     """Whole numbers that are years."""
-    sound = bool((values % 1 == 0).all() and values.min() >= 1700 and values.max() <= 2200)
-    return Dates("%Y") if sound else None
+    are_whole = bool((values % 1 == 0).all())
+    are_years = are_whole and values.min() >= FIRST_YEAR and values.max() <= LAST_YEAR
+    return DatetimeFormat("%Y") if are_years else None
 
 
 def parts_of(values: pa.Array, is_time: bool) -> tuple[DatePart, ...]:
-    """The parts that vary. Of the time column only periodic ones that the data cover.
+    """The parts that vary; of the time column only periodic ones that the data cover.
 
-    A trend cannot repeat.
+    The days of the time column never repeat, so they tell a model nothing about later rows.
     """
-    moment = values.drop_null()
-    if len(moment) == 0:
+    present = values.drop_null()
+    if len(present) == 0:
         return ()
-    days = (pc.max(moment).as_py() - pc.min(moment).as_py()).days
-    parts: list[DatePart] = [] if is_time or days == 0 else ["days"]
-    if days >= (547 if is_time else 60):
-        parts.append("month")
-    if days >= 14 and len(pc.unique(pc.day_of_week(moment))) > 1:
-        parts.append("weekday")
-    if len(pc.unique(pc.hour(moment))) > 1:
-        parts.append("hour")
-    return tuple(parts)
+    days = (pc.max(present).as_py() - pc.min(present).as_py()).days
+    months_needed = TIME_MONTH_DAYS if is_time else MONTH_DAYS
+    varies: dict[DatePart, bool] = {
+        "days": not is_time and days > 0,
+        "month": days >= months_needed,
+        "weekday": days >= WEEKDAY_DAYS and _vary(pc.day_of_week(present)),
+        "hour": _vary(pc.hour(present)),
+    }
+    return tuple(part for part, does in varies.items() if does)
+
+
+def _vary(values: pa.Array) -> bool:
+    return len(pc.unique(values)) > 1

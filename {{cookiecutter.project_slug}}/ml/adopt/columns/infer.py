@@ -10,11 +10,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.adopt.columns import name_hints
-from ml.adopt.columns.categories import MAX_CLOSED, levels, words
-from ml.adopt.columns.datetimes import Dates, dates, epoch, parts_of, years
+from ml.adopt.columns.categories import MAX_CLOSED, infer_levels, infer_words
+from ml.adopt.columns.datetimes import (
+    DatetimeFormat,
+    epoch_format,
+    parts_of,
+    text_format,
+    year_format,
+)
 from ml.adopt.columns.inferred import (
     MIN_UNIQUE_ROWS,
-    Found,
+    InferredColumn,
     Values,
     quoted,
     stray_texts,
@@ -47,25 +53,20 @@ MIN_LONG_ID = 1e8  # unlike numbers of nine digits or more, all of one length, a
 MIN_SERIES_ROWS = 100  # of a row number that has gaps
 
 
-def infer(name: str, texts: Texts, is_time: bool = False) -> Found:
+def infer_column(name: str, texts: Texts, is_time: bool = False) -> InferredColumn:
     """The kind of one column, or why it is dropped."""
     values = values_of(name, texts)
     if values.present == 0:
         return values.dropped("every value is missing")
     if is_time:
-        return _moment(values, is_time=True) or words(name, texts)
+        return _moment(values, is_time=True) or infer_words(name, texts)
     if len(values.distinct) == 1 and values.missing == 0:
         return values.dropped(f'constant: always "{printable(values.distinct[0].as_py())}"')
-    return (
-        _boolean(values)
-        or _moment(values)
-        or _number(values)
-        or _beyond(values)
-        or words(name, texts)
-    )
+    typed = _boolean(values) or _moment(values) or _number(values) or _too_large(values)
+    return typed or infer_words(name, texts)
 
 
-def _boolean(values: Values) -> Found | None:
+def _boolean(values: Values) -> InferredColumn | None:
     if len(values.distinct) > MAX_SPELLINGS:
         return None
     listed = values.distinct.to_pylist()
@@ -74,16 +75,18 @@ def _boolean(values: Values) -> Found | None:
     if len(true) + len(false) < len(listed) or not _are_two_sides(values, true, false):
         return None
     share = values.counts[[t in true for t in listed]].sum() / values.present
-    column = Boolean(
+    inferred = values.inferred(_boolean_column(values, true, false), facts=f"{share:.1%} true")
+    return inferred if false else inferred.with_doubts(f"only {quoted(true)} and blanks")
+
+
+def _boolean_column(values: Values, true: tuple[str, ...], false: tuple[str, ...]) -> Boolean:
+    return Boolean(
         kind="boolean",
         name=values.name,
         missing=values.missing > 0,
         true=true,
         false=false or _opposite(true),
     )
-    facts = f"{share:.1%} true"
-    found = Found(values.name, column, values.missing, blanks=values.blanks, facts=facts)
-    return found if false else found.doubted(f"only {quoted(true)} and blanks")
 
 
 def _are_two_sides(values: Values, true: tuple[str, ...], false: tuple[str, ...]) -> bool:
@@ -103,7 +106,7 @@ def _opposite(true: tuple[str, ...]) -> tuple[str, ...]:
     return ("no", "No") if true[0].lower().startswith("y") else ("false", "False")
 
 
-def _moment(values: Values, is_time: bool = False) -> Found | None:
+def _moment(values: Values, is_time: bool = False) -> InferredColumn | None:
     written = _moment_format(values, is_time)
     if written is None:
         return None
@@ -120,19 +123,17 @@ def _moment(values: Values, is_time: bool = False) -> Found | None:
         format=written.format,
         parts=parts_of(read, is_time),
     )
-    found = Found(
-        values.name, column, missing, blanks=(*values.blanks, *stray), facts=_moment_range(read)
-    )
+    inferred = values.inferred(column, facts=_moment_range(read), stray=stray, missing=missing)
     doubts = [written.doubt] if written.doubt else []
-    return found.doubted(*doubts, *_stray(stray, values.rows_of(wrong)))
+    return inferred.with_doubts(*doubts, *_stray_doubt(stray, values.rows_of(wrong)))
 
 
-def _moment_format(values: Values, is_time: bool) -> Dates | None:
+def _moment_format(values: Values, is_time: bool) -> DatetimeFormat | None:
     """How the values that are not words for missing are written as moments."""
     distinct = values.distinct.filter(pa.array(~values.placeholders()))
     if len(distinct) == 0:
         return None
-    return dates(distinct) or _epoch(values.name, distinct, is_time)
+    return text_format(distinct) or _number_format(values.name, distinct, is_time)
 
 
 def _moment_range(read: pa.Array) -> str:
@@ -142,79 +143,83 @@ def _moment_range(read: pa.Array) -> str:
     return f"{first:{fmt}} … {last:{fmt}}"
 
 
-def _stray(stray: tuple[str, ...], rows: int) -> list[str]:
+def _stray_doubt(stray: tuple[str, ...], rows: int) -> list[str]:
     return [f"{quoted(stray)} read as missing ({rows} rows)"] if stray else []
 
 
-def _epoch(name: str, distinct: pa.Array, is_time: bool) -> Dates | None:
+def _number_format(name: str, distinct: pa.Array, is_time: bool) -> DatetimeFormat | None:
+    """How numbers are moments: since 1970, or years in the column that a person named as time."""
     if not is_time and (name_hints.is_count(name) or name_hints.is_id(name)):
         return None
     read = numbers(distinct, NumberFormat())
     if read.null_count:
         return None
-    good = read.to_numpy(zero_copy_only=False)
-    return epoch(good) or (years(good) if is_time else None)
+    values = read.to_numpy(zero_copy_only=False)
+    return epoch_format(values) or (year_format(values) if is_time else None)
 
 
-def _number(values: Values) -> Found | None:
-    if leading_zeros(values.distinct):
+def _number(values: Values) -> InferredColumn | None:
+    read = _read_as_numbers(values)
+    if read is None:
         return None
-    fmt = column_format(values)
-    if fmt is None or (fmt.strip and name_hints.is_code(values.name)):
-        return None
-    read = read_numbers(values, fmt)
     stray = stray_texts(values, read.wrong)
     has_words = bool((read.wrong & ~values.placeholders()).any())
     if stray is None or (has_words and (~read.wrong).sum() < STRAY_AMONG):
         return None
-    plain = read.is_whole and read.format == NumberFormat()
-    return (_not_a_count(read) if plain else None) or _quantity(read, stray)
+    is_plain = read.is_whole and read.format == NumberFormat()
+    return (_not_a_count(read) if is_plain else None) or _quantity(read, stray)
 
 
-def _quantity(read: ReadNumbers, stray: tuple[str, ...]) -> Found:
+def _read_as_numbers(values: Values) -> ReadNumbers | None:
+    """The values as numbers; None: they are not written so, or are codes such as 01234."""
+    fmt = None if leading_zeros(values.distinct) else column_format(values)
+    if fmt is None or (fmt.strip and name_hints.is_code(values.name)):
+        return None
+    return read_numbers(values, fmt)
+
+
+def _quantity(read: ReadNumbers, stray: tuple[str, ...]) -> InferredColumn:
     """Numbers that measure or count something."""
-    values, fmt = read.values, read.format
+    values = read.values
     low, high = float(read.present.min()), float(read.present.max())
     spec = {
         "name": values.name,
         "missing": read.missing > 0,
         "min": low,
         "max": high,
-        "format": fmt,
+        "format": read.format,
     }
     column: Column = (
         Integer(kind="integer", **spec) if read.is_whole else Numeric(kind="numeric", **spec)
     )
-    doubts = [*_stray(stray, values.rows_of(read.wrong)), *_written(fmt), *read.sentinel_doubts()]
-    doubts += _whole_number_doubts(values.name, read.present) if read.is_whole else []
-    return Found(
-        values.name,
-        column,
-        read.missing,
-        doubts=tuple(doubts),
-        blanks=(*values.blanks, *stray),
-        facts=f"{low:g} … {high:g}",
-    )
+    facts = f"{low:g} … {high:g}"
+    inferred = values.inferred(column, facts=facts, stray=stray, missing=read.missing)
+    return inferred.with_doubts(*_quantity_doubts(read, stray))
 
 
-def _beyond(values: Values) -> Found | None:
+def _quantity_doubts(read: ReadNumbers, stray: tuple[str, ...]) -> list[str]:
+    doubts = _stray_doubt(stray, read.values.rows_of(read.wrong))
+    doubts += [*_format_doubt(read.format), *read.sentinel_doubts()]
+    return doubts + (_whole_number_doubts(read) if read.is_whole else [])
+
+
+def _too_large(values: Values) -> InferredColumn | None:
     """Numbers that the model's float32 cannot hold."""
-    if (
-        leading_zeros(values.distinct)
-        or not pc.all(pc.match_substring_regex(values.distinct, NUMBER)).as_py()
-    ):
+    are_numbers = pc.all(pc.match_substring_regex(values.distinct, NUMBER)).as_py()
+    if leading_zeros(values.distinct) or not are_numbers:
         return None
     return values.dropped(f"numbers beyond {FLOAT32_MAX:g}: scale them")
 
 
-def _written(fmt: NumberFormat) -> list[str]:
+def _format_doubt(fmt: NumberFormat) -> list[str]:
     marks = [f"decimal {fmt.decimal!r}"] if fmt.decimal != "." else []
     marks += [f"thousands {fmt.thousands!r}"] if fmt.thousands else []
     marks += [f"{quoted(fmt.strip)} cut off"] if fmt.strip else []
     return [f"text: {', '.join(marks)}"] if marks else []
 
 
-def _whole_number_doubts(name: str, present: NDArray[np.float64]) -> list[str]:
+def _whole_number_doubts(read: ReadNumbers) -> list[str]:
+    name, present = read.values.name, read.present
     doubts = []
     if present.min() == -1 and len(present) > 2:
         doubts.append("does -1 mean missing?")
@@ -225,15 +230,15 @@ def _whole_number_doubts(name: str, present: NDArray[np.float64]) -> list[str]:
     return doubts
 
 
-def _not_a_count(read: ReadNumbers) -> Found | None:
+def _not_a_count(read: ReadNumbers) -> InferredColumn | None:
     """Whole numbers that are row numbers, identifiers or codes."""
+    if _is_row_number(read.values, read.read):
+        return read.values.dropped("row number", is_id=True)
     return _identifier(read.values, read.read) or _codes(read)
 
 
-def _identifier(values: Values, read: NDArray[np.float64]) -> Found | None:
+def _identifier(values: Values, read: NDArray[np.float64]) -> InferredColumn | None:
     name, n, d = values.name, values.present, len(values.distinct)
-    if n >= MIN_UNIQUE_ROWS and d == n and _is_row_number(values, read):
-        return values.dropped("row number", is_id=True)
     named = name_hints.is_id(name)
     if values.nearly_unique and (named or name_hints.is_serial(name) or _are_long(read)):
         return values.dropped(f"identifier: {d} different in {n} rows", is_id=d == n)
@@ -250,31 +255,38 @@ def _are_long(read: NDArray[np.float64]) -> bool:
     return bool(low >= MIN_LONG_ID) and len(str(int(low))) == len(str(int(high)))
 
 
-def _codes(read: ReadNumbers) -> Found | None:
+def _codes(read: ReadNumbers) -> InferredColumn | None:
     """Levels of a category that are written as numbers, where the column's name says so."""
     values = read.values
     named = name_hints.is_code(values.name) or name_hints.is_id(values.name)
     if not named or len(values.distinct) <= 2 or read.absent.any():
         return None
-    found = levels(_short(values))
-    return found and found.doubted("codes? if counts: kind integer")
+    inferred = infer_levels(_without_fraction(values))
+    return inferred and inferred.with_doubts("codes? if counts: kind integer")
 
 
-def _short(values: Values) -> Values:
+def _without_fraction(values: Values) -> Values:
     """Codes without the `.0` that a column with gaps gives them."""
     short = pc.replace_substring_regex(values.distinct, r"\.0+$", "")
     return replace(values, distinct=short) if len(pc.unique(short)) == len(short) else values
 
 
 def _is_row_number(values: Values, read: NDArray[np.float64]) -> bool:
-    """Every step the same (in any order), or rising down the file with few gaps."""
+    """Each number once, and every step the same (in any order) or few gaps down the file."""
+    if not values.present == len(values.distinct) >= MIN_UNIQUE_ROWS:
+        return False
     steps = np.diff(np.sort(read))
     named = name_hints.is_id(values.name) or values.name.startswith("column_")
     if (steps == steps[0]).all() and (steps[0] == 1 or named):
         return True
-    ordered = read[values.codes[values.codes >= 0]]
-    is_dense = len(read) > 0.5 * (read.max() - read.min() + 1)
-    return bool((np.diff(ordered) > 0).all() and is_dense and len(read) >= MIN_SERIES_ROWS)
+    return len(read) >= MIN_SERIES_ROWS and _rises_with_few_gaps(
+        read[values.codes[values.codes >= 0]]
+    )
+
+
+def _rises_with_few_gaps(ordered: NDArray[np.float64]) -> bool:
+    is_dense = len(ordered) > 0.5 * (ordered.max() - ordered.min() + 1)
+    return bool((np.diff(ordered) > 0).all() and is_dense)
 
 
 def missing_texts(blanks: Iterable[str]) -> tuple[str, ...]:

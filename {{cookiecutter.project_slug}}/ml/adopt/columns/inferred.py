@@ -1,7 +1,4 @@
-"""What is known of a column before and after inference.
-
-Its values without the missing ones, and the verdict.
-"""
+"""What is known of a column: before inference its values, after it the verdict."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ if TYPE_CHECKING:
 
     from ml.contract import Column
 
-# lower case; every spelling that is found goes into the column's missing_texts in contract.yaml
+# lower case; every spelling that occurs goes into the column's missing_texts in contract.yaml
 MISSING = frozenset(
     {
         "", "na", "n/a", "nan", "null", "#n/a", "#na", "<na>", "?", "n.a.", "(null)", "\\n",
@@ -55,7 +52,7 @@ class Values:
     counts: NDArray[np.int64]
     rows: int
     codes: NDArray[np.int32]  # (rows,) position in `distinct`, -1: missing
-    blanks: tuple[str, ...] = ()  # spellings of missing that were found
+    blanks: tuple[str, ...] = ()  # spellings of missing that occur
     kept: tuple[str, ...] = ()  # texts that mean missing elsewhere and are values here
 
     @property
@@ -81,21 +78,40 @@ class Values:
 
     def placeholders(self) -> NDArray[np.bool_]:
         """Which distinct values are words for missing."""
-        found = pc.is_in(pc.utf8_lower(self.distinct), value_set=pa.array(sorted(PLACEHOLDERS)))
-        return np.asarray(found.to_numpy(zero_copy_only=False))
+        listed = pc.is_in(pc.utf8_lower(self.distinct), value_set=pa.array(sorted(PLACEHOLDERS)))
+        return np.asarray(listed.to_numpy(zero_copy_only=False))
 
     def rows_of(self, which: NDArray[np.bool_]) -> int:
         """Rows whose distinct value is among `which`."""
         return int(self.counts[which].sum())
 
-    def dropped(self, reason: str, *, is_id: bool = False) -> Found:
+    def dropped(self, reason: str, *, is_id: bool = False) -> InferredColumn:
         """The verdict that the column is no feature."""
-        return Found(self.name, None, self.missing, reason, is_id)
+        return InferredColumn(self.name, None, self.missing, reason, is_id)
+
+    def inferred(
+        self, column: Column, *, facts: str, stray: tuple[str, ...] = (), missing: int | None = None
+    ) -> InferredColumn:
+        """The verdict that it is a feature.
+
+        Args:
+            column: its kind.
+            facts: range or levels.
+            stray: values that will be read as missing.
+            missing: rows without a value, if `stray` or a number that means missing adds some.
+        """
+        return InferredColumn(
+            self.name,
+            column,
+            self.missing if missing is None else missing,
+            blanks=(*self.blanks, *stray),
+            facts=facts,
+        )
 
 
 @dataclass(frozen=True)
-class Found:
-    """The verdict on one column; terse doubts, for they stand in a table of 80 columns."""
+class InferredColumn:
+    """The verdict on one column; doubts are short, for they stand in a table of 80 columns."""
 
     name: str
     column: Column | None  # None: not a feature
@@ -106,7 +122,7 @@ class Found:
     blanks: tuple[str, ...] = ()  # texts of this column that mean missing
     facts: str = ""  # range or levels
 
-    def doubted(self, *doubts: str) -> Found:
+    def with_doubts(self, *doubts: str) -> InferredColumn:
         """The same verdict with more doubts."""
         return replace(self, doubts=(*self.doubts, *doubts))
 
@@ -142,19 +158,16 @@ def _meaning_missing(
     """Which distinct texts mean missing, and those that could and are kept as values."""
     suspects = pc.is_in(pc.utf8_lower(distinct), value_set=pa.array(sorted(MISSING)))
     absent = suspects.to_numpy(zero_copy_only=False).copy()
-    kept = []
-    for i in np.flatnonzero(absent):
-        text = distinct[int(i)].as_py()
-        if keep(text, int(counts[i])):
-            absent[i] = False
-            kept.append(text)
-    return absent, tuple(kept)
+    spellings = {int(i): distinct[int(i)].as_py() for i in np.flatnonzero(absent)}
+    kept = {i: text for i, text in spellings.items() if keep(text, int(counts[i]))}
+    absent[list(kept)] = False
+    return absent, tuple(kept.values())
 
 
 def stray_texts(values: Values, wrong: NDArray[np.bool_]) -> tuple[str, ...] | None:
-    """The texts among numbers or moments that can be read as missing; None.
+    """The texts among numbers or moments that can be read as missing.
 
-    Too many, or too long for the contract.
+    None: they are too many, or one is too long for the contract.
 
     Args:
         values: the column.

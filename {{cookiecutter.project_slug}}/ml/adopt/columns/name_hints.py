@@ -36,7 +36,7 @@ TEXTS = listed(
 )
 
 
-def words(name: str) -> frozenset[str]:
+def words_of(name: str) -> frozenset[str]:
     """The name's words, lower case: `customerID_2` → customer, id, 2."""
     apart = re.sub(r"([a-z0-9])([A-Z])|([A-Z])([A-Z][a-z])", r"\1\3 \2\4", name)
     return frozenset(word.lower() for word in re.findall(r"[^\W\d_]+|\d+", apart))
@@ -44,17 +44,17 @@ def words(name: str) -> frozenset[str]:
 
 def is_code(name: str) -> bool:
     """A name such as zip_code or Pclass, and not num_stores."""
-    return bool(words(name) & CODES) and not is_count(name)
+    return bool(words_of(name) & CODES) and not is_count(name)
 
 
 def is_count(name: str) -> bool:
     """A name such as num_visits, failed_payments or age."""
-    return is_measure(name) or any(map(_is_plural, words(name) - CODES))
+    return is_measure(name) or any(map(_is_plural, words_of(name) - CODES))
 
 
 def is_measure(name: str) -> bool:
     """A name such as age or num_x, and not has_tickets."""
-    return bool(words(name) & COUNTS)
+    return bool(words_of(name) & COUNTS)
 
 
 def _is_plural(word: str) -> bool:
@@ -63,20 +63,20 @@ def _is_plural(word: str) -> bool:
 
 def is_id(name: str) -> bool:
     """A name such as customerID."""
-    return bool(words(name) & IDS)
+    return bool(words_of(name) & IDS)
 
 
 def is_serial(name: str) -> bool:
     """A name such as invoice_no, not number_of_rooms: an identifier if every row has its own."""
-    return bool(words(name) & SERIALS) and not is_count(name)
+    return bool(words_of(name) & SERIALS) and not is_count(name)
 
 
 def is_entity(name: str) -> bool:
     """A name such as customer_id: who or what the row is about, perhaps in several rows."""
-    found = words(name)
-    return bool(found & IDS and found & ENTITIES)
+    named = words_of(name)
+    return bool(named & IDS and named & ENTITIES)
 
 
 def is_prose(name: str) -> bool:
     """A name such as review_text."""
-    return bool(words(name) & TEXTS)
+    return bool(words_of(name) & TEXTS)

@@ -30,6 +30,7 @@ UNIT = re.compile(r"(?<=[\d.])\s*(°?[^\W\d_][^\W\d]{0,11}(?:/[^\W\d]+)?[²³]?|
 DECIMAL_COMMA = re.compile(r"^[+-]?\d*,(\d{1,2}|\d{4,})$|^[+-]?0,\d+$|\.\d{3},\d")
 DECIMAL_POINT = re.compile(r"^[+-]?\d*\.(\d{1,2}|\d{4,})$|^[+-]?0\.\d+$|,\d{3}\.\d")
 SAMPLE = 2000
+MIN_SENTINEL_ROWS = 3  # of a number that means missing
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,9 @@ class ReadNumbers:
 
 def column_format(values: Values) -> NumberFormat | None:
     """How a column's numbers are written, if nearly all values are numbers or words for missing."""
-    said = ~values.placeholders()
-    distinct = values.distinct.filter(pa.array(said))
-    return number_format(distinct, values.counts[said]) if len(distinct) else None
+    are_values = ~values.placeholders()
+    distinct = values.distinct.filter(pa.array(are_values))
+    return number_format(distinct, values.counts[are_values]) if len(distinct) else None
 
 
 def read_numbers(values: Values, fmt: NumberFormat) -> ReadNumbers:
@@ -82,20 +83,24 @@ def read_numbers(values: Values, fmt: NumberFormat) -> ReadNumbers:
 
 def number_format(distinct: pa.Array, counts: NDArray[np.int64]) -> NumberFormat | None:
     """How numbers are written, if at least `MIN_SHARE` of the rows hold one; else None."""
-    wanted = MIN_SHARE * counts.sum()
-    plain = NumberFormat()
-    if _rows_read(distinct, counts, plain) == counts.sum():
+    plain, total = NumberFormat(), counts.sum()
+    if _rows_read(distinct, counts, plain) == total:
         return plain
-    step = max(1, len(distinct) // SAMPLE)
-    sample = distinct.take(pa.array(range(0, len(distinct), step))).to_pylist()
+    sample = distinct.take(pa.array(range(0, len(distinct), max(1, len(distinct) // SAMPLE))))
+    candidates = _candidates(sample.to_pylist())
+    rows = {fmt: _rows_read(distinct, counts, fmt) for fmt in candidates}
+    best = max(rows, key=lambda fmt: rows[fmt], default=None)
+    return best if best and rows[best] >= MIN_SHARE * total else None
+
+
+def _candidates(sample: list[str]) -> list[NumberFormat]:
+    """Formats that the texts may have, the likelier first; none if few texts hold a digit."""
     if sum(any(c.isdigit() for c in text) for text in sample) < 0.5 * len(sample):
-        return None
+        return []
     strip = _strip(sample)
     marks = _marks(_without(sample, strip))
-    likely = [NumberFormat(decimal=d, thousands=t, strip=strip) for d, t in marks]
-    rows = {fmt: _rows_read(distinct, counts, fmt) for fmt in [plain, *likely]}
-    best = max(rows, key=lambda fmt: rows[fmt])
-    return best if rows[best] >= wanted else None
+    formats = [NumberFormat(decimal=d, thousands=t, strip=strip) for d, t in marks]
+    return [NumberFormat(), *formats]
 
 
 def _rows_read(distinct: pa.Array, counts: NDArray[np.int64], fmt: NumberFormat) -> int:
@@ -109,9 +114,10 @@ def _strip(sample: list[str]) -> tuple[str, ...]:
     Several would need a conversion that nobody named.
     """
     bare = [re.sub(r"^\((.*)\)$", r"\1", text) for text in sample]
-    money = {m.group(1) for text in bare for m in (PREFIX.search(text), SUFFIX.search(text)) if m}
-    if money:
-        return tuple(money) if len(money) == 1 else ()
+    matches = [pattern.search(text) for text in bare for pattern in (PREFIX, SUFFIX)]
+    signs = {match.group(1) for match in matches if match}
+    if signs:
+        return tuple(signs) if len(signs) == 1 else ()
     return _unit(bare)
 
 
@@ -119,10 +125,15 @@ def _unit(bare: list[str]) -> tuple[str, ...]:
     """The unit after nearly all numbers, and its plural."""
     units = [m.group(1) if m else "" for m in map(UNIT.search, bare)]
     named = sorted(set(units) - {""}, key=len, reverse=True)
-    if not named or units.count("") > 0.1 * len(units) or re.fullmatch(r"[eE]", named[0]):
-        return ()
-    plural = len(named) == 2 and named[0] == f"{named[1]}s"
-    return tuple(named) if len(named) == 1 or plural else ()
+    is_rare = units.count("") > 0.1 * len(units)
+    return tuple(named) if _are_one_unit(named) and not is_rare else ()
+
+
+def _are_one_unit(named: list[str]) -> bool:
+    """A single unit, or its plural and itself; an exponent such as the e of 1e is none."""
+    if not named or re.fullmatch(r"[eE]", named[0]):
+        return False
+    return len(named) == 1 or (len(named) == 2 and named[0] == f"{named[1]}s")
 
 
 def _without(sample: list[str], strip: tuple[str, ...]) -> list[str]:
@@ -159,11 +170,18 @@ def sentinels(values: NDArray[np.float64], counts: NDArray[np.int64]) -> tuple[f
     if not nines or len(others) < 2:
         return ()
     low, high = float(others.min()), float(others.max())
-    spread = high - low
-    often = {v: counts[values == v][0] >= 3 for v in nines}
-    below = [v for v in nines if v < 0 and often[v] and (low >= 0 or low - v > spread)]
-    above = [v for v in nines if v >= 999 and often[v] and v - high > max(spread, abs(high))]
+    repeated = [v for v in nines if counts[values == v][0] >= MIN_SENTINEL_ROWS]
+    below = [v for v in repeated if v < 0 and _is_far_below(v, low, high)]
+    above = [v for v in repeated if v >= 999 and _is_far_above(v, low, high)]
     return tuple(below + above)
+
+
+def _is_far_below(value: float, low: float, high: float) -> bool:
+    return low >= 0 or low - value > high - low
+
+
+def _is_far_above(value: float, low: float, high: float) -> bool:
+    return value - high > max(high - low, abs(high))
 
 
 def _is_nines(value: float) -> bool:

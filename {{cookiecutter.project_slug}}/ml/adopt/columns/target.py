@@ -1,7 +1,4 @@
-"""The column to predict.
-
-Which task it makes, its classes in order, and the targets that cannot be learned.
-"""
+"""The column to predict: its task, its classes in order, and targets that cannot be learned."""
 
 from __future__ import annotations
 
@@ -32,7 +29,7 @@ OTHER = "give another TARGET"
 
 
 @dataclass(frozen=True)
-class FoundTarget:
+class InferredTarget:
     """The target and what a person should know about it."""
 
     target: Target
@@ -42,7 +39,7 @@ class FoundTarget:
     blanks: tuple[str, ...] = ()
 
 
-def infer_target(path: str, name: str, texts: Texts, task: Task | None) -> FoundTarget:
+def infer_target(path: str, name: str, texts: Texts, task: Task | None) -> InferredTarget:
     """Task and classes from the target's values.
 
     Raises:
@@ -50,23 +47,38 @@ def infer_target(path: str, name: str, texts: Texts, task: Task | None) -> Found
             for a regression.
     """
     where = f'{path}: target "{name}"'
+    values, fmt = _values_and_format(name, texts)
+    _refuse_constant(where, values)
+    if not _is_regression(values, fmt, task):
+        return _classes(where, values, task, is_number=fmt is not None)
+    if fmt is None:
+        raise UserError(
+            f'{where}: no regression, its values are not numbers (first: "{_first_word(values)}")',
+            "leave TASK out",
+        )
+    return _regression(where, read_numbers(values, fmt))
+
+
+def _values_and_format(name: str, texts: Texts) -> tuple[Values, NumberFormat | None]:
+    """The target's values and how its numbers are written; None: they are words.
+
+    Among words None and NA may be classes, among numbers they mean missing.
+    """
     values = values_of(name, texts)
     fmt = column_format(values)
-    if fmt is None:  # among words None and NA may be classes, among numbers they mean missing
-        common = 0.02 * len(texts.codes)
-        values = values_of(
-            name, texts, lambda text, rows: text.lower() in ("none", "na") and rows >= common
-        )
-    _refuse_constant(where, values)
-    if task == "regression" or (task is None and fmt is not None and _is_quantity(values, fmt)):
-        if fmt is None:
-            raise UserError(
-                f"{where}: no regression, its values are not numbers (first:"
-                f' "{_first_word(values)}")',
-                "leave TASK out",
-            )
-        return _regression(where, read_numbers(values, fmt))
-    return _classes(where, values, task, fmt)
+    if fmt is not None:
+        return values, fmt
+    common = 0.02 * len(texts.codes)
+    return values_of(
+        name, texts, lambda text, rows: text.lower() in ("none", "na") and rows >= common
+    ), None
+
+
+def _is_regression(values: Values, fmt: NumberFormat | None, task: Task | None) -> bool:
+    """As a person says, else by the values."""
+    if task is None:
+        return fmt is not None and _is_quantity(values, fmt)
+    return task == "regression"
 
 
 def _refuse_constant(where: str, values: Values) -> None:
@@ -85,36 +97,39 @@ def _first_word(values: Values) -> str:
 
 
 def _is_quantity(values: Values, fmt: NumberFormat) -> bool:
+    """Whether the numbers measure or count something; two numbers, or a few often, are classes."""
     read = numbers(values.distinct, fmt).to_numpy(zero_copy_only=False)
-    read = read[~np.isnan(read)]
-    if len(read) <= 2:
+    different = read[~np.isnan(read)]
+    if len(different) <= 2:
         return False
-    few = (
-        len(read) <= MAX_NUMBER_CLASSES
-        and bool((read % 1 == 0).all())
-        and values.present >= 10 * len(read)
-    )
-    return not few or name_hints.is_count(values.name)
+    are_few = len(different) <= MAX_NUMBER_CLASSES and values.present >= 10 * len(different)
+    are_codes = are_few and bool((different % 1 == 0).all())
+    return not are_codes or name_hints.is_count(values.name)
 
 
-def _regression(where: str, read: ReadNumbers) -> FoundTarget:
+def _regression(where: str, read: ReadNumbers) -> InferredTarget:
     values, present = read.values, read.present
     stray = stray_texts(values, read.wrong)
     if stray is None:
         raise _not_numbers(where, values, read.wrong)
     if len(present) == values.present >= MIN_UNIQUE_ROWS and _is_series(present):
         raise UserError(f"{where} is unique: every whole number once, a row number", OTHER)
-    doubts = [f"{quoted(stray)}: {values.rows_of(read.wrong)} rows set aside"] if stray else []
-    doubts += read.sentinel_doubts()
-    if len(present) <= 20 and read.is_whole:
-        doubts.append("classes? then TASK=multiclass")
-    return FoundTarget(
+    return InferredTarget(
         target=Target(name=values.name, task="regression", format=read.format),
         missing=read.missing,
-        doubts=tuple(doubts + _set_aside(read.missing)),
+        doubts=tuple(_regression_doubts(read, stray)),
         facts=f"{present.min():g} … {present.max():g}",
         blanks=(*values.blanks, *stray),
     )
+
+
+def _regression_doubts(read: ReadNumbers, stray: tuple[str, ...]) -> list[str]:
+    rows = read.values.rows_of(read.wrong)
+    doubts = [f"{quoted(stray)}: {rows} rows set aside"] if stray else []
+    doubts += read.sentinel_doubts()
+    if len(read.present) <= 20 and read.is_whole:
+        doubts.append("classes? then TASK=multiclass")
+    return doubts + _set_aside(read.missing)
 
 
 def _not_numbers(where: str, values: Values, wrong: NDArray[np.bool_]) -> UserError:
@@ -134,29 +149,32 @@ def _set_aside(missing: int) -> list[str]:
     return [f"{missing} rows without it set aside"] if missing else []
 
 
-def _classes(
-    where: str, values: Values, task: Task | None, fmt: NumberFormat | None
-) -> FoundTarget:
-    if values.longest > MAX_LEVEL_LENGTH:
-        raise UserError(
-            f"{where}: a class of {values.longest} characters ({MAX_LEVEL_LENGTH} at most)",
-            "shorten it, or " + OTHER,
-        )
+def _classes(where: str, values: Values, task: Task | None, *, is_number: bool) -> InferredTarget:
+    _refuse_long_class(where, values.longest)
     counts = _summed(zip(_class_texts(values), values.counts.tolist(), strict=True))
     aliases = _aliases(counts)
     merged = _summed((aliases.get(text, text), rows) for text, rows in counts.items())
-    kept, rare = _learnable(where, values, merged)
+    _refuse_unlearnable(where, merged, values.present)
+    kept = {name: rows for name, rows in merged.items() if rows >= MIN_CLASS_ROWS}
     _check_task(where, task, len(kept))
-    classes = _ordered(kept)
     target = Target(
         name=values.name,
-        task="binary" if len(classes) == 2 else "multiclass",
-        classes=classes,
-        set_aside=rare,
+        task="binary" if len(kept) == 2 else "multiclass",
+        classes=_ordered(kept),
+        set_aside=tuple(sorted(set(merged) - set(kept))),
         aliases=aliases,
     )
-    doubts = tuple(_doubts(values, kept, target, is_number=fmt is not None))
-    return FoundTarget(target, values.missing, doubts, _shares(kept, values.present), values.blanks)
+    doubts = tuple(_doubts(values, kept, target, is_number=is_number))
+    facts = _shares(kept, values.present)
+    return InferredTarget(target, values.missing, doubts, facts, values.blanks)
+
+
+def _refuse_long_class(where: str, longest: int) -> None:
+    if longest > MAX_LEVEL_LENGTH:
+        raise UserError(
+            f"{where}: a class of {longest} characters ({MAX_LEVEL_LENGTH} at most)",
+            "shorten it, or " + OTHER,
+        )
 
 
 def _summed(rows: Iterable[tuple[str, int]]) -> dict[str, int]:
@@ -167,25 +185,22 @@ def _summed(rows: Iterable[tuple[str, int]]) -> dict[str, int]:
     return counts
 
 
-def _learnable(
-    where: str, values: Values, counts: Mapping[str, int]
-) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Classes with rows enough, and those with too few."""
+def _refuse_unlearnable(where: str, counts: Mapping[str, int], present: int) -> None:
+    """Refuse too many classes, and fewer than two with rows enough."""
+    is_unique = len(counts) > 0.5 * present
     if len(counts) > MAX_CLASSES:
-        unique = ", nearly every row its own: unique" if len(counts) > 0.5 * values.present else ""
+        unique = ", nearly every row its own: unique" if is_unique else ""
         raise UserError(
             f"{where}: {len(counts)} different texts{unique} (classes: {MAX_CLASSES} at most)",
             OTHER,
         )
-    kept = {c: n for c, n in counts.items() if n >= MIN_CLASS_ROWS}
-    if len(kept) < 2:
-        unique = " is unique, nearly" if len(counts) > 0.5 * values.present else ""
+    if sum(rows >= MIN_CLASS_ROWS for rows in counts.values()) < 2:
+        unique = " is unique, nearly" if is_unique else ""
+        listed = ", ".join(f"{name}: {rows}" for name, rows in list(counts.items())[:4])
         raise UserError(
-            f"{where}{unique}: fewer than two classes have {MIN_CLASS_ROWS} rows"
-            f" ({', '.join(f'{c}: {n}' for c, n in list(counts.items())[:4])})",
+            f"{where}{unique}: fewer than two classes have {MIN_CLASS_ROWS} rows ({listed})",
             "gather more rows, or " + OTHER,
         )
-    return kept, tuple(sorted(set(counts) - set(kept)))
 
 
 def _check_task(where: str, task: Task | None, classes: int) -> None:
@@ -194,19 +209,29 @@ def _check_task(where: str, task: Task | None, classes: int) -> None:
 
 
 def _doubts(values: Values, kept: dict[str, int], target: Target, *, is_number: bool) -> list[str]:
-    classes, aliases, rare = target.classes, target.aliases, target.set_aside
+    classes, rare = target.classes, target.set_aside
     doubts = [f'positive: "{classes[-1]}"'] if len(classes) == 2 else []
-    doubts += [
-        f'read as "{c}": {quoted(tuple(a for a in aliases if aliases[a] == c))}'
-        for c in dict.fromkeys(aliases.values())
-    ]
+    doubts += _alias_doubts(target.aliases)
     doubts += [f"under {MIN_CLASS_ROWS} rows, set aside: {quoted(rare)}"] if rare else []
     if is_number and len(classes) > 2:
         doubts.append("a quantity? then TASK=regression")
-    least = min(kept, key=lambda c: kept[c])
-    if kept[least] < 0.1 * values.present / (len(kept) - 1):
-        doubts.append(f'imbalanced: "{least}" {kept[least] / values.present:.1%}')
-    return doubts + _set_aside(values.missing)
+    return doubts + _imbalance_doubt(kept, values.present) + _set_aside(values.missing)
+
+
+def _alias_doubts(aliases: Mapping[str, str]) -> list[str]:
+    """A doubt for each class that other spellings are read as."""
+    spellings: dict[str, list[str]] = {}
+    for other, name in aliases.items():
+        spellings.setdefault(name, []).append(other)
+    return [f'read as "{name}": {quoted(tuple(others))}' for name, others in spellings.items()]
+
+
+def _imbalance_doubt(kept: Mapping[str, int], present: int) -> list[str]:
+    """A doubt where the rarest class has under a tenth of the others' mean."""
+    rarest = min(kept, key=lambda name: kept[name])
+    if kept[rarest] >= 0.1 * present / (len(kept) - 1):
+        return []
+    return [f'imbalanced: "{rarest}" {kept[rarest] / present:.1%}']
 
 
 def _class_texts(values: Values) -> list[str]:
@@ -223,23 +248,21 @@ def _aliases(counts: Mapping[str, int]) -> dict[str, str]:
     YES for Yes, and Y for Yes where all are yes or no.
     """
     yes_or_no = all(text.casefold() in TRUE | FALSE for text in counts)
-
-    def key(text: str) -> str | bool:
-        return text.casefold() in TRUE if yes_or_no else text.casefold()
-
+    meaning: dict[str, str | bool] = {
+        text: text.casefold() in TRUE if yes_or_no else text.casefold() for text in counts
+    }
     best: dict[str | bool, str] = {}
     for text in sorted(counts, key=lambda t: -counts[t]):
-        best.setdefault(key(text), text)
-    return {text: best[key(text)] for text in sorted(counts) if best[key(text)] != text}
+        best.setdefault(meaning[text], text)
+    return {text: best[meaning[text]] for text in sorted(counts) if best[meaning[text]] != text}
 
 
 def _ordered(counts: Mapping[str, int]) -> tuple[str, ...]:
     """Classes by name (numbers by size); of two, the positive last: yes, true, 1, or the rarer."""
     if len(counts) == 2:
-        positive = [c for c in counts if c.lower() in TRUE] or [
-            min(counts, key=lambda c: counts[c])
-        ]
-        return tuple(sorted(counts, key=lambda c: c == positive[0]))
+        rarer = min(counts, key=lambda c: counts[c])
+        positive = next((c for c in counts if c.lower() in TRUE), rarer)
+        return tuple(sorted(counts, key=lambda c: c == positive))
     try:
         return tuple(sorted(counts, key=float))
     except ValueError:
@@ -247,6 +270,5 @@ def _ordered(counts: Mapping[str, int]) -> tuple[str, ...]:
 
 
 def _shares(counts: Mapping[str, int], total: int) -> str:
-    return ", ".join(
-        f"{c} {n / total:.1%}" for c, n in sorted(counts.items(), key=lambda item: -item[1])[:6]
-    )
+    frequent = sorted(counts.items(), key=lambda item: -item[1])[:6]
+    return ", ".join(f"{name} {rows / total:.1%}" for name, rows in frequent)

@@ -26,11 +26,14 @@ from ml.errors import UserError, printable
 SEPARATORS = (",", ";", "\t", "|")
 GUESSED = ("latin-1", "cp1252")  # every file can be read so
 SNIFFED = (*GUESSED, "utf-8", "utf-16")
+UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 C1, UNDEFINED = re.compile(rb"[\x80-\x9f]"), re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 NUMBER = re.compile(r"[+-]?[\d.,]*\d[\d.,]*%?$")
 DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
 HEAD_BYTES = 1 << 18
 CHUNK_BYTES = 1 << 22
+VOTING_ROWS, MIN_VOTING_ROWS = 300, 5  # that say whether the first line is data
+WIDTH_ROWS = 1000  # whose cells are counted
 FIRST_LINE = "first"  # what NAMES says when the first line does hold the names
 AS_TABLE = "save the table as CSV or Parquet"
 FORMATS = {
@@ -55,15 +58,20 @@ def sniff(path: Path, names: tuple[str, ...] = (), encoding: str = "") -> Source
     """
     if is_parquet(path):
         return Source()
-    head = _head(path, holds_zeros=encoding.startswith(("utf-16", "utf-32")))
-    encoding = encoding or _encoding(path, head)
-    lines = _lines(path, head.decode(encoding, errors="ignore").lstrip("\ufeff"))
+    encoding, lines = _first_lines(path, encoding)
     separator = _separator(path, lines, encoding)
     if names == (FIRST_LINE,):
         return Source(separator=separator, encoding=encoding)
     if not names:
-        _refuse_data_as_header(path, list(islice(_records(lines, separator), 300)))
+        _refuse_data_as_header(path, list(islice(_records(lines, separator), VOTING_ROWS)))
     return Source(separator=separator, encoding=encoding, names=names)
+
+
+def _first_lines(path: Path, encoding: str) -> tuple[str, list[str]]:
+    """The encoding, given or found, and the file's first lines."""
+    head = _head(path, holds_zeros=encoding.startswith(("utf-16", "utf-32")))
+    encoding = encoding or _encoding(path, head)
+    return encoding, _lines(path, head.decode(encoding, errors="ignore").lstrip("\ufeff"))
 
 
 def _lines(path: Path, text: str) -> list[str]:
@@ -77,13 +85,17 @@ def _lines(path: Path, text: str) -> list[str]:
 
 def _refuse_data_as_header(path: Path, records: list[list[str]]) -> None:
     if records and _is_data(records[0], records[1:]):
-        listed = ",".join(f"column_{i + 1}" for i in range(len(records[0])))
-        raise UserError(
-            f"{path}: its first line looks like data, not like names:"
-            f" {', '.join(map(printable, records[0][:5]))} …",
-            f"name the columns: make adopt DATA={path} NAMES={listed} TARGET=…"
-            f"   (NAMES={FIRST_LINE}: they are names)",
-        )
+        raise _names_wanted(path, records[0])
+
+
+def _names_wanted(path: Path, first: list[str]) -> UserError:
+    listed = ",".join(f"column_{i + 1}" for i in range(len(first)))
+    return UserError(
+        f"{path}: its first line looks like data, not like names:"
+        f" {', '.join(map(printable, first[:5]))} …",
+        f"name the columns: make adopt DATA={path} NAMES={listed} TARGET=…"
+        f"   (NAMES={FIRST_LINE}: they are names)",
+    )
 
 
 def _is_data(first: list[str], body: list[list[str]]) -> bool:
@@ -94,25 +106,27 @@ def _is_data(first: list[str], body: list[list[str]]) -> bool:
     neither.
     """
     rows = [cells for cells in body if len(cells) == len(first)]
-    if len(rows) < 5 or _is_series(first):
+    if len(rows) < MIN_VOTING_ROWS or _is_series(first):
         return False
-    votes = [
-        _vote(cell.strip(), [cells[i].strip() for cells in rows]) for i, cell in enumerate(first)
-    ]
-    return votes.count("data") > votes.count("names") and 2 * votes.count("data") >= len(votes)
+    columns = zip(first, *rows, strict=True)
+    votes = Counter(_vote(*(cell.strip() for cell in column)) for column in columns)
+    return votes["data"] > votes["names"] and 2 * votes["data"] >= len(first)
 
 
-def _vote(cell: str, column: list[str]) -> str:
-    held = [text for text in column if text]
-    if not held:
+def _vote(cell: str, *body: str) -> str:
+    filled = [text for text in body if text]
+    shape = next((shape for shape in (NUMBER, DATE) if _fits_most(shape, filled)), None)
+    if shape is not None:
+        says_nothing = cell.lower() in ("", "?", "na")
+        return "data" if shape.match(cell) else "" if says_nothing else "names"
+    levels = set(filled)
+    if not filled or len(levels) > 0.5 * len(filled):
         return ""
-    for shape in (NUMBER, DATE):
-        if np.mean([bool(shape.match(text)) for text in held]) >= 0.9:
-            says_nothing = cell.lower() in ("", "?", "na")
-            return "data" if shape.match(cell) else "" if says_nothing else "names"
-    if len(set(held)) <= 0.5 * len(held):
-        return "data" if cell in set(held) else "names"
-    return ""
+    return "data" if cell in levels else "names"
+
+
+def _fits_most(shape: re.Pattern[str], texts: list[str]) -> bool:
+    return bool(texts) and bool(np.mean([bool(shape.match(text)) for text in texts]) >= 0.9)
 
 
 def _is_series(cells: list[str]) -> bool:
@@ -144,7 +158,7 @@ def _head(path: Path, holds_zeros: bool) -> bytes:
         with open_bytes(path) as file:
             head = file.read(HEAD_BYTES)
     except UNREADABLE as error:
-        raise UserError(f"{path}: cannot be unpacked: {error}", "fetch it again") from None
+        raise _damaged(path, error) from None
     if not head.strip():
         raise UserError(f"{path}: it is empty", "give a file with a header and rows")
     if not holds_zeros:
@@ -152,17 +166,25 @@ def _head(path: Path, holds_zeros: bool) -> bytes:
     return head
 
 
+def _damaged(path: Path, error: Exception) -> UserError:
+    return UserError(f"{path}: cannot be unpacked: {error}", "fetch it again")
+
+
 def _refuse_known_formats(path: Path, head: bytes) -> None:
     known = next((what for start, what in FORMATS.items() if head.lstrip().startswith(start)), None)
     if known:
         raise UserError(f"{path}: it is {known}", AS_TABLE)
-    if not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and b"\x00" in head:
+    if not head.startswith(UTF16_MARKS) and b"\x00" in head:
         raise UserError(f"{path}: it holds zero bytes, so it is no text", AS_TABLE)
 
 
 def _encoding(path: Path, head: bytes) -> str:
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if head.startswith(UTF16_MARKS):
         return "utf-16"
+    return "utf-8" if _is_utf8(path) else _single_byte(path)
+
+
+def _is_utf8(path: Path) -> bool:
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         with open_bytes(path) as file:
@@ -170,14 +192,14 @@ def _encoding(path: Path, head: bytes) -> str:
                 decoder.decode(chunk)
             decoder.decode(b"", final=True)
     except UnicodeDecodeError:
-        return _single_byte(path)
+        return False
     except UNREADABLE as error:
-        raise UserError(f"{path}: cannot be unpacked: {error}", "fetch it again") from None
-    return "utf-8"
+        raise _damaged(path, error) from None
+    return True
 
 
 @dataclass
-class _Lines:
+class _LineCounts:
     """Lines of a file that is no UTF-8, by what their letters beyond ASCII could be."""
 
     as_utf8: int = 0
@@ -186,60 +208,68 @@ class _Lines:
     c1: bool = False  # bytes that are letters and quotes in cp1252, control characters in Latin-1
     undefined: bool = False  # bytes that cp1252 does not know
 
+    def add(self, number: int, line: bytes) -> None:
+        """Count a line that is not ASCII."""
+        self.c1 = self.c1 or bool(C1.search(line))
+        self.undefined = self.undefined or bool(UNDEFINED.search(line))
+        try:
+            line.decode("utf-8")
+            self.as_utf8 += 1
+        except UnicodeDecodeError:
+            self.other += 1
+            self.first_other = self.first_other or number
 
-def _lines_by_encoding(path: Path) -> _Lines:
-    found = _Lines()
+
+def _line_counts(path: Path) -> _LineCounts:
+    counts = _LineCounts()
+    for number, line in enumerate(_byte_lines(path), 1):
+        if len(line) == CHUNK_BYTES:
+            raise UserError(
+                f"{path}: line {number} is longer than {CHUNK_BYTES} bytes: it is no table",
+                AS_TABLE,
+            )
+        if not line.isascii():
+            counts.add(number, line)
+    return counts
+
+
+def _byte_lines(path: Path) -> Iterator[bytes]:
+    """The lines, each cut after `CHUNK_BYTES`."""
     with open_bytes(path) as file:
-        for number, line in enumerate(iter(lambda: file.readline(CHUNK_BYTES), b""), 1):
-            if len(line) == CHUNK_BYTES:
-                raise UserError(
-                    f"{path}: line {number} is longer than {CHUNK_BYTES} bytes: it is no table",
-                    AS_TABLE,
-                )
-            if line.isascii():
-                continue
-            found.c1 = found.c1 or bool(C1.search(line))
-            found.undefined = found.undefined or bool(UNDEFINED.search(line))
-            try:
-                line.decode("utf-8")
-                found.as_utf8 += 1
-            except UnicodeDecodeError:
-                found.other += 1
-                found.first_other = found.first_other or number
-    return found
+        yield from iter(lambda: file.readline(CHUNK_BYTES), b"")
 
 
 def _single_byte(path: Path) -> str:
     """Latin-1 or cp1252, unless most lines with letters beyond ASCII are UTF-8."""
-    found = _lines_by_encoding(path)
-    if found.as_utf8 > found.other:
+    counts = _line_counts(path)
+    if counts.as_utf8 > counts.other:
         raise UserError(
-            f"{path}: mixed encodings: {found.as_utf8} lines are UTF-8 and {found.other} are not"
-            f" (first: line {found.first_other})",
+            f"{path}: mixed encodings: {counts.as_utf8} lines are UTF-8 and {counts.other} are not"
+            f" (first: line {counts.first_other})",
             "write the file again as UTF-8, or name its encoding (ENCODING=latin-1 reads any byte)",
         )
-    return "cp1252" if found.c1 and not found.undefined else "latin-1"
+    return "cp1252" if counts.c1 and not counts.undefined else "latin-1"
 
 
 def encoding_doubt(path: Path, source: Source) -> str | None:
     """What a person should know of an encoding that was guessed; None: the bytes leave no doubt."""
     if source.encoding not in GUESSED or is_parquet(path):
         return None
-    found = _lines_by_encoding(path)
-    if not found.other:
+    counts = _line_counts(path)
+    if not counts.other:
         return None
-    utf8 = f", though {found.as_utf8} lines could be UTF-8" if found.as_utf8 else ""
+    utf8 = f", though {counts.as_utf8} lines could be UTF-8" if counts.as_utf8 else ""
     return (
-        f"{path.name} is not UTF-8 (first: line {found.first_other}), read as"
-        f" {source.encoding}{utf8}:"
-        " wrong letters? then ENCODING="
+        f"{path.name} is not UTF-8 (first: line {counts.first_other}), read as"
+        f" {source.encoding}{utf8}: wrong letters? then ENCODING="
     )
 
 
 def _separator(path: Path, lines: list[str], encoding: str) -> str:
-    scores = {separator: _fit(lines, separator) for separator in SEPARATORS}
-    best = max(SEPARATORS, key=lambda separator: scores[separator])
-    if scores[best][1] < 2:
+    fits = {separator: _fit(lines, separator) for separator in SEPARATORS}
+    best = max(SEPARATORS, key=lambda separator: fits[separator])
+    _, columns = fits[best]
+    if columns < 2:
         refuse_open_quote(path, Source(separator=best, encoding=encoding))
         _refuse_preamble(path, lines)
         raise UserError(
@@ -255,22 +285,33 @@ def _records(lines: list[str], separator: str) -> Iterator[list[str]]:
         yield from (cells for cells in csv.reader(lines, delimiter=separator) if cells)
 
 
+def _widths(lines: list[str], separator: str) -> list[int]:
+    """How many cells each of the first records has."""
+    return [len(cells) for cells in islice(_records(lines, separator), WIDTH_ROWS)]
+
+
 def _fit(lines: list[str], separator: str) -> tuple[float, int]:
     """Share of the first records that are as wide as the first, and how wide that is."""
-    widths = [len(cells) for cells in islice(_records(lines, separator), 1000)]
+    widths = _widths(lines, separator)
     if not widths or widths[0] < 2:
         return 0.0, widths[0] if widths else 0
-    return Counter(widths)[widths[0]] / len(widths), widths[0]
+    return widths.count(widths[0]) / len(widths), widths[0]
 
 
 def _refuse_preamble(path: Path, lines: list[str]) -> None:
     for separator in SEPARATORS:
-        widths = [len(cells) for cells in islice(_records(lines, separator), 1000)]
-        usual, rows = Counter(widths).most_common(1)[0] if widths else (0, 0)
-        if usual >= 2 and rows >= 0.8 * len(widths):
-            first = widths.index(usual)
+        widths = _widths(lines, separator)
+        columns = _usual_width(widths)
+        if columns >= 2:
+            above = widths.index(columns)
             raise UserError(
-                f"{path}: its first {first} lines have another number of cells than the {usual}"
+                f"{path}: its first {above} lines have another number of cells than the {columns}"
                 " columns below them",
-                f"remove what stands above the header (the first {first} lines)",
+                f"remove what stands above the header (the first {above} lines)",
             )
+
+
+def _usual_width(widths: list[int]) -> int:
+    """The width that four of five records have; 0: there is none."""
+    width, records = Counter(widths).most_common(1)[0] if widths else (0, 0)
+    return width if records >= 0.8 * len(widths) else 0

@@ -34,10 +34,7 @@ def local_parts(data: str) -> list[Path]:
     Raises:
         UserError: no such file, a folder without tables, an address that DVC cannot follow.
     """
-    if ADDRESS.match(data):
-        path = fetched(data)
-        return _tables(path) if path.is_dir() else [path]
-    path = Path(data).expanduser()
+    path = fetched(data) if ADDRESS.match(data) else Path(data).expanduser()
     if path.is_dir():
         return _tables(path)
     if not path.is_file():
@@ -59,8 +56,8 @@ def _tables(folder: Path) -> list[Path]:
 
 def _near(path: Path) -> str:
     beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-    found = closest(path.name, beside)
-    return f' (there is "{found[0]}")' if found else ""
+    alike = closest(path.name, beside)
+    return f' (there is "{alike[0]}")' if alike else ""
 
 
 def fetched(address: str) -> Path:
@@ -75,17 +72,21 @@ def fetched(address: str) -> Path:
     name = PurePosixPath(urlsplit(address).path).name
     SOURCE.mkdir(parents=True, exist_ok=True)
     target = SOURCE / re.sub(r"[^A-Za-z0-9._-]+", "_", name)
-    record = target.with_name(f"{target.name}.dvc")
     try:
-        if record.is_file() and address in record.read_text(encoding="utf-8"):
-            dvc("update", str(record))
-        else:
-            dvc("import-url", "--force", address, str(target))
+        _import(address, target)
     except UserError as error:
         raise UserError(
             f"{address}: {error.what}", "check the address, or download it and give the file"
         ) from None
     return target
+
+
+def _import(address: str, target: Path) -> None:
+    record = target.with_name(f"{target.name}.dvc")
+    if record.is_file() and address in record.read_text(encoding="utf-8"):
+        dvc("update", str(record))
+    else:
+        dvc("import-url", "--force", address, str(target))
 
 
 def read(
@@ -132,15 +133,22 @@ def _source(paths: list[Path], names: tuple[str, ...], encoding: str) -> Source:
         return Source()
     sources = list(sniffed.values())
     first = next((source for source in sources if source.encoding != "utf-8"), sources[0])
-    for path, found in sniffed.items():
-        plain = found.encoding == "utf-8" and first.encoding != "utf-16" and is_ascii(path)
-        if found.separator != first.separator or (found.encoding != first.encoding and not plain):
+    for path, source in sniffed.items():
+        if not _is_written_alike(path, source, first):
             raise UserError(
-                f'{path}: separator "{found.separator}" and {found.encoding}, other parts:'
+                f'{path}: separator "{source.separator}" and {source.encoding}, other parts:'
                 f' "{first.separator}" and {first.encoding}',
                 "write all parts in one way",
             )
     return first
+
+
+def _is_written_alike(path: Path, source: Source, first: Source) -> bool:
+    if source.separator != first.separator:
+        return False
+    if source.encoding == first.encoding:
+        return True
+    return source.encoding == "utf-8" and first.encoding != "utf-16" and is_ascii(path)
 
 
 def is_ascii(path: Path) -> bool:

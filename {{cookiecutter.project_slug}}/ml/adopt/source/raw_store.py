@@ -1,6 +1,6 @@
 """The parts under data/raw and under DVC.
 
-The same content twice changes nothing; after a kill a rerun restores order.
+To store the same content twice changes nothing; a rerun repairs what a killed command left.
 
 Writes: data/raw/NNNN-<name>, data/raw.dvc, data/quarantine/<name> with <name>.reason.txt.
 """
@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import chain, count
 from pathlib import Path
 
 from ml.atomic import staged
@@ -41,9 +42,9 @@ def is_stored(paths: list[Path]) -> bool:
 
     Parts that `ml retrain` and `--append` added may follow them.
     """
-    here = stored_parts()[: len(paths)]
-    return len(here) == len(paths) and all(
-        filecmp.cmp(a, b, shallow=False) for a, b in zip(paths, here, strict=True)
+    stored = stored_parts()[: len(paths)]
+    return len(stored) == len(paths) and all(
+        filecmp.cmp(a, b, shallow=False) for a, b in zip(paths, stored, strict=True)
     )
 
 
@@ -79,27 +80,34 @@ def add(path: Path) -> Path:
     A part that is there already stays alone.
     """
     sweep()
-    here = stored_parts()
-    same = next((p for p in here if filecmp.cmp(path, p, shallow=False)), None)
-    if same is None:
-        numbers = [p.name.split("-")[0] for p in here]
-        last = max((int(number) for number in numbers if number.isdigit()), default=0)
-        same = RAW / part_name(path, last + 1)
-        _copy(path, same)
+    parts = stored_parts()
+    stored = next((part for part in parts if filecmp.cmp(path, part, shallow=False)), None)
+    if stored is None:
+        stored = RAW / part_name(path, _last_number(parts) + 1)
+        _copy(path, stored)
     dvc("add", str(RAW))
-    return same
+    return stored
+
+
+def _last_number(parts: list[Path]) -> int:
+    numbers = [part.name.split("-")[0] for part in parts]
+    return max((int(number) for number in numbers if number.isdigit()), default=0)
 
 
 def quarantine(path: Path, reason: UserError) -> Path:
     """Copy a part that breaks the contract to data/quarantine, with the reason beside it."""
     QUARANTINE.mkdir(parents=True, exist_ok=True)
-    kept, n = QUARANTINE / path.name, 1
-    while kept.exists() and not filecmp.cmp(path, kept, shallow=False):
-        n += 1
-        kept = QUARANTINE / f"{path.stem}-{n}{path.suffix}"
-    _copy(path, kept)
-    kept.with_name(f"{kept.name}.reason.txt").write_text(f"{reason}\n", encoding="utf-8")
-    return kept
+    copy = _quarantine_path(path)
+    _copy(path, copy)
+    copy.with_name(f"{copy.name}.reason.txt").write_text(f"{reason}\n", encoding="utf-8")
+    return copy
+
+
+def _quarantine_path(path: Path) -> Path:
+    """A path in quarantine that is free or holds the same bytes: sales.csv, else sales-2.csv."""
+    names = chain([path.name], (f"{path.stem}-{n}{path.suffix}" for n in count(2)))
+    copies = (QUARANTINE / name for name in names)
+    return next(c for c in copies if not c.exists() or filecmp.cmp(path, c, shallow=False))
 
 
 def part_name(path: Path, number: int) -> str:
@@ -107,11 +115,15 @@ def part_name(path: Path, number: int) -> str:
 
     The ending says what is inside, the rest only where it came from.
     """
+    ending = ".parquet" if is_parquet(path) else ".csv.gz" if is_packed(path) else ".csv"
+    return f"{number:04d}-{_plain_stem(path)}{ending}"
+
+
+def _plain_stem(path: Path) -> str:
+    """The file's name without endings and an earlier number, in characters of any file system."""
     name = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
     stem = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(name).stem).strip("._-") or "data"
-    stem = re.sub(r"^\d{4}-", "", stem) or "data"
-    ending = ".parquet" if is_parquet(path) else ".csv.gz" if is_packed(path) else ".csv"
-    return f"{number:04d}-{stem}{ending}"
+    return re.sub(r"^\d{4}-", "", stem) or "data"
 
 
 def _copy(path: Path, stored: Path) -> None:
@@ -125,9 +137,8 @@ def dvc(*arguments: str) -> None:
         [sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        said = " ".join(
-            (done.stderr.strip() or done.stdout.strip()).removeprefix("ERROR: ").split()
-        )
+        output = done.stderr.strip() or done.stdout.strip()
+        message = " ".join(output.removeprefix("ERROR: ").split())
         raise UserError(
-            f"dvc {' '.join(arguments)}: {said}", "mend what DVC names, then repeat the command"
+            f"dvc {' '.join(arguments)}: {message}", "mend what DVC names, then repeat the command"
         )

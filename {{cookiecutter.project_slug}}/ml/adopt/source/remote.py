@@ -1,6 +1,4 @@
-"""An address before DVC follows it.
-
-It holds no secret, and its host does not send us to another one.
+"""Checks of an address before DVC follows it: no secret in it, no redirect to another host.
 
 `dvc import-url` writes the address into data/source/<name>.dvc, which is committed to git: a
 password or a signature in it would be published with the code.
@@ -35,12 +33,11 @@ def check_address(address: str) -> None:
     secret = _secret(parts)
     if secret:
         raise UserError(
-            f"{shown(parts)}: the address holds {secret}, and data/source/{_name(parts)}.dvc,"
-            " which git keeps,"
-            " would record it",
-            "for s3:// put the keys into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY and give s3://bucket/file;"
-            " else download the file (curl --output table.csv 'ADDRESS'), then make adopt"
-            " DATA=table.csv TARGET=column",
+            f"{without_secrets(parts)}: the address holds {secret}, and"
+            f" data/source/{_name(parts)}.dvc, which git keeps, would record it",
+            "for s3:// put the keys into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY and give"
+            " s3://bucket/file; else download the file (curl --output table.csv 'ADDRESS'), then"
+            " make adopt DATA=table.csv TARGET=column",
         )
     if parts.scheme.lower() in ("http", "https"):
         _check_redirects(address)
@@ -60,12 +57,13 @@ def split(address: str) -> SplitResult:
         ) from None
     if not parts.hostname or not _name(parts):
         raise UserError(
-            f"{shown(parts)}: it names no file", "give the address of a CSV or Parquet file"
+            f"{without_secrets(parts)}: it names no file",
+            "give the address of a CSV or Parquet file",
         )
     return parts
 
 
-def shown(parts: SplitResult) -> str:
+def without_secrets(parts: SplitResult) -> str:
     """The address without what may be secret, for messages."""
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
@@ -89,20 +87,22 @@ class _SameHost(HTTPRedirectHandler):
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> Request | None:
-        before, after = split(req.full_url), split(newurl)
-        if before.hostname != after.hostname or (
-            before.scheme == "https" and after.scheme != "https"
+        asked, target = split(req.full_url), split(newurl)
+        if asked.hostname != target.hostname or (
+            asked.scheme == "https" and target.scheme != "https"
         ):
             fp.close()
-            raise UserError(
-                f"{shown(before)}: it redirects to {after.scheme}://{after.hostname}, so that"
-                " another host would"
-                " decide what is learned from",
-                f"if you trust {after.hostname}, download the file (curl --location --output"
-                " table.csv 'ADDRESS'),"
-                " then make adopt DATA=table.csv TARGET=column",
-            )
+            raise _redirected(asked, target)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _redirected(asked: SplitResult, target: SplitResult) -> UserError:
+    return UserError(
+        f"{without_secrets(asked)}: it redirects to {target.scheme}://{target.hostname}, so that"
+        " another host would decide what is learned from",
+        f"if you trust {target.hostname}, download the file (curl --location --output table.csv"
+        " 'ADDRESS'), then make adopt DATA=table.csv TARGET=column",
+    )
 
 
 def _check_redirects(address: str) -> None:
@@ -112,6 +112,6 @@ def _check_redirects(address: str) -> None:
             pass
     except (OSError, HTTPException, ValueError) as error:
         raise UserError(
-            f"{shown(split(address))}: {error}",
+            f"{without_secrets(split(address))}: {error}",
             "check the address, or download it and give the file",
         ) from None

@@ -1,8 +1,7 @@
-"""How large a table is once it is unpacked.
+"""How large a table is once it is unpacked: 461 kB of gzip can hold 20 million rows.
 
-461 kB of gzip can hold 20 million rows, more than fits the memory.
-
-Looked at before anything else reads the file, and only as far as the limit.
+That is more than fits into memory, so the size is checked before anything else reads the file, and
+the check stops at the limit.
 """
 
 from __future__ import annotations
@@ -37,26 +36,36 @@ def check_size(paths: list[Path], max_bytes: int | None = None) -> None:
     Raises:
         UserError: it names the limit and how to raise it.
     """
-    left = max_bytes or MAX_BYTES
+    limit = max_bytes or MAX_BYTES
+    free = limit
     for path in paths:
-        most = left if max_bytes else min(left, max(FREE_BYTES, MAX_RATIO * path.stat().st_size))
-        size = 0
-        for chunk in _sizes(path):
-            size += chunk
-            if size > most:
-                raise _too_large(path, most, left, max_bytes or MAX_BYTES)
-        left -= size
+        most = free if max_bytes else min(free, max(FREE_BYTES, MAX_RATIO * path.stat().st_size))
+        size = _size_up_to(path, most)
+        if size > most:
+            raise _too_packed(path, most) if most < free else _too_large(path, limit)
+        free -= size
 
 
-def _too_large(path: Path, most: int, left: int, limit: int) -> UserError:
-    if most < left:
-        packed = path.stat().st_size
-        return UserError(
-            f"{path}: its {packed:,} bytes unpack to more than {most:,}; a usual table unpacks to"
-            f" {MAX_RATIO} times"
-            " its size at most",
-            f"if you trust the file, repeat with MAX_BYTES={MAX_BYTES} (bytes, unpacked)",
-        )
+def _size_up_to(path: Path, most: int) -> int:
+    """The unpacked size; a larger one is counted until it exceeds `most`."""
+    size = 0
+    for piece in _sizes(path):
+        size += piece
+        if size > most:
+            break
+    return size
+
+
+def _too_packed(path: Path, most: int) -> UserError:
+    packed = path.stat().st_size
+    return UserError(
+        f"{path}: its {packed:,} bytes unpack to more than {most:,}; a usual table unpacks to"
+        f" {MAX_RATIO} times its size at most",
+        f"if you trust the file, repeat with MAX_BYTES={MAX_BYTES} (bytes, unpacked)",
+    )
+
+
+def _too_large(path: Path, limit: int) -> UserError:
     return UserError(
         f"{path}: unpacked, the table is larger than the limit of {limit:,} bytes",
         f"give fewer rows, or repeat with MAX_BYTES={2 * limit} (bytes, unpacked; it needs a few"
@@ -65,7 +74,10 @@ def _too_large(path: Path, most: int, left: int, limit: int) -> UserError:
 
 
 def _sizes(path: Path) -> Iterator[int]:
-    """The unpacked size, piece by piece; a damaged file ends it, for reading says what is wrong."""
+    """The unpacked size, piece by piece.
+
+    A damaged file only ends it: the reader says later what is wrong with the file.
+    """
     if is_parquet(path):
         yield from _parquet_sizes(path)
     elif is_packed(path):
@@ -82,13 +94,13 @@ def _parquet_sizes(path: Path) -> Iterator[int]:
     """Rows are counted before they are read: a column of one repeated value takes no space."""
     try:
         file = pq.ParquetFile(path)
-        cells = file.metadata.num_rows * file.metadata.num_columns * CELL_BYTES
-        yield cells
-        read = 0
+        counted = file.metadata.num_rows * file.metadata.num_columns * CELL_BYTES
+        yield counted
+        size = 0
         for batch in file.iter_batches(batch_size=BATCH_ROWS):
-            read += batch.nbytes
-            if read > cells:
-                yield read - cells
-                cells = read
+            size += batch.nbytes
+            if size > counted:
+                yield size - counted
+                counted = size
     except UNREADABLE:
         return

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ml.adopt.columns.infer import infer
+from ml.adopt.columns.infer import infer_column
 from ml.adopt.columns.numbers import number_format
 from ml.contract import Categorical, Integer, Numeric, Text
 from ml.dataset.parser import numbers, parse, texts_of
@@ -64,7 +64,7 @@ def test_what_is_no_column_of_numbers(texts: list[str]) -> None:
 
 
 def _inferred(name: str, texts: list[str]) -> object:
-    return infer(name, texts_of(_column(texts))).column
+    return infer_column(name, texts_of(_column(texts))).column
 
 
 def test_a_thousands_point_in_the_wrong_place_is_refused_later() -> None:
@@ -83,24 +83,26 @@ def test_levels_with_a_few_digits_among_them_are_levels() -> None:
 
 
 def test_a_stray_word_among_many_numbers_is_missing_and_said() -> None:
-    found = infer("height", texts_of(_column([f"{i / 7:.2f}" for i in range(400)] + ["n.v."])))
-    assert isinstance(found.column, Numeric)
-    assert found.blanks == ("n.v.",)
-    assert "n.v." in found.doubts[0]
+    inferred = infer_column(
+        "height", texts_of(_column([f"{i / 7:.2f}" for i in range(400)] + ["n.v."]))
+    )
+    assert isinstance(inferred.column, Numeric)
+    assert inferred.blanks == ("n.v.",)
+    assert "n.v." in inferred.doubts[0]
 
 
 def test_minus_one_and_nines_close_by_are_values() -> None:
-    near = infer("score", texts_of(_column([str(i % 1000) for i in range(2000)])))
+    near = infer_column("score", texts_of(_column([str(i % 1000) for i in range(2000)])))
     assert isinstance(near.column, Integer)
     assert near.column.format.sentinels == ()
-    signed = infer("delta", texts_of(_column([str(i % 40 - 1) for i in range(400)])))
+    signed = infer_column("delta", texts_of(_column([str(i % 40 - 1) for i in range(400)])))
     assert isinstance(signed.column, Integer)
     assert signed.doubts == ("does -1 mean missing?",)
 
 
 def test_several_units_are_named_as_a_doubt() -> None:
-    found = infer(
+    inferred = infer_column(
         "value", texts_of(_column([f"€{i / 9:.2f}{'MK'[i % 2]}" for i in range(10, 400)]))
     )
-    assert isinstance(found.column, Text)
-    assert "several forms or units" in found.doubts[0]
+    assert isinstance(inferred.column, Text)
+    assert "several forms or units" in inferred.doubts[0]

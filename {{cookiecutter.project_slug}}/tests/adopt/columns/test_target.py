@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.adopt.infer_contract import Adopted, Request, understand
+from ml.adopt.infer_contract import Adopted, Request, infer_contract
 from ml.adopt.source.inputs import read
 from ml.contract import Categorical, Contract, Integer, Numeric, Task, Text
 from ml.dataset.checks import findings
@@ -24,7 +24,7 @@ def _adopted(folder: Path, columns: dict[str, list[str]], task: Task | None = No
     rows = map(",".join, zip(*columns.values(), strict=True))
     path.write_text("\n".join([",".join(columns), *rows]), encoding="utf-8")
     texts, source = read([path])
-    return understand("t.csv", texts, source, Request("y", task=task))
+    return infer_contract("t.csv", texts, source, Request("y", task=task))
 
 
 def _with_gaps(marker: str, every: int, values: list[str]) -> list[str]:
