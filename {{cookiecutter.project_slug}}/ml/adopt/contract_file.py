@@ -116,12 +116,9 @@ def _comment(document: CommentedMap, name: str, text: str) -> None:
     if name == document["target"]["name"]:
         document.yaml_set_comment_before_after_key("target", before=text)
         return
-    for key in ("columns", "dropped"):
-        names = [item["name"] for item in document.get(key, [])]
-        if name in names:
-            at = names.index(name)
-            document[key].yaml_set_comment_before_after_key(at, before=text, indent=2)
-            return
+    names = [column["name"] for column in document["columns"]]
+    at = names.index(name)
+    document["columns"].yaml_set_comment_before_after_key(at, before=text, indent=2)
 
 
 def with_hash(text: str) -> str:

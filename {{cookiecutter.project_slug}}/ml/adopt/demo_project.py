@@ -8,7 +8,6 @@ Writes: data/raw/0001-demo.csv. Run: `make setup` (or `python -m ml.adopt.demo_p
 
 from __future__ import annotations
 
-import filecmp
 import hashlib
 import json
 import shutil
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.adopt import demo_data
-from ml.adopt.source.raw_store import dvc, is_stored, place_parts, sweep
+from ml.adopt.source.raw_store import dvc, is_stored, place_parts, same_bytes, sweep
 from ml.dataset.reader import RAW, stored_parts
 from ml.errors import UserError
 
@@ -66,7 +65,7 @@ def leaves_demo(paths: list[Path]) -> bool:
     if not _could_hold_demo():
         return False
     with demo_table() as table:
-        return _holds_demo(table) and not filecmp.cmp(paths[0], table, shallow=False)
+        return _holds_demo(table) and not same_bytes(paths[0], table)
 
 
 def _could_hold_demo() -> bool:

@@ -6,6 +6,7 @@ the other half. What comes out too good is not always a leak, so nothing is drop
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -215,16 +216,15 @@ def duplicates(codes: list[NDArray[np.int32]], contract: Contract) -> str | None
 
 
 def _row_hashes(codes: list[NDArray[np.int32]]) -> NDArray[np.uint64]:
-    """A 64-bit hash of each row.
+    """A 64-bit hash of each row."""
+    return reduce(_mixed, codes, np.zeros(len(codes[0]), dtype=np.uint64))
 
-    Codes are mixed in by multiplication with the golden ratio (Fibonacci hashing).
-    """
-    mixed = np.zeros(len(codes[0]), dtype=np.uint64)
-    for column in codes:
-        code = column.astype(np.int64).view(np.uint64) + np.uint64(1)
-        mixed = (mixed ^ code) * GOLDEN_RATIO
-        mixed ^= mixed >> np.uint64(29)
-    return mixed
+
+def _mixed(hashes: NDArray[np.uint64], codes: NDArray[np.int32]) -> NDArray[np.uint64]:
+    """One more column in each hash: multiplied by the golden ratio (Fibonacci hashing)."""
+    positive = codes.astype(np.int64).view(np.uint64) + np.uint64(1)
+    product = (hashes ^ positive) * GOLDEN_RATIO
+    return product ^ (product >> np.uint64(29))
 
 
 def ignored_time(contract: Contract) -> str | None:

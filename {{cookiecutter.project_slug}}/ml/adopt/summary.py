@@ -45,11 +45,10 @@ def _target(adopted: Adopted) -> tuple[Text, ...]:
 
 
 def _cells(inferred: InferredColumn, adopted: Adopted) -> tuple[Text, ...]:
-    kind, doubts = _kind(inferred, adopted.contract.id), inferred.doubts
-    if inferred.column is None:
-        doubts = (inferred.reason, *doubts)
+    kind = _kind(inferred, adopted.contract.id)
     missing = _share(inferred.missing, adopted.rows)
-    return _row(inferred.name, kind, missing, inferred.facts, doubts)
+    reason = () if inferred.column else (inferred.reason,)
+    return _row(inferred.name, kind, missing, inferred.facts, (*reason, *inferred.doubts))
 
 
 def _kind(inferred: InferredColumn, identifier: str | None) -> str:

@@ -50,11 +50,8 @@ def _checks(column: Column, params: Validate) -> list[pa.Check]:
             return [pa.Check.isin(levels, error="is not one of the contract's levels")]
         case Categorical() | Text():
             return [_length_check(max_length(column))]
-        case Integer():
-            whole = pa.Check(lambda values: values % 1 == 0, error="is not a whole number")
-            return [*_number_checks(), whole, *_range_check(column, params)]
-        case Numeric():
-            return [*_number_checks(), *_range_check(column, params)]
+        case Numeric() | Integer():
+            return _number_checks(column, params)
         case _:
             return []
 
@@ -67,24 +64,39 @@ def _length_check(most: int) -> pa.Check:
     )
 
 
-def _number_checks() -> list[pa.Check]:
+def _number_checks(column: Numeric | Integer, params: Validate) -> list[pa.Check]:
+    whole = [_whole_check()] if isinstance(column, Integer) else []
+    return [_float32_check(), *whole, *_range_checks(column, params)]
+
+
+def _float32_check() -> pa.Check:
     import pandera.pandas as pa
 
-    return [pa.Check(lambda values: values.abs() <= FLOAT32_MAX, error="does not fit a float32")]
+    return pa.Check(lambda values: values.abs() <= FLOAT32_MAX, error="does not fit a float32")
 
 
-def _range_check(column: Numeric | Integer, params: Validate) -> list[pa.Check]:
+def _whole_check() -> pa.Check:
     import pandera.pandas as pa
 
+    return pa.Check(lambda values: values % 1 == 0, error="is not a whole number")
+
+
+def _range_checks(column: Numeric | Integer, params: Validate) -> list[pa.Check]:
+    """The check of the adopted range, if the contract has one."""
     if column.min is None or column.max is None:
         return []
-    low, high, allowed = column.min, column.max, params.max_out_of_range
+    return [_range_check(column.min, column.max, params.max_out_of_range)]
+
+
+def _range_check(low: float, high: float, allowed: float) -> pa.Check:
+    """Values outside are failures only where more than the allowed share of them is."""
+    import pandera.pandas as pa
 
     def few_are_outside(values: pd.Series) -> pd.Series:
         outside = (values < low) | (values > high)
         return ~outside if outside.sum() > allowed * len(values) else outside | ~outside
 
-    return [pa.Check(few_are_outside, error=f"lies beyond {low:g} to {high:g}")]
+    return pa.Check(few_are_outside, error=f"lies beyond {low:g} to {high:g}")
 
 
 def _target_checks(contract: Contract) -> list[pa.Check]:
@@ -94,7 +106,7 @@ def _target_checks(contract: Contract) -> list[pa.Check]:
         return [
             pa.Check.isin(contract.target.classes, error="is not one of the contract's classes")
         ]
-    return _number_checks()
+    return [_float32_check()]
 
 
 def findings(frame: pd.DataFrame, contract: Contract, params: Validate) -> list[dict[str, Any]]:
@@ -122,9 +134,8 @@ def failing_rows(frame: pd.DataFrame, contract: Contract, params: Validate) -> d
     if cases is None:
         return {}
     reasons: dict[int, str] = {}
-    for column, check, value, row in cases[["column", "check", "failure_case", "index"]].itertuples(
-        index=False
-    ):
+    wanted = cases[["column", "check", "failure_case", "index"]]
+    for column, check, value, row in wanted.itertuples(index=False):
         reasons.setdefault(int(row), f'column "{column}": {str(value)[:60]} {_problem(check)}')
     return reasons
 
@@ -132,7 +143,7 @@ def failing_rows(frame: pd.DataFrame, contract: Contract, params: Validate) -> d
 def _failure_cases(frame: pd.DataFrame, demanded: pa.DataFrameSchema) -> pd.DataFrame | None:
     import pandera.errors
 
-    with warnings.catch_warnings():  # pandera's own use of pandas is not ours to mend
+    with warnings.catch_warnings():  # of pandas, which pandera causes
         warnings.simplefilter("ignore")
         try:
             demanded.validate(frame.reset_index(drop=True), lazy=True)
@@ -149,15 +160,14 @@ def _grouped(cases: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _finding(column: str, check: object, rows: pd.DataFrame) -> dict[str, Any]:
     first = rows.sort_values("index").iloc[0]
+    value = first["failure_case"]
     if check == "column_in_dataframe":
-        missing = first["failure_case"]
-        return {"column": missing, "problem": "is not in the table", "rows": len(rows)}
-    value = None if check == "not_nullable" else printable(str(first["failure_case"]))
+        return {"column": value, "problem": "is not in the table", "rows": len(rows)}
     return {
         "column": column,
         "problem": _problem(check),
         "rows": len(rows),
-        "first": value,
+        "first": None if check == "not_nullable" else printable(str(value)),
         "row": int(first["index"]),
     }
 
@@ -166,22 +176,20 @@ def _problem(check: object) -> str:
     return "is missing" if check == "not_nullable" else str(check)
 
 
-def refuse(found: list[dict[str, Any]], rows: int, table: str, report: str = "") -> None:
-    """Raise a `UserError` that tells the first finding in words.
-
-    Nothing happens when there is none.
-    """
-    if not found:
+def refuse(breaks: list[dict[str, Any]], rows: int, table: str, report: str = "") -> None:
+    """Raise a `UserError` on the first finding; without findings nothing happens."""
+    if not breaks:
         return
-    first = found[0]
-    more = f" ({len(found) - 1} more in {report})" if report and len(found) > 1 else ""
-    where = (
-        f", first: '{first['first']}' in row {first['row']}"
-        if first.get("first") is not None
-        else ""
-    )
+    first = breaks[0]
+    more = f" ({len(breaks) - 1} more in {report})" if report and len(breaks) > 1 else ""
     raise UserError(
         f'{table}: column "{first["column"]}": {first["rows"]} of {rows} values:'
-        f" {first['problem']}{where}{more}",
+        f" {first['problem']}{_first_value(first)}{more}",
         f'correct the data, or what contract.yaml says of "{first["column"]}", then `make flow`',
     )
+
+
+def _first_value(finding: dict[str, Any]) -> str:
+    if finding.get("first") is None:
+        return ""
+    return f", first: '{finding['first']}' in row {finding['row']}"

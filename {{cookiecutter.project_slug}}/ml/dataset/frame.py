@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ml.contract import Boolean, Categorical, Contract, Datetime, Text
+from ml.contract import Boolean, Categorical, Contract, Datetime, Integer, Text
 from ml.encode import parse_moment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from ml.contract import Column
     from ml.encode import Encoder, Matrix
+
+    AsType = Callable[[pd.Series], pd.Series]
 
 
 def read_table(path: Path, contract: Contract) -> pd.DataFrame:
@@ -41,33 +44,45 @@ def typed(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
 
     Columns that the contract does not name stay as they are.
     """
-    made = {str(name): values for name, values in frame.items()}
-    for column in contract.columns:
-        if column.name in made:
-            made[column.name] = _typed_column(made[column.name], column)
-    if contract.target.name in made:
-        target = made[contract.target.name]
-        made[contract.target.name] = (
-            _objects(target) if contract.is_classification else target.astype("float64")
-        )
-    return pd.DataFrame(made, index=frame.index)
+    columns = {str(name): values for name, values in frame.items()}
+    for name, as_type in _types(contract).items():
+        if name in columns:
+            columns[name] = as_type(columns[name])
+    return pd.DataFrame(columns, index=frame.index)
 
 
-def _typed_column(values: pd.Series, column: Any) -> pd.Series:
+def _types(contract: Contract) -> dict[str, AsType]:
+    """Column → what gives it its dtype, for the columns of a row and the target."""
+    types = {column.name: _type_of(column) for column in contract.columns}
+    return types | {contract.target.name: _objects if contract.is_classification else _floats}
+
+
+def _type_of(column: Column) -> AsType:
     if isinstance(column, Boolean | Categorical | Text):
-        return _objects(values)
-    if isinstance(column, Datetime):
-        return _moments(values)
+        return _objects
+    return _moments if isinstance(column, Datetime) else _floats
+
+
+def _floats(values: pd.Series) -> pd.Series:
     return values.astype("float64")
 
 
 def _moments(values: pd.Series) -> pd.Series:
     """Timestamps or ISO 8601 texts as naive moments in UTC."""
-    if not pd.api.types.is_datetime64_any_dtype(values):
-        present = [None if pd.isna(value) else value for value in values]
-        read = [parse_moment(value) if isinstance(value, str) else value for value in present]
-        values = pd.Series(np.array(read, dtype="datetime64[us]"), index=values.index)
-    return pd.to_datetime(values, utc=True).dt.tz_localize(None).astype("datetime64[us]")
+    is_read = pd.api.types.is_datetime64_any_dtype(values)
+    read = values if is_read else _parsed_moments(values)
+    return pd.to_datetime(read, utc=True).dt.tz_localize(None).astype("datetime64[us]")
+
+
+def _parsed_moments(values: pd.Series) -> pd.Series:
+    read = [_moment(value) for value in values]
+    return pd.Series(np.array(read, dtype="datetime64[us]"), index=values.index)
+
+
+def _moment(value: Any) -> Any:
+    if pd.isna(value):
+        return None
+    return parse_moment(value) if isinstance(value, str) else value
 
 
 def _objects(values: pd.Series) -> pd.Series:
@@ -83,9 +98,13 @@ def encode_frame(frame: pd.DataFrame, encoder: Encoder) -> Matrix:
 def target_codes(frame: pd.DataFrame, contract: Contract) -> NDArray[Any]:
     """The target as class codes (int64, position in `classes`) or as float64 values."""
     values = frame[contract.target.name]
-    if not contract.is_classification:
-        return values.to_numpy(dtype=np.float64)
-    codes = {name: i for i, name in enumerate(contract.target.classes)}
+    if contract.is_classification:
+        return _class_codes(values, contract.target.classes)
+    return values.to_numpy(dtype=np.float64)
+
+
+def _class_codes(values: pd.Series, classes: Sequence[str]) -> NDArray[Any]:
+    codes = {name: i for i, name in enumerate(classes)}
     return values.map(codes).to_numpy(dtype=np.int64)
 
 
@@ -106,10 +125,13 @@ def rows_of_frame(frame: pd.DataFrame, contract: Contract) -> list[dict[str, Any
     ]
 
 
-def _json_values(values: pd.Series, column: Any) -> list[Any]:
+def _json_values(values: pd.Series, column: Column) -> list[Any]:
+    as_json = _as_json(column)
+    return [None if pd.isna(value) else as_json(value) for value in values.tolist()]
+
+
+def _as_json(column: Column) -> Callable[[Any], Any]:
+    """What makes one value of the frame a value of JSON."""
     if isinstance(column, Datetime):
-        return [None if pd.isna(v) else v.isoformat() for v in values]
-    if isinstance(column, Boolean | Categorical | Text):
-        return [None if pd.isna(v) else v for v in values.tolist()]
-    whole = column.kind == "integer"
-    return [None if np.isnan(v) else (int(v) if whole else v) for v in values.tolist()]
+        return pd.Timestamp.isoformat
+    return int if isinstance(column, Integer) else lambda value: value

@@ -9,7 +9,7 @@ column lists it among its levels.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+NO_TEXT = pa.scalar(None, pa.string())
+EPOCH_MICROS = {"epoch_s": 1e6, "epoch_ms": 1e3}  # format → microseconds of one unit
 MICROS_MAX = 6.2e16  # since 1970: the year 3934, well before the calendar of Python ends
 _SPACES = " \u00a0\u202f\u2009"  # what stands between thousands where a space does
 _APOSTROPHES = "'\u2019"
@@ -56,7 +58,8 @@ class Parsed:
     """Typed values of a column (null: missing) and what could not be read."""
 
     values: pa.Array
-    bad: NDArray[np.int64]  # rows whose text is no value of this kind
+    # rows whose text is no value of this kind
+    bad: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     bad_text: str = ""  # the first of them
 
 
@@ -66,11 +69,14 @@ def texts_of(column: pa.ChunkedArray) -> Texts:
     A typed one (from Parquet) is written out first, whole numbers without `.0`.
     """
     encoded = _dictionary_encoded(as_text(column))
-    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
     # texts that differ in the spaces around them become one
     trimmed = pc.utf8_trim_whitespace(encoded.dictionary).dictionary_encode()
-    merged = trimmed.indices.to_numpy(zero_copy_only=False).astype(np.int32)
-    return Texts(trimmed.dictionary, np.append(merged, np.int32(-1))[codes])
+    merged = np.append(_int32(trimmed.indices), np.int32(-1))
+    return Texts(trimmed.dictionary, merged[_int32(encoded.indices.fill_null(-1))])
+
+
+def _int32(indices: pa.Array) -> NDArray[np.int32]:
+    return np.asarray(indices.to_numpy(zero_copy_only=False).astype(np.int32))
 
 
 def _dictionary_encoded(texts: pa.ChunkedArray | pa.Array) -> pa.DictionaryArray:
@@ -83,17 +89,18 @@ def _dictionary_encoded(texts: pa.ChunkedArray | pa.Array) -> pa.DictionaryArray
 def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """The column as strings; moments as ISO 8601, numbers as short as they can be written."""
     kind = column.type
-    if pa.types.is_string(kind):
-        return column
     if pa.types.is_dictionary(kind):
         return as_text(column.cast(kind.value_type))
-    if pa.types.is_timestamp(kind):
-        return utc_moments(column).cast(pa.string())
-    if pa.types.is_decimal(kind):
-        return column.cast(pa.float64()).cast(pa.string())
     if pa.types.is_binary(kind) or pa.types.is_nested(kind):
         return pa.chunked_array([pa.nulls(len(column), pa.string())])
-    return column.cast(pa.string())
+    return _writable(column).cast(pa.string())
+
+
+def _writable(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Moments in UTC and decimals as float64, whose text has no zeros at its end."""
+    if pa.types.is_timestamp(column.type):
+        return utc_moments(column)
+    return column.cast(pa.float64()) if pa.types.is_decimal(column.type) else column
 
 
 def utc_moments(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -105,7 +112,7 @@ def parse(column: pa.ChunkedArray, spec: Column, missing: Collection[str]) -> Pa
     """Read a column as what the contract says it is."""
     native = _native(column, spec)
     if native is not None:
-        return Parsed(native, np.empty(0, np.int64))
+        return Parsed(native)
     return parse_texts(texts_of(column), spec, missing)
 
 
@@ -115,7 +122,7 @@ def parse_served(column: pa.ChunkedArray, spec: Column) -> Parsed:
     Its values are those of requests, none is trimmed, and no text means missing.
     """
     if isinstance(spec, Categorical | Text):
-        return Parsed(as_text(column).combine_chunks(), np.empty(0, np.int64))
+        return Parsed(as_text(column).combine_chunks())
     if isinstance(spec, Numeric | Integer):
         spec = spec.model_copy(update={"format": NumberFormat()})
     return parse(column, spec, ())
@@ -129,41 +136,58 @@ def parse_texts(texts: Texts, spec: Column, missing: Collection[str]) -> Parsed:
         spec: what the contract says it is.
         missing: texts that mean missing in every column.
     """
-    listed = set(spec.levels) if isinstance(spec, Categorical) else set()
-    values = blanked(texts.distinct, {*missing, *spec.missing_texts} - listed)
+    values = _missing_as_null(texts.distinct, spec, missing)
     read = read_values(values, spec)
-    wrong = pc.and_(values.is_valid(), pc.invert(read.is_valid())).to_numpy(zero_copy_only=False)
-    if isinstance(spec, Numeric | Integer) and spec.format.sentinels:
+    wrong = pc.and_(values.is_valid(), read.is_null()).to_numpy(zero_copy_only=False)
+    if isinstance(spec, Numeric | Integer):
         read = without_sentinels(read, spec.format)
     return _spread(texts, read, wrong)
 
 
 def _spread(texts: Texts, read: pa.Array, wrong: NDArray[np.bool_]) -> Parsed:
+    """The values of distinct texts, over the rows."""
     rows = pa.array(texts.codes, mask=texts.codes < 0)
     bad = np.flatnonzero(np.append(wrong, False)[texts.codes])
-    first = texts.distinct[int(texts.codes[bad[0]])].as_py() if len(bad) else ""
-    return Parsed(read.take(rows), bad, first)
+    return Parsed(read.take(rows), bad, _text_of_row(texts, bad[0]) if len(bad) else "")
 
 
-def blanked(texts: pa.Array, missing: Collection[str]) -> pa.Array:
-    """The texts, null where they mean missing (or are empty)."""
-    gone = pc.is_in(texts, value_set=pa.array(["", *missing], pa.string()))
-    return pc.if_else(gone, pa.scalar(None, pa.string()), texts)
+def _text_of_row(texts: Texts, row: np.int64) -> str:
+    return str(texts.distinct[int(texts.codes[row])].as_py())
+
+
+def _missing_as_null(texts: pa.Array, spec: Column, missing: Collection[str]) -> pa.Array:
+    """The texts, null where they are empty or mean missing; a listed level never does."""
+    listed = set(spec.levels) if isinstance(spec, Categorical) else set()
+    absent = is_among(texts, ["", *({*missing, *spec.missing_texts} - listed)])
+    return pc.if_else(absent, NO_TEXT, texts)
+
+
+def is_among(values: pa.Array, listed: Collection[Any]) -> pa.Array:
+    """Which values are listed; a null is not."""
+    return pc.is_in(values, value_set=pa.array(listed, values.type))
 
 
 def _native(column: pa.ChunkedArray, spec: Column) -> pa.Array | None:
     """A typed column that needs no reading, or None."""
-    kind = column.type
-    number = pa.types.is_floating(kind) or pa.types.is_integer(kind)
-    joined = column.combine_chunks()
-    if isinstance(spec, Numeric | Integer) and number:
-        values = joined.cast(pa.float64(), safe=False)
-        return without_sentinels(pc.if_else(pc.is_nan(values), None, values), spec.format)
-    if isinstance(spec, Boolean) and pa.types.is_boolean(kind):
-        return joined
-    if isinstance(spec, Datetime) and pa.types.is_timestamp(kind):
-        return utc_moments(column).combine_chunks()
+    match spec:
+        case Numeric() | Integer():
+            return _native_numbers(column, spec.format)
+        case Boolean() if pa.types.is_boolean(column.type):
+            return column.combine_chunks()
+        case Datetime() if pa.types.is_timestamp(column.type):
+            return utc_moments(column).combine_chunks()
     return None
+
+
+def _native_numbers(column: pa.ChunkedArray, fmt: NumberFormat) -> pa.Array | None:
+    if not _is_number(column.type):
+        return None
+    values = column.combine_chunks().cast(pa.float64(), safe=False)
+    return without_sentinels(pc.if_else(pc.is_nan(values), None, values), fmt)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))
 
 
 def read_values(texts: pa.Array, spec: Column) -> pa.Array:
@@ -186,25 +210,35 @@ def read_values(texts: pa.Array, spec: Column) -> pa.Array:
 def numbers(texts: pa.Array, fmt: NumberFormat) -> pa.Array:
     """Texts → float64; null where a text is no number as `fmt` writes it, or exceeds float32."""
     plain = pc.match_substring_regex(texts, NUMBER)
-    if (fmt.decimal, fmt.thousands, fmt.strip) != (".", "", ()) or not pc.all(plain).as_py():
+    if _has_marks(fmt) or not pc.all(plain).as_py():
         texts = _plain(texts, fmt)
         plain = pc.match_substring_regex(texts, NUMBER)
-    values = pc.cast(pc.if_else(plain, texts, pa.scalar(None, pa.string())), pa.float64())
+    values = pc.cast(pc.if_else(plain, texts, NO_TEXT), pa.float64())
     return pc.if_else(pc.less_equal(pc.abs(values), FLOAT32_MAX), values, None)
+
+
+def _has_marks(fmt: NumberFormat) -> bool:
+    return (fmt.decimal, fmt.thousands, fmt.strip) != (".", "", ())
 
 
 def _plain(texts: pa.Array, fmt: NumberFormat) -> pa.Array:
     """Signs, currency and separators taken off: `-1.234,50 €` → `-1234.50`, `(12)` → `-12`."""
-    texts = pc.replace_substring_regex(texts, r"^\((.*)\)$", r"-\1")
-    texts = pc.replace_substring(texts, "\u2212", "-")
-    for token in fmt.strip:
-        quoted = re.escape(token)
-        texts = pc.replace_substring_regex(texts, rf"^([+-]?)\s*{quoted}\s*|\s*{quoted}$", r"\1")
+    texts = _without_units(_with_plain_minus(texts), fmt.strip)
     if fmt.thousands:
         texts = _ungrouped(texts, fmt)
-    if fmt.decimal == ".":
-        return texts
-    return pc.replace_substring(texts, fmt.decimal, ".")
+    return texts if fmt.decimal == "." else pc.replace_substring(texts, fmt.decimal, ".")
+
+
+def _with_plain_minus(texts: pa.Array) -> pa.Array:
+    """Brackets of accountants and the typographic minus as a hyphen."""
+    texts = pc.replace_substring_regex(texts, r"^\((.*)\)$", r"-\1")
+    return pc.replace_substring(texts, "\u2212", "-")
+
+
+def _without_units(texts: pa.Array, units: tuple[str, ...]) -> pa.Array:
+    for unit in map(re.escape, units):
+        texts = pc.replace_substring_regex(texts, rf"^([+-]?)\s*{unit}\s*|\s*{unit}$", r"\1")
+    return texts
 
 
 def grouped(mark: str) -> str:
@@ -231,9 +265,9 @@ def _ungrouped(texts: pa.Array, fmt: NumberFormat) -> pa.Array:
     Elsewhere they make the text unreadable.
     """
     marks = _any_of(fmt.thousands)
-    without = pc.replace_substring_regex(texts, marks, "")
+    is_grouped = pc.match_substring_regex(texts, grouped(fmt.thousands))
     loose = pc.if_else(pc.match_substring_regex(texts, marks), pa.scalar("unreadable"), texts)
-    return pc.if_else(pc.match_substring_regex(texts, grouped(fmt.thousands)), without, loose)
+    return pc.if_else(is_grouped, pc.replace_substring_regex(texts, marks, ""), loose)
 
 
 def whole(values: pa.Array) -> pa.Array:
@@ -245,15 +279,13 @@ def without_sentinels(values: pa.Array, fmt: NumberFormat) -> pa.Array:
     """Null for numbers that mean missing."""
     if not fmt.sentinels:
         return values
-    return pc.if_else(
-        pc.is_in(values, value_set=pa.array(fmt.sentinels, pa.float64())), None, values
-    )
+    return pc.if_else(is_among(values, fmt.sentinels), None, values)
 
 
 def booleans(texts: pa.Array, spec: Boolean) -> pa.Array:
     """Spellings → true or false; `true` and `false` themselves are always understood."""
-    true = pc.is_in(texts, value_set=pa.array([*spec.true, "true"], pa.string()))
-    false = pc.is_in(texts, value_set=pa.array([*spec.false, "false"], pa.string()))
+    true = is_among(texts, [*spec.true, "true"])
+    false = is_among(texts, [*spec.false, "false"])
     return pc.if_else(pc.or_(true, false), true, pa.scalar(None, pa.bool_()))
 
 
@@ -265,18 +297,22 @@ def levels(texts: pa.Array, known: Collection[str]) -> pa.Array:
     if not known:
         return texts
     short = pc.replace_substring_regex(texts, r"^([+-]?\d+)\.0+$", r"\1")
-    listed = pa.array(sorted(known), pa.string())
-    take = pc.and_(pc.is_in(short, value_set=listed), pc.invert(pc.is_in(texts, value_set=listed)))
-    return pc.if_else(take, short, texts)
+    is_meant = pc.and_not(is_among(short, known), is_among(texts, known))
+    return pc.if_else(is_meant, short, texts)
 
 
 def moments(texts: pa.Array, fmt: str) -> pa.Array:
     """Texts → timestamp[us], naive UTC; null where a text does not follow `fmt`."""
-    if fmt in ("epoch_s", "epoch_ms"):
-        micros = pc.multiply(numbers(texts, NumberFormat()), 1e6 if fmt == "epoch_s" else 1e3)
-        micros = pc.if_else(pc.less(pc.abs(micros), MICROS_MAX), micros, None)
-        return pc.cast(pc.cast(micros, pa.int64(), safe=False), pa.timestamp("us"))
+    if fmt in EPOCH_MICROS:
+        return _epoch_moments(texts, EPOCH_MICROS[fmt])
     return pa.array(_pandas_moments(texts, fmt), pa.timestamp("us"))
+
+
+def _epoch_moments(texts: pa.Array, unit: float) -> pa.Array:
+    """Numbers since 1970, of `unit` microseconds each."""
+    micros = pc.multiply(numbers(texts, NumberFormat()), unit)
+    micros = pc.if_else(pc.less(pc.abs(micros), MICROS_MAX), micros, None)
+    return pc.cast(pc.cast(micros, pa.int64(), safe=False), pa.timestamp("us"))
 
 
 def _pandas_moments(texts: pa.Array, fmt: str) -> Any:

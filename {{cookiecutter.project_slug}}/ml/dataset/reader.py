@@ -13,7 +13,9 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -25,12 +27,13 @@ import pyarrow.parquet as pq
 from ml.errors import UserError
 
 if TYPE_CHECKING:
+    from _csv import Reader
     from collections.abc import Sequence
 
     from ml.contract import Source
 
 BLOCK_BYTES = 16 << 20  # one block of the CSV reader; a row longer than this is not a table's
-# the csv module's own limit of 128 KiB would be hit by long texts
+# long texts exceed the csv module's own limit of 128 KiB
 csv.field_size_limit(BLOCK_BYTES)
 UNREADABLE = (pa.ArrowException, UnicodeError, OSError, EOFError, zlib.error, csv.Error)
 # an open file, its bytes, its name → the same file, watched
@@ -62,14 +65,19 @@ def column_names(header: Sequence[str]) -> list[str]:
     Trimmed, `column_3` for an empty one, `x_2` for a second `x`.
     """
     names: list[str] = []
-    for i, cell in enumerate(header):
-        wanted = " ".join(cell.lstrip("\ufeff").split()) or f"column_{i + 1}"
-        name, n = wanted, 1
-        while name in names:
-            n += 1
-            name = f"{wanted}_{n}"
-        names.append(name)
+    for i, cell in enumerate(header, 1):
+        names.append(_unused(_trimmed(cell) or f"column_{i}", names))
     return names
+
+
+def _trimmed(cell: str) -> str:
+    """Without the byte order mark, and every run of white space as one space."""
+    return " ".join(cell.lstrip("\ufeff").split())
+
+
+def _unused(wanted: str, names: list[str]) -> str:
+    numbered = (f"{wanted}_{n}" for n in count(2))
+    return next(name for name in chain([wanted], numbered) if name not in names)
 
 
 def read_texts(path: Path, source: Source, watch: Watch | None = None) -> pa.Table:
@@ -106,28 +114,32 @@ def _unwatched(file: BinaryIO, _size: int, _name: str) -> BinaryIO:
 
 
 def _read_csv(path: Path, source: Source, watch: Watch) -> pa.Table:
-    header = first_record(path, source)
-    names = list(source.names) or column_names(header)
-    if len(names) != len(header):
-        raise UserError(
-            f"{path}: {len(header)} columns, but {len(names)} names for them in contract.yaml"
-            " (source: names)",
-            f"make adopt DATA={path} TARGET=…",
-        )
+    names = _names(path, source)
     table = _read_rows(path, source, watch, len(names))
     if any(pc.any(pc.match_substring(column, "\n")).as_py() for column in table.columns):
         refuse_open_quote(path, source)
     return _without_blank_rows(table.slice(0 if source.names else 1)).rename_columns(names)
 
 
+def _names(path: Path, source: Source) -> list[str]:
+    """One name for each column, from the contract or the first line."""
+    first = first_record(path, source)
+    names = list(source.names) or column_names(first)
+    if len(names) != len(first):
+        raise UserError(
+            f"{path}: {len(first)} columns, but {len(names)} names for them in contract.yaml"
+            " (source: names)",
+            f"make adopt DATA={path} TARGET=…",
+        )
+    return names
+
+
 def _read_rows(path: Path, source: Source, watch: Watch, width: int) -> pa.Table:
     """All rows of a text file, header included, as columns of text named by their positions."""
     ragged: list[pacsv.InvalidRow] = []
     try:
-        with path.open("rb") as raw:
-            file = watch(raw, path.stat().st_size, path.name)
-            unpacked = gzip.GzipFile(fileobj=file) if is_packed(path) else file
-            table = pacsv.read_csv(unpacked, **_options(source, width, ragged))
+        with _watched(path, watch) as file:
+            table = pacsv.read_csv(file, **_options(source, width, ragged))
     except UNREADABLE as error:
         refuse_open_quote(path, source)
         if not ragged:
@@ -136,6 +148,14 @@ def _read_rows(path: Path, source: Source, watch: Watch, width: int) -> pa.Table
         refuse_open_quote(path, source)
         raise _ragged(path, source, ragged)
     return table
+
+
+@contextmanager
+def _watched(path: Path, watch: Watch) -> Iterator[BinaryIO | gzip.GzipFile]:
+    """The unpacked bytes of a file, of which `watch` sees the packed ones."""
+    with path.open("rb") as raw:
+        file = watch(raw, path.stat().st_size, path.name)
+        yield gzip.GzipFile(fileobj=file) if is_packed(path) else file
 
 
 def _without_blank_rows(table: pa.Table) -> pa.Table:
@@ -151,13 +171,18 @@ def _without_blank_rows(table: pa.Table) -> pa.Table:
 def first_record(path: Path, source: Source) -> list[str]:
     """The cells of the first line that is not empty."""
     try:
-        with open_bytes(path) as file:
-            text = io.TextIOWrapper(file, encoding=_codec(source.encoding), newline="")
-            return next(
-                (cells for cells in csv.reader(text, delimiter=source.separator) if cells), []
-            )
+        with _csv_reader(path, source) as reader:
+            return next(filter(None, reader), [])
     except UNREADABLE as error:
         raise _unreadable(path, source, error) from None
+
+
+@contextmanager
+def _csv_reader(path: Path, source: Source, *, strict: bool = False) -> Iterator[Reader]:
+    """The csv module's reader, which knows its line; Arrow's knows none."""
+    with open_bytes(path) as file:
+        text = io.TextIOWrapper(file, encoding=_codec(source.encoding), newline="")
+        yield csv.reader(text, delimiter=source.separator, strict=strict)
 
 
 def refuse_open_quote(path: Path, source: Source) -> None:
@@ -184,18 +209,21 @@ def refuse_open_quote(path: Path, source: Source) -> None:
 
 
 def _line_of_open_quote(path: Path, source: Source) -> int | None:
-    with open_bytes(path) as file:
-        text = io.TextIOWrapper(file, encoding=_codec(source.encoding), newline="")
-        reader = csv.reader(text, delimiter=source.separator, strict=True)
+    with _csv_reader(path, source, strict=True) as reader:
         while True:
             start = reader.line_num + 1
             try:
                 next(reader)
             except StopIteration:
                 return None
-            except csv.Error as error:  # stray quotes within one line are read as they are
-                if reader.line_num > start or "unexpected end of data" in str(error):
+            except csv.Error as error:
+                if _is_open_quote(error, reader.line_num - start):
                     return start
+
+
+def _is_open_quote(error: csv.Error, further_lines: int) -> bool:
+    """Whether a quote runs over the line's end; stray quotes within a line are read as they are."""
+    return further_lines > 0 or "unexpected end of data" in str(error)
 
 
 def _codec(encoding: str) -> str:
@@ -203,36 +231,48 @@ def _codec(encoding: str) -> str:
 
 
 def _unreadable(path: Path, source: Source, error: Exception) -> UserError:
-    said = " ".join(str(error).split())
+    reason = " ".join(str(error).split())
     return UserError(
-        f"{path}: not readable as {source.encoding} text: {said}",
+        f"{path}: not readable as {source.encoding} text: {reason}",
         f"save it as UTF-8 with `{source.separator}` between the columns, or adopt it with its"
         " ENCODING=",
     )
 
 
 def _options(source: Source, width: int, ragged: list[pacsv.InvalidRow]) -> dict[str, Any]:
-    def note(row: pacsv.InvalidRow) -> str:
-        ragged.append(row)
-        return "skip" if len(ragged) < MAX_RAGGED else "error"
-
     # the header is read as a row, for its names may be anything
     positions = [str(i) for i in range(width)]
     return {
-        # threads would lose the number of a ragged row
-        "read_options": pacsv.ReadOptions(
-            column_names=positions,
-            encoding=source.encoding,
-            use_threads=False,
-            block_size=BLOCK_BYTES,
-        ),
-        "parse_options": pacsv.ParseOptions(
-            delimiter=source.separator, newlines_in_values=True, invalid_row_handler=note
-        ),
-        "convert_options": pacsv.ConvertOptions(
-            column_types=dict.fromkeys(positions, pa.string()), strings_can_be_null=False
-        ),
+        "read_options": _read_options(source, positions),
+        "parse_options": _parse_options(source, ragged),
+        "convert_options": _all_text(positions),
     }
+
+
+def _all_text(names: list[str]) -> pacsv.ConvertOptions:
+    types = dict.fromkeys(names, pa.string())
+    return pacsv.ConvertOptions(column_types=types, strings_can_be_null=False)
+
+
+def _read_options(source: Source, names: list[str]) -> pacsv.ReadOptions:
+    return pacsv.ReadOptions(
+        column_names=names,
+        encoding=source.encoding,
+        use_threads=False,  # threads would lose the number of a ragged row
+        block_size=BLOCK_BYTES,
+    )
+
+
+def _parse_options(source: Source, ragged: list[pacsv.InvalidRow]) -> pacsv.ParseOptions:
+    """Rows of a wrong length are gathered in `ragged`, up to `MAX_RAGGED`."""
+
+    def gather(row: pacsv.InvalidRow) -> str:
+        ragged.append(row)
+        return "skip" if len(ragged) < MAX_RAGGED else "error"
+
+    return pacsv.ParseOptions(
+        delimiter=source.separator, newlines_in_values=True, invalid_row_handler=gather
+    )
 
 
 def _ragged(path: Path, source: Source, rows: list[pacsv.InvalidRow]) -> UserError:
@@ -249,7 +289,7 @@ def _ragged(path: Path, source: Source, rows: list[pacsv.InvalidRow]) -> UserErr
 def line_of_record(path: Path, source: Source, number: int, *, blank: bool = False) -> int:
     """The line on which the n-th record starts.
 
-    A record may hold line breaks, an empty line is none.
+    A record may hold line breaks; an empty line is no record.
 
     Args:
         path: the file.
@@ -257,9 +297,7 @@ def line_of_record(path: Path, source: Source, number: int, *, blank: bool = Fal
         number: of the record; 1 is the header, where there is one.
         blank: whether rows of nothing but separators count, as they do for the CSV reader.
     """
-    with open_bytes(path) as file:
-        text = io.TextIOWrapper(file, encoding=_codec(source.encoding), newline="")
-        reader = csv.reader(text, delimiter=source.separator)
+    with _csv_reader(path, source) as reader:
         seen, line = 0, 1
         for cells in reader:
             seen += bool(cells) if blank else any(cells)
@@ -282,9 +320,9 @@ def raw_parts(folder: Path = RAW) -> list[Path]:
     Raises:
         UserError: there is no part.
     """
-    found = stored_parts(folder)
-    if not found:
+    parts = stored_parts(folder)
+    if not parts:
         raise UserError(
             f"{folder}: it holds no data", "dvc pull, or make adopt DATA=your.csv TARGET=column"
         )
-    return found
+    return parts

@@ -1,6 +1,4 @@
-"""A file's columns of text become the types that the contract names.
-
-A value that does not fit is an error.
+"""A file's columns of text become the types that the contract names; another value is an error.
 
 Rows whose target is missing, or of a class that is set aside, are left out and counted.
 """
@@ -15,15 +13,31 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from ml.contract import Categorical, Column, Contract, Numeric, Target, Text
-from ml.dataset.parser import Parsed, Texts, parse, parse_served, parse_texts, texts_of
+from ml.contract import Categorical, Column, Contract, Numeric, Source, Target, Text
+from ml.dataset.parser import (
+    Parsed,
+    Texts,
+    is_among,
+    parse,
+    parse_served,
+    parse_texts,
+    texts_of,
+)
 from ml.dataset.reader import Watch, is_parquet, line_of_record, read_texts
 from ml.errors import UserError, closest, listing
 
 Read = Callable[[pa.ChunkedArray, Column], Parsed]  # one column of a part
 # what a part written by `ml retrain` carries besides the contract's columns
 JOURNALED = "prediction_id"
+# kind of a column → its values, in an error; levels and texts are never unreadable
+PLURALS = {
+    "numeric": "numbers",
+    "integer": "whole numbers",
+    "boolean": "yes or no",
+    "datetime": "moments",
+}
 
 
 @dataclass(frozen=True)
@@ -72,16 +86,19 @@ def type_texts(
     read: Read = parse_served if served else partial(parse, missing=contract.source.missing)
     columns = {c.name: _read(path, texts, c, contract, read) for c in contract.columns}
     columns[contract.target.name] = _read_target(path, texts, contract, read)
-    if contract.id and contract.id in texts.column_names:
-        columns[contract.id] = texts_values(texts[contract.id])
+    columns |= _identifiers(texts, contract.id)
     return _with_targets(path.name, pa.table(columns), contract.target)
+
+
+def _identifiers(texts: pa.Table, name: str | None) -> dict[str, pa.Array]:
+    """The column that identifies rows, which a part written by `ml retrain` may lack."""
+    return {name: trimmed_texts(texts[name])} if name and name in texts.column_names else {}
 
 
 def _with_targets(name: str, table: pa.Table, target: Target) -> Part:
     """The rows whose target can be learned from, and how many the others are."""
     values = table[target.name]
-    of_rare_class = pc.is_in(values, value_set=pa.array(target.set_aside, values.type))
-    rare = pc.fill_null(of_rare_class, False)
+    rare = is_among(values, target.set_aside)
     kept = pc.and_(values.is_valid(), pc.invert(rare))
     return Part(
         name=name,
@@ -93,7 +110,7 @@ def _with_targets(name: str, table: pa.Table, target: Target) -> Part:
     )
 
 
-def texts_values(column: pa.ChunkedArray) -> pa.Array:
+def trimmed_texts(column: pa.ChunkedArray) -> pa.Array:
     """A column's trimmed texts, empty ones null.
 
     Whole numbers without the `.0` that gaps give them.
@@ -105,25 +122,26 @@ def texts_values(column: pa.ChunkedArray) -> pa.Array:
 
 def check_columns(path: Path, names: list[str], contract: Contract) -> None:
     """Refuse a part that lacks a column of the contract or has one that is not in it."""
-    here = set(names)
+    present = set(names)
     for name in [*contract.names, contract.target.name]:
-        if name not in here:
+        if name not in present:
             raise UserError(
                 f'{path}: column "{name}" of contract.yaml is not in it{_near(name, names)}',
                 _choose(path),
             )
-    known = {
-        *contract.names,
-        contract.target.name,
-        contract.id,
-        *(d.name for d in contract.dropped),
-    }
-    known.add(contract.added(JOURNALED))
-    new = [name for name in names if name not in known]
-    if new:
+    known = _known_names(contract)
+    unknown = [name for name in names if name not in known]
+    if unknown:
         raise UserError(
-            f"{path}: contract.yaml does not know its column {listing(new)}", _choose(path)
+            f"{path}: contract.yaml does not know its column {listing(unknown)}", _choose(path)
         )
+
+
+def _known_names(contract: Contract) -> set[str | None]:
+    """Every name that a part may hold."""
+    dropped = (column.name for column in contract.dropped)
+    journaled = contract.added(JOURNALED)
+    return {*contract.names, contract.target.name, contract.id, journaled, *dropped}
 
 
 def _near(name: str, names: list[str]) -> str:
@@ -143,13 +161,12 @@ def _read(path: Path, texts: pa.Table, column: Column, contract: Contract, read:
 
 
 def _read_target(path: Path, texts: pa.Table, contract: Contract, read: Read) -> pa.Array:
-    target = contract.target
-    spec = _target_column(target)
+    target, spec = contract.target, _target_column(contract.target)
     parsed = read(texts[target.name], spec)
+    kind = "numeric"
     if isinstance(spec, Categorical):
-        parsed = _classes(parsed, spec, target)
+        parsed, kind = _classes(parsed, spec, target), "class"
     if len(parsed.bad):
-        kind = "class" if isinstance(spec, Categorical) else "numeric"
         raise _unreadable(path, target.name, kind, parsed, contract)
     return parsed.values
 
@@ -165,34 +182,32 @@ def _target_column(target: Target) -> Categorical | Numeric:
 
 def _classes(parsed: Parsed, spec: Categorical, target: Target) -> Parsed:
     """Other spellings replaced by the class they mean; a text that is none is bad."""
-    known = pc.is_in(parsed.values, value_set=pa.array(spec.levels, pa.string()))
-    bad = np.flatnonzero(
-        pc.and_(parsed.values.is_valid(), pc.invert(known)).to_numpy(zero_copy_only=False)
-    )
     values = parsed.values
+    bad = _rows_of_no_class(values, spec.levels)
     for other, meant in target.aliases.items():
         values = pc.if_else(pc.equal(values, other), meant, values)
     return Parsed(values, bad, values[int(bad[0])].as_py() if len(bad) else "")
 
 
+def _rows_of_no_class(values: pa.Array, spellings: tuple[str, ...]) -> NDArray[np.int64]:
+    unknown = pc.and_not(values.is_valid(), is_among(values, spellings))
+    return np.flatnonzero(unknown.to_numpy(zero_copy_only=False))
+
+
 def _unreadable(path: Path, name: str, kind: str, parsed: Parsed, contract: Contract) -> UserError:
-    row = int(parsed.bad[0])
-    if is_parquet(path):
-        where = f"row {row + 1}"
-    else:
-        where = (
-            f"line {line_of_record(path, contract.source, row + 1 + (not contract.source.names))}"
-        )
-    wanted = {
-        "class": f"among the classes {', '.join(contract.target.classes[:8])}",
-        "numeric": "numbers",
-    }
-    wanted |= {"integer": "whole numbers", "boolean": "yes or no", "datetime": "moments"}
+    expected = PLURALS.get(kind, f"among the classes {', '.join(contract.target.classes[:8])}")
+    where = _position(path, int(parsed.bad[0]), contract.source)
     return UserError(
         f'{path}: column "{name}": {len(parsed.bad)} of {len(parsed.values)} values are not'
-        f" {wanted.get(kind, kind)}"
-        f' as contract.yaml has them written (first: "{parsed.bad_text[:60]}" at {where})',
+        f" {expected} as contract.yaml has them written"
+        f' (first: "{parsed.bad_text[:60]}" at {where})',
         f'mend {path}, or in contract.yaml the column "{name}" (its missing_texts, if this text'
-        " means missing),"
-        " then `make flow`",
+        " means missing), then `make flow`",
     )
+
+
+def _position(path: Path, row: int, source: Source) -> str:
+    """Where a person finds a row, which is counted from 0."""
+    if is_parquet(path):
+        return f"row {row + 1}"
+    return f"line {line_of_record(path, source, row + 1 + (not source.names))}"

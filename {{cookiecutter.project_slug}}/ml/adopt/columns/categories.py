@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ml.adopt.columns import name_hints
-from ml.adopt.columns.inferred import InferredColumn, Values, values_of
+from ml.adopt.columns.inferred import InferredColumn, Values, sampled, values_of
 from ml.contract import MAX_LEVEL_LENGTH, MAX_TEXT_LENGTH, Categorical, Text
 
 if TYPE_CHECKING:
@@ -87,10 +87,9 @@ def _words_per_text(values: Values) -> float:
 
     Prose: mostly different or long, several words each.
     """
-    n = len(values.distinct)
-    if not _is_long(values) and n < max(20, 0.2 * values.present):
+    if not _is_long(values) and len(values.distinct) < max(20, 0.2 * values.present):
         return 0
-    sample = values.distinct.to_pylist()[:: max(1, n // 1000)]
+    sample = sampled(values.distinct, 1000).to_pylist()
     mean = float(np.mean([len(text.split()) for text in sample]))
     return mean if mean >= (2 if name_hints.is_prose(values.name) else 3) else 0
 

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.adopt.columns.inferred import sampled
 from ml.dataset.parser import moments
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class DatetimeFormat:
 
 def text_format(distinct: pa.Array) -> DatetimeFormat | None:
     """The format in which (nearly) all distinct texts are moments, or None."""
-    sample = distinct.take(pa.array(range(0, len(distinct), max(1, len(distinct) // SAMPLE))))
+    sample = sampled(distinct, SAMPLE)
     if not _look_like_moments(sample.to_pylist()):
         return None
     fitting = _best_formats(sample, distinct)

@@ -94,12 +94,10 @@ def _are_two_sides(values: Values, true: tuple[str, ...], false: tuple[str, ...]
 
     Blanks may stand for no, though not beside digits, which may count something.
     """
-    if not true:
+    are_digits = all(text[0].isdigit() for text in (*true, *false))
+    if not true or (are_digits and name_hints.is_measure(values.name)):
         return False
-    digits = all(text[0].isdigit() for text in (*true, *false))
-    if digits and name_hints.is_measure(values.name):
-        return False
-    return bool(false) or (not digits and values.missing > 0)
+    return bool(false) or (not are_digits and values.missing > 0)
 
 
 def _opposite(true: tuple[str, ...]) -> tuple[str, ...]:
@@ -219,15 +217,17 @@ def _format_doubt(fmt: NumberFormat) -> list[str]:
 
 
 def _whole_number_doubts(read: ReadNumbers) -> list[str]:
-    name, present = read.values.name, read.present
-    doubts = []
+    is_serial = name_hints.is_serial(read.values.name)
+    identifier = ["an identifier? then DROP it"] if is_serial else []
+    return [*_code_doubt(read.values.name, read.present), *identifier]
+
+
+def _code_doubt(name: str, present: NDArray[np.float64]) -> list[str]:
+    """What few whole numbers may mean besides a count."""
     if present.min() == -1 and len(present) > 2:
-        doubts.append("does -1 mean missing?")
-    elif len(present) <= 10 and not name_hints.is_count(name):
-        doubts.append("codes? then kind: categorical")
-    if name_hints.is_serial(name):
-        doubts.append("an identifier? then DROP it")
-    return doubts
+        return ["does -1 mean missing?"]
+    are_few = len(present) <= 10 and not name_hints.is_count(name)
+    return ["codes? then kind: categorical"] if are_few else []
 
 
 def _not_a_count(read: ReadNumbers) -> InferredColumn | None:

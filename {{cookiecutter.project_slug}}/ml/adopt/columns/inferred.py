@@ -179,6 +179,11 @@ def stray_texts(values: Values, wrong: NDArray[np.bool_]) -> tuple[str, ...] | N
     return None if any(len(text) > MAX_LEVEL_LENGTH for text in stray) else stray
 
 
+def sampled(distinct: pa.Array, size: int) -> pa.Array:
+    """Texts at equal distances, at most twice as many as `size`."""
+    return distinct.take(pa.array(range(0, len(distinct), max(1, len(distinct) // size))))
+
+
 def quoted(texts: tuple[str, ...]) -> str:
     """Texts as a person sees them: "-", "unknown"."""
     return ", ".join(f'"{printable(text)}"' for text in texts)

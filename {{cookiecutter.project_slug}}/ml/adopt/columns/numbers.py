@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.adopt.columns.inferred import Values
+from ml.adopt.columns.inferred import Values, sampled
 from ml.contract import NumberFormat
 from ml.dataset.parser import grouped, numbers
 
@@ -86,8 +86,7 @@ def number_format(distinct: pa.Array, counts: NDArray[np.int64]) -> NumberFormat
     plain, total = NumberFormat(), counts.sum()
     if _rows_read(distinct, counts, plain) == total:
         return plain
-    sample = distinct.take(pa.array(range(0, len(distinct), max(1, len(distinct) // SAMPLE))))
-    candidates = _candidates(sample.to_pylist())
+    candidates = _candidates(sampled(distinct, SAMPLE).to_pylist())
     rows = {fmt: _rows_read(distinct, counts, fmt) for fmt in candidates}
     best = max(rows, key=lambda fmt: rows[fmt], default=None)
     return best if best and rows[best] >= MIN_SHARE * total else None

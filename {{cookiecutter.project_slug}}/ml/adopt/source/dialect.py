@@ -171,11 +171,17 @@ def _damaged(path: Path, error: Exception) -> UserError:
 
 
 def _refuse_known_formats(path: Path, head: bytes) -> None:
-    known = next((what for start, what in FORMATS.items() if head.lstrip().startswith(start)), None)
+    known = _known_format(head)
     if known:
         raise UserError(f"{path}: it is {known}", AS_TABLE)
     if not head.startswith(UTF16_MARKS) and b"\x00" in head:
         raise UserError(f"{path}: it holds zero bytes, so it is no text", AS_TABLE)
+
+
+def _known_format(head: bytes) -> str | None:
+    """What the first bytes belong to, if it is a format that cannot be adopted."""
+    start = head.lstrip()
+    return next((what for mark, what in FORMATS.items() if start.startswith(mark)), None)
 
 
 def _encoding(path: Path, head: bytes) -> str:

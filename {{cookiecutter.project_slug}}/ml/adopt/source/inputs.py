@@ -44,14 +44,17 @@ def local_parts(data: str) -> list[Path]:
 
 
 def _tables(folder: Path) -> list[Path]:
-    files = [p for p in folder.iterdir() if p.is_file() and p.name[0] != "."]
-    tables = sorted(p for p in files if p.name.lower().endswith(ENDINGS))
+    tables = sorted(filter(_is_table, folder.iterdir()))
     if not tables:
         raise UserError(
             f"{folder}: a folder without tables ({', '.join(ENDINGS)})",
             "make adopt DATA=your.csv TARGET=column",
         )
     return tables
+
+
+def _is_table(path: Path) -> bool:
+    return path.is_file() and path.name[0] != "." and path.name.lower().endswith(ENDINGS)
 
 
 def _near(path: Path) -> str:

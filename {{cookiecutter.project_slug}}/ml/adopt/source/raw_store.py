@@ -29,12 +29,21 @@ def sweep() -> None:
 
     Killed between the two renames of `store`, the old parts are put back.
     """
-    for draft in (path for pattern in DRAFTS for path in RAW.glob(pattern)):
-        draft.unlink(missing_ok=True)
+    _remove_drafts()
     if (OLD / "raw").is_dir() and not RAW.exists():
         (OLD / "raw").rename(RAW)
     for folder in (NEW, OLD):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_drafts() -> None:
+    for draft in (path for pattern in DRAFTS for path in RAW.glob(pattern)):
+        draft.unlink(missing_ok=True)
+
+
+def same_bytes(path: Path, other: Path) -> bool:
+    """Whether two files hold the same bytes."""
+    return filecmp.cmp(path, other, shallow=False)
 
 
 def is_stored(paths: list[Path]) -> bool:
@@ -43,9 +52,7 @@ def is_stored(paths: list[Path]) -> bool:
     Parts that `ml retrain` and `--append` added may follow them.
     """
     stored = stored_parts()[: len(paths)]
-    return len(stored) == len(paths) and all(
-        filecmp.cmp(a, b, shallow=False) for a, b in zip(paths, stored, strict=True)
-    )
+    return len(stored) == len(paths) and all(map(same_bytes, paths, stored))
 
 
 def store(paths: list[Path]) -> None:
@@ -59,13 +66,17 @@ def store(paths: list[Path]) -> None:
 def place_parts(paths: list[Path]) -> None:
     """Make the files the parts of data/raw, in place of those before."""
     fresh = _emptied(NEW)
-    for i, path in enumerate(paths, 1):
-        shutil.copyfile(path, fresh / part_name(path, i))
+    _copy_parts(paths, fresh)
     _emptied(OLD)
     if RAW.exists():
         RAW.rename(OLD / "raw")
     fresh.rename(RAW)
     shutil.rmtree(OLD)
+
+
+def _copy_parts(paths: list[Path], folder: Path) -> None:
+    for i, path in enumerate(paths, 1):
+        shutil.copyfile(path, folder / part_name(path, i))
 
 
 def _emptied(folder: Path) -> Path:
@@ -81,7 +92,7 @@ def add(path: Path) -> Path:
     """
     sweep()
     parts = stored_parts()
-    stored = next((part for part in parts if filecmp.cmp(path, part, shallow=False)), None)
+    stored = next((part for part in parts if same_bytes(path, part)), None)
     if stored is None:
         stored = RAW / part_name(path, _last_number(parts) + 1)
         _copy(path, stored)
@@ -107,7 +118,7 @@ def _quarantine_path(path: Path) -> Path:
     """A path in quarantine that is free or holds the same bytes: sales.csv, else sales-2.csv."""
     names = chain([path.name], (f"{path.stem}-{n}{path.suffix}" for n in count(2)))
     copies = (QUARANTINE / name for name in names)
-    return next(c for c in copies if not c.exists() or filecmp.cmp(path, c, shallow=False))
+    return next(c for c in copies if not c.exists() or same_bytes(path, c))
 
 
 def part_name(path: Path, number: int) -> str:
@@ -132,13 +143,17 @@ def _copy(path: Path, stored: Path) -> None:
 
 
 def dvc(*arguments: str) -> None:
-    """Run DVC; what it says when it fails is passed on."""
+    """Run DVC; if it fails, its own message is passed on."""
     done = subprocess.run(
         [sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        output = done.stderr.strip() or done.stdout.strip()
-        message = " ".join(output.removeprefix("ERROR: ").split())
         raise UserError(
-            f"dvc {' '.join(arguments)}: {message}", "mend what DVC names, then repeat the command"
+            f"dvc {' '.join(arguments)}: {_message(done)}",
+            "mend what DVC names, then repeat the command",
         )
+
+
+def _message(failed: subprocess.CompletedProcess[str]) -> str:
+    output = failed.stderr.strip() or failed.stdout.strip()
+    return " ".join(output.removeprefix("ERROR: ").split())

@@ -6,6 +6,7 @@ the check stops at the limit.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
@@ -39,11 +40,16 @@ def check_size(paths: list[Path], max_bytes: int | None = None) -> None:
     limit = max_bytes or MAX_BYTES
     free = limit
     for path in paths:
-        most = free if max_bytes else min(free, max(FREE_BYTES, MAX_RATIO * path.stat().st_size))
+        most = free if max_bytes else min(free, _usual_bytes(path))
         size = _size_up_to(path, most)
         if size > most:
             raise _too_packed(path, most) if most < free else _too_large(path, limit)
         free -= size
+
+
+def _usual_bytes(path: Path) -> int:
+    """What a file of this size unpacks to at most, if it is a usual table."""
+    return max(FREE_BYTES, MAX_RATIO * path.stat().st_size)
 
 
 def _size_up_to(path: Path, most: int) -> int:
@@ -81,13 +87,14 @@ def _sizes(path: Path) -> Iterator[int]:
     if is_parquet(path):
         yield from _parquet_sizes(path)
     elif is_packed(path):
-        try:
-            with open_bytes(path) as file:
-                yield from map(len, iter(lambda: file.read(CHUNK_BYTES), b""))
-        except UNREADABLE:
-            return
+        yield from _gzip_sizes(path)
     else:
         yield path.stat().st_size
+
+
+def _gzip_sizes(path: Path) -> Iterator[int]:
+    with suppress(*UNREADABLE), open_bytes(path) as file:
+        yield from map(len, iter(lambda: file.read(CHUNK_BYTES), b""))
 
 
 def _parquet_sizes(path: Path) -> Iterator[int]:
