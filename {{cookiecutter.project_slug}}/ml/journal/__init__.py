@@ -5,7 +5,7 @@ schema.py             the two tables
 database.py           the database as a driver sees it, and the write lock between processes
 append_connection.py  the driver's connection through which answers are appended
 reading.py            answers read back, each with its latest label
-writing.py            the statements that add labels and remove answers
+writing.py            rows of labels, and the statements that remove answers
 store.py              `Journal`: append, label, read and remove
 group_commit.py       many requests wait for one sync to disk
 labels.py             outcomes by prediction id, from a file or a request

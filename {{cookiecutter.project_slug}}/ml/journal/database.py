@@ -31,8 +31,11 @@ def engine_of(url: sa.URL, patience: float) -> sa.Engine:
         url: its address.
         patience: seconds that a statement waits for another connection's lock.
     """
-    if url.get_backend_name() != "sqlite":
-        return _server_engine(url, patience)
+    is_sqlite = url.get_backend_name() == "sqlite"
+    return _sqlite_engine(url, patience) if is_sqlite else _server_engine(url, patience)
+
+
+def _sqlite_engine(url: sa.URL, patience: float) -> sa.Engine:
     engine = sa.create_engine(url, connect_args={"timeout": patience, "check_same_thread": False})
 
     @sa.event.listens_for(engine, "connect")
@@ -65,21 +68,27 @@ def is_busy(error: BaseException) -> bool:
 def bytes_of(engine: sa.Engine, tables: list[str]) -> int:
     """Bytes of the tables with their indexes; of sqlite the whole file and its log."""
     if engine.dialect.name == "sqlite":
-        files = [Path(f"{engine.url.database}{suffix}") for suffix in ("", "-wal")]
-        return sum(file.stat().st_size for file in files if file.is_file())
-    if engine.dialect.name != "postgresql":
-        return 0
+        return _sqlite_bytes(engine.url.database)
+    return _postgresql_bytes(engine, tables) if engine.dialect.name == "postgresql" else 0
+
+
+def _postgresql_bytes(engine: sa.Engine, tables: list[str]) -> int:
+    sizes = sa.select(*(sa.func.pg_total_relation_size(name) for name in tables))
     with engine.connect() as connection:
-        sizes = sa.select(*(sa.func.pg_total_relation_size(name) for name in tables))
         return sum(connection.execute(sizes).one())
+
+
+def _sqlite_bytes(database: str | None) -> int:
+    files = [Path(f"{database}{suffix}") for suffix in ("", "-wal")]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def free_bytes_of(engine: sa.Engine) -> int | None:
     """Bytes that are free on sqlite's disk; None where it is another machine's business."""
-    path = engine.url.database
-    if engine.dialect.name != "sqlite" or not path or path == ":memory:":
+    path = _sqlite_file(engine.url)
+    if path is None:
         return None
-    disk = os.statvfs(Path(path).absolute().parent)
+    disk = os.statvfs(path.absolute().parent)
     return disk.f_bavail * disk.f_frsize
 
 
@@ -161,11 +170,18 @@ class WriteLock:
 
 def lock_file(url: sa.URL) -> int | None:
     """The lock beside a sqlite file, or None where the database orders its writers itself."""
-    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+    path = _sqlite_file(url)
+    if path is None:
         return None
-    path = Path(url.database)
     path.parent.mkdir(parents=True, exist_ok=True)
     return os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+
+
+def _sqlite_file(url: sa.URL) -> Path | None:
+    """The file of a sqlite database; None: one in memory, or a server's."""
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        return None
+    return Path(url.database)
 
 
 def without_password(url: str) -> str:

@@ -22,6 +22,7 @@ from ml.journal.records import Prediction
 from ml.journal.store import Journal, JournalError
 from ml.params import load_params
 
+JSON_COLUMNS = ("features", "prediction", "probabilities", "outcome")
 ROWS = 20_000  # of one piece of an export
 REMOVED_AT_ONCE = 500  # the server waits for the write lock while they are removed
 # between two of these, at least: the server tries for the lock every few milliseconds
@@ -40,24 +41,30 @@ def export(target: Path, days: float | None = None) -> int:
     Raises:
         UserError: there is nothing to export.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     unfinished = target.with_name(target.name + ".part")
-    done, schema = 0, _schema()
-    with closing(Journal()) as journal, pq.ParquetWriter(unfinished, schema) as writer:
-        rows = journal.predictions(_since(days), role=None)
-        while piece := [_row(p) for p in islice(rows, ROWS)]:
-            writer.write_table(pa.Table.from_pylist(piece, schema=schema))
-            done += len(piece)
-    if not done:
+    with closing(Journal()) as journal:
+        answers = _write_parquet(unfinished, journal.predictions(_since(days), role=None))
+    if not answers:
         unfinished.unlink()
         raise UserError(
             "journal: there are no answers in that time", "ml serve, then POST /predict"
         )
     unfinished.replace(target)
-    print(f"{target}: {done:,} answers")
-    return done
+    print(f"{target}: {answers:,} answers")
+    return answers
+
+
+def _write_parquet(target: Path, predictions: Iterator[Prediction]) -> int:
+    """Write answers to Parquet, some at a time; returns how many."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    written, schema = 0, _schema()
+    with pq.ParquetWriter(target, schema) as writer:
+        while piece := [_row(p) for p in islice(predictions, ROWS)]:
+            writer.write_table(pa.Table.from_pylist(piece, schema=schema))
+            written += len(piece)
+    return written
 
 
 def keep_days() -> float:
@@ -92,19 +99,24 @@ def prune(days: float | None = None) -> int:
         UserError: neither `days` nor params.yaml says how old, or the journal cannot be written.
     """
     if days is None:
-        days = keep_days()
-        if not days:
-            raise UserError(
-                "params.yaml: journal.keep_days: 0 keeps all answers", "ml journal prune --days 400"
-            )
+        days = _days_to_keep()
     with closing(Journal()) as journal:
         try:
             removed = sum(_remove_in_pieces(journal, time.time() - days * DAY_SECONDS))
         except JournalError as error:
             raise UserError(f"{error}", f"ml journal prune --days {days:g}") from None
-        left = journal.count()
-        print(f"journal: {removed:,} answers older than {days:g} days removed, {left:,} left")
+        kept = journal.count()
+        print(f"journal: {removed:,} answers older than {days:g} days removed, {kept:,} left")
     return removed
+
+
+def _days_to_keep() -> float:
+    days = keep_days()
+    if not days:
+        raise UserError(
+            "params.yaml: journal.keep_days: 0 keeps all answers", "ml journal prune --days 400"
+        )
+    return days
 
 
 def _remove_in_pieces(journal: Journal, before: float) -> Iterator[int]:
@@ -123,7 +135,7 @@ def _schema() -> Any:
     import pyarrow as pa
 
     moment = pa.timestamp("us", tz="UTC")
-    texts = ("version", "role", "row_id", "features", "prediction", "probabilities", "outcome")
+    texts = ("version", "role", "row_id", *JSON_COLUMNS)
     return pa.schema(
         [
             ("prediction_id", pa.string()),
@@ -135,15 +147,20 @@ def _schema() -> Any:
 
 
 def _row(p: Prediction) -> dict[str, Any]:
-    row: dict[str, Any] = {
+    return {
         "prediction_id": p.prediction_id,
-        "at": round(p.at * 1e6),
+        "at": _microseconds(p.at),
         "version": p.version,
         "role": p.role,
         "row_id": p.row_id,
-        "labelled_at": None if p.labelled_at is None else round(p.labelled_at * 1e6),
+        "labelled_at": _microseconds(p.labelled_at),
+        **{name: _json(getattr(p, name)) for name in JSON_COLUMNS},
     }
-    for name in ("features", "prediction", "probabilities", "outcome"):
-        value = getattr(p, name)
-        row[name] = None if value is None else json.dumps(value, ensure_ascii=False)
-    return row
+
+
+def _microseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1e6)
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False)

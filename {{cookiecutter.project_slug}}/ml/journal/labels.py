@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
@@ -57,25 +57,30 @@ def outcome_of(value: Any, target: Target) -> Any:
         if name in target.classes or name in target.set_aside:
             return name
         raise ValueError(f"{display_value(value)} is not one of {listing(target.classes)}")
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not abs(value) <= FLOAT32_MAX
-    ):
+    if not _is_finite_number(value):
         raise ValueError(f"{display_value(value)} is not a finite number")
     return float(value)
 
 
+def _is_finite_number(value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and abs(value) <= FLOAT32_MAX
+
+
 def _class_name(value: Any, target: Target) -> str:
-    if isinstance(value, bool):  # class "True" may be sent as true
-        spelled = [
-            c for c in (*target.classes, *target.aliases) if c.casefold() == json.dumps(value)
-        ]
-        return target.aliases.get(spelled[0], spelled[0]) if spelled else json.dumps(value)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)  # class "1" as 1.0, which a column with gaps makes of it
-    name = value.strip() if isinstance(value, str) else json.dumps(value)
+    if isinstance(value, bool):
+        name = _spelled_as(json.dumps(value), target)
+    elif isinstance(value, float) and value.is_integer():
+        name = str(int(value))  # class "1" as 1.0, which a column with gaps makes of it
+    else:
+        name = value.strip() if isinstance(value, str) else json.dumps(value)
     return target.aliases.get(name, name)
+
+
+def _spelled_as(text: str, target: Target) -> str:
+    """The class or alias that is this text but for its case; else the text: no class."""
+    spellings = (*target.classes, *target.aliases)
+    return next((name for name in spellings if name.casefold() == text), text)
 
 
 def label_file(path: Path) -> None:
@@ -92,25 +97,20 @@ def label_file(path: Path) -> None:
             recorded, unknown = journal.add_labels(labels)
     except JournalError as error:
         raise UserError(f"{path}: not recorded: {error}", f"ml label {path}") from None
-    print(
-        f"{path}: {recorded} labels recorded"
-        + (f", {unknown} of them of unknown predictions" if unknown else "")
-    )
-    print("next: ml monitor")
+    of_unknown = f", {unknown} of them of unknown predictions" if unknown else ""
+    print(f"{path}: {recorded} labels recorded{of_unknown}\nnext: ml monitor")
 
 
 def _checked(
     rows: Iterable[tuple[int, dict[str, Any]]], contract: Contract, path: Path
 ) -> Iterator[Label]:
     for line, row in rows:
-        absent = [key for key in KEYS if row.get(key) in (None, "")]
-        if absent:
-            raise _bad(path, line, f"{absent[0]} is missing")
+        for key in KEYS:
+            if row.get(key) in (None, ""):
+                raise _bad(path, line, f"{key} is missing")
+        value = _of_text(row["outcome"], contract, path)
         try:
-            yield (
-                str(row["prediction_id"]),
-                outcome_of(_of_text(row["outcome"], contract, path), contract.target),
-            )
+            yield str(row["prediction_id"]), outcome_of(value, contract.target)
         except ValueError as error:
             raise _bad(path, line, f"outcome {error}") from None
 
@@ -139,15 +139,15 @@ def _read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def _read_csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
-        missing = [key for key in KEYS if key not in (reader.fieldnames or [])]
-        if missing:
-            raise _bad(
-                path,
-                1,
-                f"there is no column {missing[0]}; there are: {listing(reader.fieldnames or [])}",
-            )
+        _check_columns(path, reader.fieldnames or [])
         for row in reader:
             yield reader.line_num, row
+
+
+def _check_columns(path: Path, names: Sequence[str]) -> None:
+    for key in KEYS:
+        if key not in names:
+            raise _bad(path, 1, f"there is no column {key}; there are: {listing(names)}")
 
 
 def _read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -155,13 +155,18 @@ def _read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
-            try:
-                row = json.loads(line)
-            except ValueError:
-                row = None
-            if not isinstance(row, dict):
+            row = _object(line)
+            if row is None:
                 raise _bad(path, number, "not a JSON object")
             yield number, row
+
+
+def _object(line: str) -> dict[str, Any] | None:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _bad(path: Path, line: int, what: str) -> UserError:

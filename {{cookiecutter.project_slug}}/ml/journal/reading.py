@@ -12,6 +12,7 @@ from ml.journal.schema import LABELS, PREDICTIONS
 
 PIECE = 1000  # answers that are read at a time
 IDS_AT_ONCE = 500  # sqlite bounds the variables of a statement
+ENTRY_ROWS = sa.select(PREDICTIONS.c.prediction_id, PREDICTIONS.c.rows)
 
 
 def read_predictions(
@@ -66,24 +67,22 @@ def pieces(entries: Iterable[Any], rows: int) -> Iterator[list[Any]]:
 
 def latest_outcomes(connection: sa.Connection, first: str, last: str) -> Outcomes:
     """The latest label of each prediction of the entries from `first` to `last`."""
-    label = LABELS.c
-    query = sa.select(label.prediction_id, label.outcome, label.at).where(
-        label.entry_id.between(first, last)
-    )
     # its tuples take half the time of SQLAlchemy's
-    cursor: Any = connection.execute(query.order_by(label.id)).cursor
+    cursor: Any = connection.execute(_labels_between(first, last)).cursor
     return {prediction_id: (outcome, at) for prediction_id, outcome, at in cursor.fetchall()}
+
+
+def _labels_between(first: str, last: str) -> sa.Select[Any]:
+    """The labels of the entries from `first` to `last`, in the order in which they came."""
+    label = LABELS.c
+    query = sa.select(label.prediction_id, label.outcome, label.at)
+    return query.where(label.entry_id.between(first, last)).order_by(label.id)
 
 
 def oldest_entries(connection: sa.Connection, before: float, rows: int) -> list[Any]:
     """(prediction_id, rows) of the oldest entries before a moment: so many answers or some more."""
     column = PREDICTIONS.c
-    oldest = (
-        sa.select(column.prediction_id, column.rows)
-        .where(column.at < before)
-        .order_by(column.prediction_id)
-        .limit(rows)
-    )
+    oldest = ENTRY_ROWS.where(column.at < before).order_by(column.prediction_id).limit(rows)
     return next(pieces(connection.execute(oldest), rows), [])
 
 
@@ -95,12 +94,10 @@ def count_unknown(connection: sa.Connection, places: Sequence[tuple[str, int]]) 
 
 def _rows_by_id(connection: sa.Connection, ids: Sequence[str]) -> dict[str, int]:
     """Of the entries by these ids that the journal holds, how many rows each has."""
-    column = PREDICTIONS.c
     rows: dict[str, int] = {}
     for some in batches(ids):
-        query = sa.select(column.prediction_id, column.rows)
-        entries = connection.execute(query.where(column.prediction_id.in_(some)))
-        rows.update((entry[0], entry[1]) for entry in entries)
+        entries = connection.execute(ENTRY_ROWS.where(PREDICTIONS.c.prediction_id.in_(some)))
+        rows.update((entry_id, n) for entry_id, n in entries)
     return rows
 
 

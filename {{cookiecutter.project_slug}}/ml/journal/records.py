@@ -82,16 +82,7 @@ def predictions_of(entry: Any, outcomes: Outcomes) -> Iterator[Prediction]:
         entry: a `Record`, or a database row with its names.
         outcomes: the latest labels.
     """
-    n = entry.rows
-    columns = zip(
-        ids_of(entry.prediction_id, n),
-        [entry.row_id] if n == 1 else _each(entry.row_id, n),
-        _each(entry.features, n),
-        _each(entry.prediction, n),
-        _each(entry.probabilities, n),
-        strict=True,
-    )
-    for prediction_id, row_id, features, prediction, probabilities in columns:
+    for prediction_id, row_id, features, prediction, probabilities in _rows_of(entry):
         outcome, labelled_at = outcomes.get(prediction_id, (None, None))
         yield Prediction(
             prediction_id=prediction_id,
@@ -105,6 +96,19 @@ def predictions_of(entry: Any, outcomes: Outcomes) -> Iterator[Prediction]:
             outcome=None if outcome is None else json.loads(outcome),
             labelled_at=labelled_at,
         )
+
+
+def _rows_of(entry: Any) -> Iterator[tuple[str, Any, Any, Any, Any]]:
+    """Of each row its prediction id, its own id, features, prediction and probabilities."""
+    n = entry.rows
+    return zip(
+        ids_of(entry.prediction_id, n),
+        [entry.row_id] if n == 1 else _each(entry.row_id, n),
+        _each(entry.features, n),
+        _each(entry.prediction, n),
+        _each(entry.probabilities, n),
+        strict=True,
+    )
 
 
 def _each(text: str | None, rows: int) -> list[Any]:

@@ -40,7 +40,7 @@ from ml.journal.reading import (
 )
 from ml.journal.records import Prediction, Record, place_of
 from ml.journal.schema import LABELS, METADATA, has_tables, missing_columns
-from ml.journal.writing import delete_entries, insert_and_delete_probe, label_row
+from ml.journal.writing import delete_entries, insert_and_delete_probe, label_rows
 
 DEFAULT_URL = "sqlite:///serving/journal.db"
 PATIENCE_SECONDS = 30.0  # how long a write waits for other processes
@@ -84,11 +84,7 @@ class Journal:
         except (SQLAlchemyError, ImportError, OSError) as error:
             raise self._not_opened(error) from None
         if missing:
-            raise UserError(
-                f"JOURNAL_URL {without_password(self.url)}: the journal is an earlier one's, "
-                f"without {missing}",
-                "move it away, or name another in JOURNAL_URL",
-            )
+            raise self._earlier(missing)
         self.is_file = self.engine.dialect.name == "sqlite"
         self._appending = AppendConnection(self.engine)
 
@@ -105,6 +101,13 @@ class Journal:
         return UserError(
             f"JOURNAL_URL {without_password(self.url)}: {first_line(error)}",
             _WAIT if is_locked else _CHECK,
+        )
+
+    def _earlier(self, missing: list[str]) -> UserError:
+        return UserError(
+            f"JOURNAL_URL {without_password(self.url)}: the journal is an earlier one's, "
+            f"without {missing}",
+            "move it away, or name another in JOURNAL_URL",
         )
 
     def append(self, entries: Sequence[Record]) -> None:
@@ -192,10 +195,7 @@ class Journal:
             return 0, 0
         received = time.time() if at is None else at
         places = [place_of(prediction_id) for prediction_id, _ in listed]
-        rows = [
-            label_row(prediction_id, entry_id, outcome, received)
-            for (prediction_id, outcome), (entry_id, _) in zip(listed, places, strict=True)
-        ]
+        rows = label_rows(listed, places, received)
         with self._writing():
             with self.engine.connect() as connection:
                 unknown = count_unknown(connection, places)

@@ -1,4 +1,4 @@
-"""The statements that add labels to the journal and remove answers from it, in a transaction."""
+"""What is written to the journal beside answers: rows of labels, and statements that remove."""
 
 from __future__ import annotations
 
@@ -15,27 +15,40 @@ from ml.journal.records import Record
 from ml.journal.schema import LABELS, PREDICTIONS
 
 
-def label_row(prediction_id: str, entry_id: str, outcome: Any, at: float) -> dict[str, Any]:
-    """A row of the table `labels`."""
-    return {
-        "prediction_id": prediction_id,
-        "entry_id": entry_id,
-        "outcome": json.dumps(outcome, ensure_ascii=False),
-        "at": at,
-    }
+def label_rows(
+    labels: Sequence[tuple[str, Any]], places: Sequence[tuple[str, int]], at: float
+) -> list[dict[str, Any]]:
+    """Rows of the table `labels`.
+
+    Args:
+        labels: (prediction id, outcome).
+        places: of each label the id of the entry that holds its prediction, and the place there.
+        at: when they came, unix seconds.
+    """
+    return [
+        {"prediction_id": prediction_id, "entry_id": entry_id, "outcome": _json(outcome), "at": at}
+        for (prediction_id, outcome), (entry_id, _) in zip(labels, places, strict=True)
+    ]
+
+
+def _json(outcome: Any) -> str:
+    return json.dumps(outcome, ensure_ascii=False)
 
 
 def delete_entries(connection: sa.Connection, ids: Sequence[str]) -> None:
     """Remove entries and the labels of their answers."""
     for some in batches(ids):
         connection.execute(sa.delete(LABELS).where(LABELS.c.entry_id.in_(some)))
-        connection.execute(sa.delete(PREDICTIONS).where(PREDICTIONS.c.prediction_id.in_(some)))
+        connection.execute(_delete_where(PREDICTIONS.c.prediction_id.in_(some)))
+
+
+def _delete_where(condition: sa.ColumnElement[bool]) -> sa.Delete:
+    """The statement that removes entries."""
+    return sa.delete(PREDICTIONS).where(condition)
 
 
 def insert_and_delete_probe(connection: sa.Connection) -> None:
     """Write one row and remove it: it fails where an answer could not be written."""
-    row = Record(f"probe-{os.getpid()}", time.time(), "", "probe", None, "", "", None)
-    connection.execute(sa.insert(PREDICTIONS), row._asdict())
-    connection.execute(
-        sa.delete(PREDICTIONS).where(PREDICTIONS.c.prediction_id == row.prediction_id)
-    )
+    probe = Record(f"probe-{os.getpid()}", time.time(), "", "probe", None, "", "", None)
+    connection.execute(sa.insert(PREDICTIONS), probe._asdict())
+    connection.execute(_delete_where(PREDICTIONS.c.prediction_id == probe.prediction_id))

@@ -14,10 +14,10 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from ml.errors import UserError, refusal
+from ml.errors import RefusedError, UserError, refusal
 
 API_KEYS, LABEL_KEYS = "ML_API_KEYS", "ML_LABEL_KEYS"
 MIN_LENGTH = 16  # characters: 64 bits where they are hexadecimal, too many to try
@@ -62,13 +62,7 @@ class Keys:
         digest = _digest(_sent_key(fields))
         # compared in constant time: the answer's delay tells nothing about a key
         if not any([hmac.compare_digest(digest, known) for known in self._digests]):  # noqa: C419  # all, always
-            raise refusal(
-                401,
-                "api_key",
-                "send a valid key as `Authorization: Bearer <key>` or `X-API-Key: <key>`",
-                ("header", "authorization"),
-                WWW_Authenticate="Bearer",
-            )
+            raise _no_valid_key()
         if self._rate:
             self._spend_token(digest, now)
 
@@ -77,14 +71,7 @@ class Keys:
         tokens, when = self._buckets.get(digest, (burst, now))
         tokens = min(burst, tokens + (now - when) * self._rate)
         if tokens < 1:
-            wait = str(max(1, round((1 - tokens) / self._rate)))
-            raise refusal(
-                429,
-                "rate",
-                f"at most {self._rate:g} requests a second",
-                ("server",),
-                Retry_After=wait,
-            )
+            raise _too_often(self._rate, (1 - tokens) / self._rate)
         self._buckets[digest] = (tokens - 1, now)
 
     def _read(self, file: Path) -> None:
@@ -94,8 +81,7 @@ class Keys:
         Where there is no file to read (it may be about to be replaced), the keys before hold.
         """
         try:
-            found = file.stat()
-            stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+            stamp = _stamp_of(file)
             if stamp == self._stamp:
                 return
             keys, faults = parse_key_file(file)
@@ -113,6 +99,29 @@ class Keys:
         if text and text != self._reported:
             logger.error("key file %s: %s", file, text)
         self._reported = text
+
+
+def _stamp_of(file: Path) -> tuple[int, int, int]:
+    """What changes when a file is written or replaced."""
+    status = file.stat()
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _no_valid_key() -> RefusedError:
+    return refusal(
+        401,
+        "api_key",
+        "send a valid key as `Authorization: Bearer <key>` or `X-API-Key: <key>`",
+        ("header", "authorization"),
+        WWW_Authenticate="Bearer",
+    )
+
+
+def _too_often(rate: float, seconds: float) -> RefusedError:
+    wait = str(max(1, round(seconds)))
+    return refusal(
+        429, "rate", f"at most {rate:g} requests a second", ("server",), Retry_After=wait
+    )
 
 
 def load_keys(rate: float, variable: str = API_KEYS) -> Keys:
@@ -155,15 +164,20 @@ def parse_key_file(file: Path) -> tuple[list[str], list[str]]:
         UnicodeDecodeError: it is not UTF-8.
     """
     keys, faults = [], []
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig").split("\n"), start=1):
-        key = line.strip()
-        if not key or key.startswith("#"):
-            continue
+    for number, key in _lines_of(file):
         if fault := _fault(key):
             faults.append(f"line {number}: {fault}")
         else:
             keys.append(key)
     return keys, faults
+
+
+def _lines_of(file: Path) -> Iterator[tuple[int, str]]:
+    """Numbers and texts of the lines that are neither empty nor comments."""
+    for number, line in enumerate(file.read_text(encoding="utf-8-sig").split("\n"), start=1):
+        text = line.strip()
+        if text and not text.startswith("#"):
+            yield number, text
 
 
 def _check_key_file(file: Path, named: str) -> None:

@@ -76,14 +76,20 @@ class Connections:
         self._open.discard(connection)
 
     def _make_room(self, now: float) -> None:
-        """Close a sixteenth at once: to look for the one that has waited longest takes as long."""
-        waiting = [(c.waits_since, id(c), c) for c in self._open if c.waits_since is not None]
-        several = max(1, min(self.limit // 16, len(waiting) - 1))  # the new one is among them
-        longest = heapq.nsmallest(several, waiting)
-        for _, _, connection in longest:
+        longest = self._longest_waiting()
+        for connection in longest:
             self._open.discard(connection)
             connection.drop()
         self._dropped(len(longest))
+        self._log_fullness(now)
+
+    def _longest_waiting(self) -> list[Connection]:
+        """A sixteenth at once: to look for the one that has waited longest takes as long."""
+        waiting = [(c.waits_since, id(c), c) for c in self._open if c.waits_since is not None]
+        several = max(1, min(self.limit // 16, len(waiting) - 1))  # the new one is among them
+        return [connection for _, _, connection in heapq.nsmallest(several, waiting)]
+
+    def _log_fullness(self, now: float) -> None:
         if now - self._logged > LOG_SECONDS:
             self._logged = now
             log.warning(

@@ -17,7 +17,7 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Time, level, logger and message; the traceback where there is one."""
         line = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "at": _milliseconds(datetime.fromtimestamp(record.created, UTC)),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
@@ -39,7 +39,7 @@ def use_json_lines() -> None:
 def log_answer(entries: Sequence[Record], seconds: float) -> None:
     """One line on stdout for an answered request; by its ids a complaint finds its rows."""
     line = {
-        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "at": _milliseconds(datetime.now(UTC)),
         "event": "answered",
         "prediction_ids": first_ids(entries),
         "rows": sum(entry.rows for entry in entries),
@@ -48,3 +48,7 @@ def log_answer(entries: Sequence[Record], seconds: float) -> None:
     }
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
+
+
+def _milliseconds(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")

@@ -39,7 +39,10 @@ def load_settings() -> Settings:
         journal=journal_url(),
         keys=load_keys(serve.rate_per_key),
         label_keys=load_keys(serve.rate_per_key, LABEL_KEYS),
-        allowed_hosts=frozenset(
-            os.environ.get("ML_ALLOWED_HOSTS", "").lower().replace(",", " ").split()
-        ),
+        allowed_hosts=_allowed_hosts(),
     )
+
+
+def _allowed_hosts() -> frozenset[str]:
+    names = os.environ.get("ML_ALLOWED_HOSTS", "").lower()
+    return frozenset(names.replace(",", " ").split())

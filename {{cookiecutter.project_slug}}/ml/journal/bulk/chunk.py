@@ -93,11 +93,8 @@ class RowForm:
 
 def chunk_of(entries: Entries, labels: Outcomes, form: RowForm, features: bool) -> Chunk:
     """The entries' rows with their latest labels; without `features` every value is missing."""
+    table, mistyped = _table(entries, form.features, features)
     at = _for_each_row(entries.at, entries.rows, np.float64)
-    if features:
-        table, mistyped = read_features(entries.features, entries.rows, form.features)
-    else:
-        table, mistyped = no_features(len(at), form.features), Counter()
     prediction = form.numbers(items(entries.prediction, entries.rows))
     outcome, lag = _outcomes(entries, labels, at, form)
     return Chunk(
@@ -112,6 +109,13 @@ def chunk_of(entries: Entries, labels: Outcomes, form: RowForm, features: bool) 
     )
 
 
+def _table(entries: Entries, schema: pa.Schema, features: bool) -> tuple[pa.Table, Counter[str]]:
+    """The rows' features, and how many values of each column are mistyped."""
+    if features:
+        return read_features(entries.features, entries.rows, schema)
+    return no_features(sum(entries.rows), schema), Counter()
+
+
 def _for_each_row(values: tuple[Any, ...], rows: tuple[int, ...], dtype: type) -> NDArray[Any]:
     """An entry's value for each of its rows."""
     return np.repeat(np.array(values, dtype=dtype), rows)
@@ -120,11 +124,15 @@ def _for_each_row(values: tuple[Any, ...], rows: tuple[int, ...], dtype: type) -
 def _probabilities(entries: Entries, form: RowForm) -> Floats:
     """Of each row the probabilities of the classes (n, k); NaN where an entry has none."""
     texts = tuple(
-        f"[{','.join(['{}'] * rows)}]" if text is None else text
+        _empty_objects(rows) if text is None else text
         for text, rows in zip(entries.probabilities, entries.rows, strict=True)
     )
     table, _ = read_objects(texts, entries.rows, form.probabilities)
     return np.stack([column.to_numpy() for column in table.columns], axis=1)
+
+
+def _empty_objects(rows: int) -> str:
+    return f"[{','.join(['{}'] * rows)}]"
 
 
 def _outcomes(

@@ -49,14 +49,18 @@ def _arrow_type(column: Column) -> pa.DataType:
 
 def read_features(texts: Texts, rows: Rows, schema: pa.Schema) -> tuple[pa.Table, Counter[str]]:
     """The entries' rows as a table of this schema; values that do not fit are null, and counted."""
-    written = pa.schema([(f.name, pa.string() if f.type == MOMENT else f.type) for f in schema])
-    table, mistyped = read_objects(texts, rows, written)
+    table, mistyped = read_objects(texts, rows, _written(schema))
     for place, field in enumerate(schema):
         if field.type == MOMENT:
             moments, unreadable = _moments(table.column(place))
             table = table.set_column(place, field, moments)
             mistyped[field.name] += unreadable
     return table, +mistyped
+
+
+def _written(schema: pa.Schema) -> pa.Schema:
+    """The schema as JSON has it: moments are texts."""
+    return pa.schema([(f.name, pa.string() if f.type == MOMENT else f.type) for f in schema])
 
 
 def no_features(rows: int, schema: pa.Schema) -> pa.Table:
@@ -70,8 +74,12 @@ def _moments(texts: pa.ChunkedArray) -> tuple[pa.ChunkedArray | pa.Array, int]:
         # quick, and reads the form in which the service writes moments
         return pc.cast(texts, MOMENT), 0
     except pa.ArrowInvalid:
-        read = pa.array([_moment(text) for text in texts.to_pylist()], MOMENT)
-        return read, read.null_count - texts.null_count
+        return _moments_one_by_one(texts)
+
+
+def _moments_one_by_one(texts: pa.ChunkedArray) -> tuple[pa.Array, int]:
+    moments = pa.array([_moment(text) for text in texts.to_pylist()], MOMENT)
+    return moments, moments.null_count - texts.null_count
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -100,19 +108,19 @@ def _is_finite(table: pa.Table) -> bool:
 def _read(texts: Texts, schema: pa.Schema) -> pa.Table:
     """JSON objects, and arrays of them, as one table."""
     data = f'{{"rows":{_array(texts)}}}'.encode()
-    rows = pa.schema([("rows", pa.list_(pa.struct(list(schema))))])
-    table = pa.json.read_json(
-        io.BytesIO(data),
-        parse_options=pa.json.ParseOptions(
-            explicit_schema=rows, unexpected_field_behavior="ignore"
-        ),
-        # its blocks end between lines, and this is one line
-        read_options=pa.json.ReadOptions(block_size=len(data) + 1),
-    )
+    table = _read_line(data, pa.schema([("rows", pa.list_(pa.struct(list(schema))))]))
     parts = [part.flatten() for part in table.column("rows").chunks]
     if len(table) != 1 or any(part.null_count for part in parts):
         raise pa.ArrowInvalid("a row is not one JSON object")
     return pa.Table.from_batches([pa.RecordBatch.from_struct_array(part) for part in parts], schema)
+
+
+def _read_line(data: bytes, schema: pa.Schema) -> pa.Table:
+    """One line of JSON as a table."""
+    known = pa.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
+    # blocks end between lines, and this is one line
+    in_one_block = pa.json.ReadOptions(block_size=len(data) + 1)
+    return pa.json.read_json(io.BytesIO(data), parse_options=known, read_options=in_one_block)
 
 
 def _array(texts: Iterable[str]) -> str:
@@ -125,21 +133,24 @@ def items(texts: Texts, rows: Rows) -> list[Any]:
 
     An entry that is not readable has None for each of its rows.
     """
-    try:
-        read: list[Any] = json.loads(_array(texts))
-    except ValueError:
-        read = []
-    if len(read) == sum(rows):
-        return read
+    values = _values(texts)
+    if len(values) == sum(rows):
+        return values
     return list(chain.from_iterable(map(_items_of, texts, rows)))
 
 
 def _items_of(text: str, rows: int) -> list[Any]:
+    values = _values((text,))
+    return values if len(values) == rows else [None] * rows
+
+
+def _values(texts: Texts) -> list[Any]:
+    """The texts' values in one list; none at all if one of them is not readable."""
     try:
-        read = json.loads(_array((text,)))
+        values: list[Any] = json.loads(_array(texts))
     except ValueError:
-        read = []
-    return read if len(read) == rows else [None] * rows
+        return []
+    return values
 
 
 def _read_one_by_one(rows: list[Any], schema: pa.Schema) -> tuple[pa.Table, Counter[str]]:
@@ -147,11 +158,15 @@ def _read_one_by_one(rows: list[Any], schema: pa.Schema) -> tuple[pa.Table, Coun
     columns = {}
     for field in schema:
         values = [row.get(field.name) if isinstance(row, dict) else _NO_ROW for row in rows]
-        fitting = [v is None or _fits(v, field.type) for v in values]
-        mistyped[field.name] += fitting.count(False)
-        kept = [v if fits else None for v, fits in zip(values, fitting, strict=True)]
-        columns[field.name] = pa.array(kept, field.type)
+        columns[field.name], mistyped[field.name] = _column(values, field.type)
     return pa.table(columns, schema=schema), mistyped
+
+
+def _column(values: list[Any], kind: pa.DataType) -> tuple[pa.Array, int]:
+    """Values as an array, null for those of another kind, and how many these are."""
+    fits = [value is None or _fits(value, kind) for value in values]
+    kept = [value if fit else None for value, fit in zip(values, fits, strict=True)]
+    return pa.array(kept, kind), fits.count(False)
 
 
 def _fits(value: Any, kind: pa.DataType) -> bool:

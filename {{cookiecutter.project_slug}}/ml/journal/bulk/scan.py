@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CHUNK = 25_000  # rows in memory at a time
+IS_LABELLED = PREDICTIONS.c.prediction_id == LABELS.c.entry_id  # joins labels to their entries
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,8 @@ def _outcomes_sent(connection: sql.Connection, span: Span) -> tuple[int, int, in
     """Predictions of the span with an outcome; the outcomes sent for them; the different ones."""
     each = _outcomes_by_prediction(span).subquery()
     totals = (sql.func.count(), sql.func.sum(each.c.sent), sql.func.sum(each.c.different))
-    row = connection.execute(sql.select(*totals).select_from(each)).one()
-    matched, sent, different = (int(n or 0) for n in row)
-    return matched, sent, different
+    matched, sent, different = connection.execute(sql.select(*totals).select_from(each)).one()
+    return int(matched), int(sent or 0), int(different or 0)
 
 
 def _outcomes_by_prediction(span: Span) -> sql.Select[int, int]:
@@ -74,13 +74,13 @@ def _outcomes_by_prediction(span: Span) -> sql.Select[int, int]:
         sql.func.count().label("sent"),
         sql.func.count(LABELS.c.outcome.distinct()).label("different"),
     )
-    joined = sql.select(*counts).join(PREDICTIONS, PREDICTIONS.c.prediction_id == LABELS.c.entry_id)
+    joined = sql.select(*counts).join(PREDICTIONS, IS_LABELLED)
     return joined.where(*_inside(span)).group_by(LABELS.c.prediction_id)
 
 
 def _unknown_received(connection: sql.Connection, span: Span) -> int:
     """Outcomes received in the span for ids that nobody predicted."""
-    known = sql.exists().where(PREDICTIONS.c.prediction_id == LABELS.c.entry_id)
+    known = sql.exists().where(IS_LABELLED)
     received = (LABELS.c.at >= span.start, LABELS.c.at < span.end)
     query = sql.select(sql.func.count()).select_from(LABELS).where(*received, ~known)
     return int(connection.scalar(query) or 0)
@@ -88,15 +88,16 @@ def _unknown_received(connection: sql.Connection, span: Span) -> int:
 
 def latest_rows(engine: sql.Engine, rows: int, until: float) -> float:
     """The moment from which on the journal holds so many rows (or all there are) before `until`."""
-    column = PREDICTIONS.c
-    newest = (
-        sql.select(column.at, column.rows)
-        .where(*_inside(Span(0.0, until)))
-        .order_by(column.prediction_id.desc())
-    )
     with engine.connect() as connection:
-        piece = next(pieces(connection.execute(newest.limit(rows)), rows), [])
+        newest = connection.execute(_newest_first(until).limit(rows))
+        piece = next(pieces(newest, rows), [])
         return min((at for at, _ in piece), default=until)
+
+
+def _newest_first(until: float) -> sql.Select[float, int]:
+    column = PREDICTIONS.c
+    entries = sql.select(column.at, column.rows).where(*_inside(Span(0.0, until)))
+    return entries.order_by(column.prediction_id.desc())
 
 
 def outcomes(
@@ -107,12 +108,22 @@ def outcomes(
     Returns:
         How many, answers (n, k), outcomes (n,), lags (n,).
     """
-    parts = [[np.empty((0, len(contract.target.classes) or 1)), np.empty(0), np.empty(0)]]
-    for chunk in chunks(engine, span, contract, features=False):
-        mine = chunk.version == version
-        parts.append([chunk.answer[mine], chunk.outcome[mine], chunk.lag[mine]])
+    of_chunks = (
+        _outcomes_of(chunk, version) for chunk in chunks(engine, span, contract, features=False)
+    )
+    parts = [_no_outcomes(contract), *of_chunks]
     answer, outcome, lag = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return len(outcome), answer, outcome, lag
+
+
+def _no_outcomes(contract: Contract) -> tuple[Floats, Floats, Floats]:
+    """Arrays of no rows, which have a shape even where the span holds none."""
+    return np.empty((0, len(contract.target.classes) or 1)), np.empty(0), np.empty(0)
+
+
+def _outcomes_of(chunk: Chunk, version: str) -> tuple[Floats, Floats, Floats]:
+    of_version = chunk.version == version
+    return chunk.answer[of_version], chunk.outcome[of_version], chunk.lag[of_version]
 
 
 def chunks(

@@ -6,15 +6,16 @@ run `create_app` itself.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from ml.errors import RefusedError, first_details, printable
+from ml.errors import Detail, RefusedError, first_details, printable
 from ml.serving.api.middleware import ServiceMiddleware
 from ml.serving.api.openapi import document_of
 from ml.serving.api.routes import health, labels, metrics, model, open_inference, pages
@@ -41,8 +42,7 @@ def create_app(settings: Settings) -> ServiceMiddleware:
     """
     service = Service(settings)
     predict = Predict(service)
-    name = service.served.bundle.lineage.get("name") or "ml"
-    tracing = Tracing(name) if requested_exporter() else None
+    tracing = _tracing_of(service)
     app = FastAPI(
         title="Predictions",
         docs_url=None,
@@ -60,6 +60,11 @@ def create_app(settings: Settings) -> ServiceMiddleware:
     app.state.service, app.state.predict = service, predict
     app.state.document = document_of(app, service)
     return ServiceMiddleware(app, predict, service, tracing)
+
+
+def _tracing_of(service: Service) -> Tracing | None:
+    name = service.served.bundle.lineage.get("name") or "ml"
+    return Tracing(name) if requested_exporter() else None
 
 
 def _lifespan(
@@ -87,8 +92,12 @@ async def send_refused(_request: Request, error: RefusedError) -> JSONResponse:
 
 async def send_invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
     """A refusal of FastAPI's: a parameter that is not valid."""
-    details = [{"type": e["type"], "loc": list(e["loc"]), "msg": e["msg"]} for e in error.errors()]
+    details = [_detail(fault) for fault in error.errors()]
     return JSONResponse({"detail": first_details(details)}, 422)
+
+
+def _detail(fault: Mapping[str, Any]) -> Detail:
+    return {"type": fault["type"], "loc": list(fault["loc"]), "msg": fault["msg"]}
 
 
 async def send_http_error(request: Request, error: HTTPException) -> JSONResponse:

@@ -49,15 +49,17 @@ def check_headers(scope: Scope, limit: int) -> int:
     kind = fields.get(b"content-type")
     untyped = kind is None and scope["path"].startswith("/v2/") and not is_from_browser(fields)
     if not untyped and (kind is None or not _is_json(kind)):
-        raise refusal(415, "content_type", "send application/json", ("header", "content-type"))
+        raise _unsupported("content-type", "send application/json")
     if fields.get(b"content-encoding", b"identity") != b"identity":
-        raise refusal(
-            415, "content_encoding", "send the body uncompressed", ("header", "content-encoding")
-        )
+        raise _unsupported("content-encoding", "send the body uncompressed")
     length = int(fields.get(b"content-length", 0))
     if length > limit:
         raise _too_large(limit)
     return length
+
+
+def _unsupported(header: str, msg: str) -> RefusedError:
+    return refusal(415, header.replace("-", "_"), msg, ("header", header))
 
 
 def _is_json(content_type: bytes) -> bool:

@@ -43,7 +43,7 @@ def _schema(app: FastAPI, service: Service) -> dict[str, Any]:
     for path, methods in paths.items():
         for method, operation in methods.items():
             if path.endswith("/infer"):
-                operation["requestBody"] = {"required": True, "content": _json(INFER.json_schema())}
+                operation["requestBody"] = _required_body(INFER.json_schema())
             _complete(operation, path, method, service)
     return schema
 
@@ -52,7 +52,7 @@ def _labels_body(contract: Contract) -> dict[str, Any]:
     label = LABEL_SCHEMA.json_schema()
     label["properties"]["outcome"] = _outcome_schema(contract)
     many = {"type": "array", "items": label, "maxItems": MAX_LABELS}
-    return {"required": True, "content": _json({"anyOf": [label, many]})}
+    return _required_body({"anyOf": [label, many]})
 
 
 def _predict(service: Service) -> dict[str, Any]:
@@ -60,35 +60,34 @@ def _predict(service: Service) -> dict[str, Any]:
     row = served.rows.json_schema()
     answer = _answer_schema(served.bundle.contract)
     example = served.bundle.golden["rows"][0]
+    examples = {"one": {"value": example}, "many": {"value": [example]}}
+    answered = {"description": "Answered and recorded", "content": _json(_one_or_many(answer))}
     return {
         "summary": "Predict",
         "description": f"One row, or an array of at most {service.settings.serve.max_rows}; "
         "the answer has the same shape and is in the journal before it is sent.",
         "operationId": "predict",
-        "requestBody": {
-            "required": True,
-            "content": _json(
-                _one_or_many(row), {"one": {"value": example}, "many": {"value": [example]}}
-            ),
-        },
-        "responses": {
-            "200": {"description": "Answered and recorded", "content": _json(_one_or_many(answer))},
-        },
+        "requestBody": _required_body(_one_or_many(row), examples),
+        "responses": {"200": answered},
     }
 
 
 def _complete(operation: dict[str, Any], path: str, method: str, service: Service) -> None:
     """Add an operation's refusals, and the one model and version that its path may name."""
-    refusals = {
-        status: {"description": _REFUSALS[status], "content": _json(_ERROR)}
-        for status in sorted(_refusal_statuses(path, method))
-    }
-    kept = {status: answer for status, answer in operation["responses"].items() if status == "200"}
-    operation["responses"] = {**kept, **refusals}
+    responses = operation["responses"]
+    kept = {"200": responses["200"]} if "200" in responses else {}
+    operation["responses"] = {**kept, **_refusals(path, method)}
     bundle = service.served.bundle
     served = {"name": bundle.lineage.get("name"), "version": bundle.version}
     for parameter in operation.get("parameters", []):
         parameter["schema"] = {"enum": [served[parameter["name"]]]}
+
+
+def _refusals(path: str, method: str) -> dict[str, Any]:
+    return {
+        status: {"description": _REFUSALS[status], "content": _json(_ERROR)}
+        for status in sorted(_refusal_statuses(path, method))
+    }
 
 
 def _refusal_statuses(path: str, method: str) -> set[str]:
@@ -137,6 +136,12 @@ def _json(schema: dict[str, Any], examples: dict[str, Any] | None = None) -> dic
     return {"application/json": {"schema": schema, **({"examples": examples} if examples else {})}}
 
 
+def _required_body(
+    schema: dict[str, Any], examples: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    return {"required": True, "content": _json(schema, examples)}
+
+
 def _one_or_many(schema: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [schema, {"type": "array", "items": schema}]}
 
@@ -154,12 +159,11 @@ def _answer_schema(contract: Contract) -> dict[str, Any]:
         "prediction": target_schema(contract),
     }
     if contract.is_classification:
-        shares = {
-            name: {"type": "number", "minimum": 0, "maximum": 1} for name in contract.target.classes
-        }
-        properties["probabilities"] = {
-            "type": "object",
-            "properties": shares,
-            "required": list(shares),
-        }
+        share = {"type": "number", "minimum": 0, "maximum": 1}
+        properties["probabilities"] = _object(dict.fromkeys(contract.target.classes, share))
+    return _object(properties)
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    """An object that has all of these properties."""
     return {"type": "object", "properties": properties, "required": list(properties)}

@@ -43,13 +43,16 @@ INFER = TypeAdapter(Infer)
 
 def read_request(body: bytes, limit: int) -> tuple[dict[str, str], bytes]:
     """A request's id, which the answer repeats, and its rows as `POST /predict` reads them."""
+    request = _validated(body)
+    given = {"id": request["id"]} if "id" in request else {}
+    return given, json.dumps(_rows(request["inputs"], limit)).encode()
+
+
+def _validated(body: bytes) -> Infer:
     try:
-        request = INFER.validate_json(body)
+        return INFER.validate_json(body)
     except ValidationError as error:
         raise RefusedError(422, [_detail(e) for e in error.errors(include_url=False)]) from None
-    return {"id": request["id"]} if "id" in request else {}, json.dumps(
-        _rows(request, limit)
-    ).encode()
 
 
 def _detail(error: ErrorDetails) -> Detail:
@@ -58,14 +61,17 @@ def _detail(error: ErrorDetails) -> Detail:
     return {"type": error["type"], "loc": ["body", *error["loc"]], "msg": msg}
 
 
-def _rows(body: Infer, limit: int) -> list[dict[str, Any]]:
-    tensors = body["inputs"]
+def _rows(tensors: list[Tensor], limit: int) -> list[dict[str, Any]]:
     n = _row_count(tensors, limit)
     for tensor in tensors:
-        if tensor["shape"] not in ([n], [n, 1]):
-            name, shape = tensor["name"][:60], tensor["shape"][:8]
-            raise _refused("shape", f'column "{name}": shape {shape} is neither [{n}] nor [{n}, 1]')
+        _check_shape(tensor, n)
     return [{tensor["name"]: tensor["data"][i] for tensor in tensors} for i in range(n)]
+
+
+def _check_shape(tensor: Tensor, n: int) -> None:
+    if tensor["shape"] not in ([n], [n, 1]):
+        name, shape = tensor["name"][:60], tensor["shape"][:8]
+        raise _refused("shape", f'column "{name}": shape {shape} is neither [{n}] nor [{n}, 1]')
 
 
 def _row_count(tensors: list[Tensor], limit: int) -> int:
@@ -115,15 +121,18 @@ def _tensor(name: str, datatype: str, shape: list[int]) -> dict[str, Any]:
 
 def outputs_of(bundle: Bundle, answers: list[dict[str, Any]]) -> dict[str, Any]:
     """What `POST /predict` answers, as tensors."""
-    columns = [[a["prediction_id"] for a in answers], [a["prediction"] for a in answers]]
-    if bundle.contract.is_classification:
-        columns.append([share for a in answers for share in a["probabilities"].values()])
     tensors = _output_tensors(bundle.contract, len(answers))
     versions = sorted({a["model_version"] for a in answers})
     return {
         "model_name": bundle.lineage.get("name"),
         "model_version": versions[0] if len(versions) == 1 else bundle.version,
-        "outputs": [
-            {**tensor, "data": data} for tensor, data in zip(tensors, columns, strict=True)
-        ],
+        "outputs": [{**tensor, "data": _data_of(tensor["name"], answers)} for tensor in tensors],
     }
+
+
+def _data_of(output: str, answers: list[dict[str, Any]]) -> list[Any]:
+    """The values of an output, row by row."""
+    values = [answer[output] for answer in answers]
+    if output == "probabilities":
+        return [share for shares in values for share in shares.values()]
+    return values

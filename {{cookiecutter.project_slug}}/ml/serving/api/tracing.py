@@ -118,14 +118,14 @@ def _provider(name: str) -> TracerProvider:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    exporter = _exporter(os.environ.get("OTEL_TRACES_EXPORTER") or "otlp")
     named = {} if "OTEL_SERVICE_NAME" in os.environ else {"service.name": name}
     provider = TracerProvider(resource=Resource.create(named), shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(exporter))
+    provider.add_span_processor(BatchSpanProcessor(_exporter()))
     return provider
 
 
-def _exporter(name: str) -> Any:
+def _exporter() -> Any:
+    name = os.environ.get("OTEL_TRACES_EXPORTER") or "otlp"
     if name == "otlp":
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 

@@ -97,11 +97,13 @@ class Admission:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             self._observe(len(self._inside))
-            late = time.perf_counter() - self._deadline
-            for task in [task for task, began in self._inside.items() if began < late]:
-                self._inside.pop(task, None)
-                self._overdue.add(task)
-                task.cancel()
+            self._cancel_began_before(time.perf_counter() - self._deadline)
+
+    def _cancel_began_before(self, moment: float) -> None:
+        for task in [task for task, began in self._inside.items() if began < moment]:
+            self._inside.pop(task, None)
+            self._overdue.add(task)
+            task.cancel()
 
 
 class Slot:

@@ -101,13 +101,9 @@ class Challenger:
             served = self.served
             if served is None:
                 continue
-            rows, entries = copy
             try:
-                (scored,) = served.answer([[dict(row) for row in rows]], SHADOW)
-                journal.append(
-                    [_beside(s, e) for s, e in zip(scored.entries, entries, strict=True)]
-                )
-                self._metrics.answered(served.bundle.version, SHADOW, len(rows))
+                journal.append(_shadow_entries(served, copy))
+                self._metrics.answered(served.bundle.version, SHADOW, len(copy[0]))
             except (Exception, JournalError) as error:  # nobody waits for it
                 self._failed(error)
         journal.close()
@@ -126,6 +122,13 @@ class Challenger:
 def bucket(row_id: str) -> float:
     """A row's place in [0, 1), the same for the same id."""
     return zlib.crc32(row_id.encode()) / 2**32
+
+
+def _shadow_entries(served: Predictor, copy: Copy) -> list[Record]:
+    """The journal's entries of a copied request, each beside the champion's."""
+    rows, entries = copy
+    (scored,) = served.answer([[dict(row) for row in rows]], SHADOW)
+    return [_beside(s, e) for s, e in zip(scored.entries, entries, strict=True)]
 
 
 def _beside(scored: Record, answered: Record) -> Record:

@@ -86,9 +86,12 @@ class JournalHealth:
                 log.warning("a trial write failed: %s", error)
             written.problem = self._trial.problem
             return
-        free = self._trial.free_bytes()
-        if free is None or free >= LEAST_FREE_BYTES:
+        if self._has_room():
             written.problem = None
+
+    def _has_room(self) -> bool:
+        free_bytes = self._trial.free_bytes()
+        return free_bytes is None or free_bytes >= LEAST_FREE_BYTES
 
     def close(self) -> None:
         """End the thread; one that waits for the database is not waited for."""

@@ -46,7 +46,6 @@ async def follow(
         use: called in the event loop with a verified bundle, or None.
         refused: called in the event loop when a bundle is not sound.
     """
-    loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(EVERY_SECONDS)
         current = state(link)
@@ -55,11 +54,15 @@ async def follow(
         seen = current
         if not link.exists():
             use(None)
-            continue
-        try:
-            bundle = await loop.run_in_executor(None, load_bundle, link)
-        except UserError as error:
-            log.error("the model before goes on serving: %s", error.what)
-            refused()
-        else:
+        elif bundle := await _sound_bundle(link):
             use(bundle)
+        else:
+            refused()
+
+
+async def _sound_bundle(link: Path) -> Bundle | None:
+    try:
+        return await asyncio.get_running_loop().run_in_executor(None, load_bundle, link)
+    except UserError as error:
+        log.error("the model before goes on serving: %s", error.what)
+        return None

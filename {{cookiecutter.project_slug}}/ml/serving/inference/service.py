@@ -56,17 +56,19 @@ class Service:
 
     def open(self) -> None:
         """Start writing to the journal and following the links, in the running event loop."""
-        journal = Journal(self.settings.journal, self._patience)
-        journal.preallocate_wal()
-        self.journal_health.open(journal)
-        self.writer = GroupCommitWriter(
-            journal, self.settings.serve.max_waiting_rows, self.metrics.journal.committed
-        )
-        self._start(self.admission.sweep())
-        self._start(self.connections.sweep())
+        self.writer = self._open_writer()
+        self._start(self.admission.sweep(), self.connections.sweep())
         self._follow_links()
         gc.collect()
         gc.freeze()  # what is there now stays: no need to look through it again and again
+
+    def _open_writer(self) -> GroupCommitWriter:
+        journal = Journal(self.settings.journal, self._patience)
+        journal.preallocate_wal()
+        self.journal_health.open(journal)
+        return GroupCommitWriter(
+            journal, self.settings.serve.max_waiting_rows, self.metrics.journal.committed
+        )
 
     def _follow_links(self) -> None:
         """Let released bundles take over; start the challenger if there may be one."""
@@ -77,8 +79,8 @@ class Service:
             self._start(follow(challenger, None, self._use_challenger, refused))
             self.challenger.open(self.settings.journal)
 
-    def _start(self, forever: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(asyncio.create_task(forever))
+    def _start(self, *forever: Coroutine[Any, Any, None]) -> None:
+        self._tasks += [asyncio.create_task(coroutine) for coroutine in forever]
 
     def _use_challenger(self, bundle: Bundle | None) -> None:
         self.challenger.served = None if bundle is None else Predictor(bundle, self.settings.serve)

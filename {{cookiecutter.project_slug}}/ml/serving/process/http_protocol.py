@@ -13,6 +13,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ml.serving.connections import Connections
 
+Fault = tuple[str, str, str]  # status, type and message of a refusal
+
 # of a request's line and headers; of one that comes in pieces a first piece is not counted
 HEAD_BYTES = 65_536
 NO_HTTP = ("400 Bad Request", "http", "this is no HTTP request")
@@ -59,6 +61,17 @@ class WholeAnswers:
         """Send what is kept back, then close."""
         self.flush()
         self._transport.close()
+
+
+def _refusal_of(fault: Fault) -> bytes:
+    """The whole answer that refuses a request, after which the connection closes."""
+    status, kind, msg = fault
+    body = json.dumps({"detail": [{"type": kind, "loc": ["header"], "msg": msg}]})
+    head = (
+        f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    )
+    return f"{head}{body}".encode()
 
 
 class Protocol(HttpToolsProtocol):
@@ -130,14 +143,8 @@ class Protocol(HttpToolsProtocol):
         """Refuse what is no HTTP, or what `on_headers_complete` has found."""
         self._refuse(self._fault)
 
-    def _refuse(self, fault: tuple[str, str, str]) -> None:
-        status, kind, msg = fault
-        body = json.dumps({"detail": [{"type": kind, "loc": ["header"], "msg": msg}]})
-        head = (
-            f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(f"{head}{body}".encode())
+    def _refuse(self, fault: Fault) -> None:
+        self.transport.write(_refusal_of(fault))
         self.transport.close()
 
     def close_if_stalled(self, now: float, patience: float) -> None:

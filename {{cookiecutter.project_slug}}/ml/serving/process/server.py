@@ -28,21 +28,19 @@ def serve(host: str = "127.0.0.1", port: int | None = None, workers: int = 1) ->
     _check_address(host, settings)
     listener = _bind(host, settings.serve.port if port is None else port)
     announcement = _announcement(host, listener.getsockname()[1], settings)
-    if workers == 1:
-        from ml.serving.process.worker import run
+    if workers != 1:
+        sys.exit(_supervise(settings, listener, workers, announcement))
+    from ml.serving.process.worker import run
 
-        run(settings, listener, lambda: _announce(announcement))
-        return
-    from ml.bundle import load_bundle
-
-    load_bundle(settings.bundle)  # what is wrong with it is told once and here, not by each worker
-    sys.exit(_supervise(listener, workers, announcement))
+    run(settings, listener, lambda: _announce(announcement))
 
 
-def _supervise(listener: socket.socket, workers: int, announcement: str) -> int:
+def _supervise(settings: Settings, listener: socket.socket, workers: int, announcement: str) -> int:
     """Run several workers; returns the exit status."""
+    from ml.bundle import load_bundle
     from ml.serving.process.supervisor import Supervisor
 
+    load_bundle(settings.bundle)  # what is wrong with it is told once and here, not by each worker
     with tempfile.TemporaryDirectory(prefix="ml-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         supervisor = Supervisor(listener, workers, _worker_process)
@@ -66,11 +64,15 @@ def _bind(host: str, port: int) -> socket.socket:
         bound.bind((host, port))
     except OSError as error:
         bound.close()
-        raise UserError(
-            f"--port {port} of {host}: {error.strerror}",
-            "stop the other service, or `ml serve --port 0`",
-        ) from None
+        raise _not_bound(host, port, error) from None
     return bound
+
+
+def _not_bound(host: str, port: int, error: OSError) -> UserError:
+    return UserError(
+        f"--port {port} of {host}: {error.strerror}",
+        "stop the other service, or `ml serve --port 0`",
+    )
 
 
 def _announcement(host: str, port: int, settings: Settings) -> str:

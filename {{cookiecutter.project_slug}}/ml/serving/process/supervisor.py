@@ -63,6 +63,11 @@ class Worker:
         except OSError:
             self.status = GONE
 
+    def note_end(self) -> None:
+        """The process has ended: it takes no more connections."""
+        self.status, self.ended = GONE, time.monotonic()
+        self.pipe.close()
+
 
 class Supervisor:
     """Keeps the workers running and hands connections over to them.
@@ -97,13 +102,11 @@ class Supervisor:
     def _replace(self, i: int, worker: Worker) -> None:
         """Note a worker's end; a moment later start another."""
         if worker.ended is None:
-            code = worker.process.exitcode
-            print(
-                f"worker {worker.process.pid} ended with {code}: starting another", file=sys.stderr
-            )
-            worker.status, worker.ended = GONE, time.monotonic()
-            worker.pipe.close()
-            _forget(worker.process.pid)
+            process = worker.process
+            message = f"worker {process.pid} ended with {process.exitcode}: starting another"
+            print(message, file=sys.stderr)
+            worker.note_end()
+            _forget(process.pid)
         elif time.monotonic() - worker.ended > RESTART_SECONDS:
             self._workers[i] = Worker(self._context, self._main)
 
@@ -119,27 +122,28 @@ class Supervisor:
         takers = self._takers()
         if takers and not self._listens:
             self._listen()
-        sockets = [worker.pipe for worker in self._workers if worker.status != GONE]
-        if takers and not self._kept:
-            sockets.append(self._listener)
-        readable = select.select(sockets, [], [], seconds)[0]
+        listeners = [self._listener] if takers and not self._kept else []
+        pipes = [worker.pipe for worker in self._workers if worker.status != GONE]
+        readable = select.select([*pipes, *listeners], [], [], seconds)[0]
         for worker in self._workers:
             if worker.pipe in readable:
                 worker.read_status()
+        self._assign_kept()
+        if self._listener in readable:
+            self._accept()
+
+    def _assign_kept(self) -> None:
         kept, self._kept = self._kept, []
         for connection in kept:
             self._assign(connection)
-        if self._listener in readable:
-            self._accept()
 
     def _listen(self) -> None:
         try:
             self._listener.listen(4096)
         except OSError as error:
             # a second server that began in the same moment could bind, but it cannot listen
-            for worker in self._workers:
-                worker.process.terminate()
-                worker.process.join()
+            self._terminate()
+            self._join()
             port = self._listener.getsockname()[1]
             raise UserError(f"--port {port}: {error.strerror}", "stop the other service") from None
         self._listener.setblocking(False)
@@ -164,26 +168,36 @@ class Supervisor:
 
     def _stop(self) -> int:
         """Readiness goes first, then new connections, then the workers when all is answered."""
-        for worker in self._workers:
-            worker.process.terminate()
+        self._terminate()
         self._deal_for(DRAIN_SECONDS)
         stop_accepting(self._listener)
         self._deal_for(BEGUN_SECONDS)
         self._listener.close()
         for worker in self._workers:
             worker.pipe.close()
+        self._join()
+        return self._exit_status()
+
+    def _terminate(self) -> None:
+        for worker in self._workers:
+            worker.process.terminate()
+
+    def _join(self) -> None:
         for worker in self._workers:
             worker.process.join()
-        ended = [worker.process.exitcode or 0 for worker in self._workers]
+
+    def _exit_status(self) -> int:
+        """The worst of the workers'."""
+        codes = [worker.process.exitcode or 0 for worker in self._workers]
         # a worker that SIGTERM itself ended had not begun yet
-        return max((abs(code) for code in ended if code != -signal.SIGTERM), default=0)
+        return max((abs(code) for code in codes if code != -signal.SIGTERM), default=0)
 
     def _deal_for(self, seconds: float) -> None:
         until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
+        while (seconds_left := until - time.monotonic()) > 0:
             if not any(worker.process.is_alive() for worker in self._workers):
                 return
-            self._deal(min(left, LOOK_SECONDS))
+            self._deal(min(seconds_left, LOOK_SECONDS))
 
 
 def _forget(pid: int | None) -> None:

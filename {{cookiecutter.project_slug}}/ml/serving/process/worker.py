@@ -55,32 +55,37 @@ class Server(uvicorn.Server):
         """Listen, or say to the supervisor that connections may come."""
         await super().startup(sockets)
         if self._pipe is not None:
-            self._pipe.setblocking(False)
-            asyncio.get_running_loop().add_reader(self._pipe, self._receive, self._pipe)
-            self._pipe.send(READY)
+            self._open_pipe(self._pipe)
         self._when_started()
+
+    def _open_pipe(self, pipe: socket.socket) -> None:
+        pipe.setblocking(False)
+        asyncio.get_running_loop().add_reader(pipe, self._receive, pipe)
+        pipe.send(READY)
 
     def _receive(self, pipe: socket.socket) -> None:
         """Take the connections that the supervisor has handed over."""
-        loop = asyncio.get_running_loop()
         try:
             while True:
                 data, files, _, _ = socket.recv_fds(pipe, HANDED, HANDED)
                 for file in files:
-                    connection = socket.socket(fileno=file)
-                    connection.setblocking(False)
-                    task = loop.create_task(self._connect(connection))
-                    self.server_state.tasks.add(task)
-                    task.add_done_callback(self.server_state.tasks.discard)
+                    self._begin(socket.socket(fileno=file))
                 if not data:
                     break
         except BlockingIOError:
             return
-        loop.remove_reader(pipe)
+        asyncio.get_running_loop().remove_reader(pipe)
         self._no_more.set()
         # the supervisor is gone: nobody else would ever stop this worker
         if not self._service.draining:
             self._drain()
+
+    def _begin(self, connection: socket.socket) -> None:
+        """Answer on a connection, as uvicorn does on those that it accepts."""
+        connection.setblocking(False)
+        task = asyncio.get_running_loop().create_task(self._connect(connection))
+        self.server_state.tasks.add(task)
+        task.add_done_callback(self.server_state.tasks.discard)
 
     async def _connect(self, connection: socket.socket) -> None:
         await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
@@ -99,10 +104,15 @@ class Server(uvicorn.Server):
             server.close()
         if self._pipe is not None:
             await self._last_handed(self._pipe)
-        until = asyncio.get_running_loop().time() + OPEN_SECONDS
-        while self.server_state.connections and asyncio.get_running_loop().time() < until:
-            await asyncio.sleep(0.02)
+        await self._wait_for_clients()
         await super().shutdown(sockets)
+
+    async def _wait_for_clients(self) -> None:
+        """Wait until they have closed their connections, for `OPEN_SECONDS` at most."""
+        time = asyncio.get_running_loop().time
+        until = time() + OPEN_SECONDS
+        while self.server_state.connections and time() < until:
+            await asyncio.sleep(0.02)
 
     async def _last_handed(self, pipe: socket.socket) -> None:
         """Wait until the supervisor hands over no more connections.
