@@ -84,7 +84,7 @@ def _sqlite_bytes(database: str | None) -> int:
 
 
 def free_bytes_of(engine: sa.Engine) -> int | None:
-    """Bytes that are free on sqlite's disk; None where it is another machine's business."""
+    """Bytes that are free on sqlite's disk; None: the disk is another machine's."""
     path = _sqlite_file(engine.url)
     if path is None:
         return None
@@ -147,7 +147,7 @@ class WriteLock:
         return True
 
     def release(self) -> None:
-        """Let the next writer in."""
+        """Release the lock."""
         if self._file is not None:
             fcntl.flock(self._file, fcntl.LOCK_UN)
         self._mutex.release()
@@ -193,7 +193,7 @@ def without_password(url: str) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """What a driver's error says, without its pages and without a path of this machine."""
+    """The first line of a driver's error, without a path of this machine."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return (str(error) or type(error).__name__).splitlines()[0][:300]

@@ -1,10 +1,10 @@
 """Group commit: many requests wait for one sync to disk.
 
-Requests that came together are committed together. Where the group before was larger, its callers
-get a moment to come again: clients that wait for their answers would otherwise split into ever
-smaller groups. A single caller never waits.
+Requests that came together are committed together. If the last group was larger, a new one waits a
+moment for the next requests of the same callers: clients that wait for their answers would
+otherwise split into ever smaller groups. A single caller never waits.
 
-A small group on a quick disk is committed right there, in the loop: handing it to a thread and back
+A small group on a quick disk is committed in the event loop: handing it to a thread and back
 costs more than the sync. A large group, a slow disk or a database server gets a thread, so that
 nobody else waits; what comes meanwhile is the next group.
 """

@@ -50,7 +50,7 @@ class Keys:
         self.on_file_failure: Callable[[], None] = lambda: None
 
     def check(self, fields: Mapping[bytes, bytes]) -> None:
-        """Let a request with these header fields pass.
+        """Check the key in these header fields.
 
         Raises:
             RefusedError: 401 without a valid key, 429 when its key has asked too often.
@@ -78,7 +78,7 @@ class Keys:
         """Take the file's keys when it has changed.
 
         A key that is gone from the file is refused from now on, whatever the other lines hold.
-        Where there is no file to read (it may be about to be replaced), the keys before hold.
+        Where the file cannot be read (it may be about to be replaced), the earlier keys stay valid.
         """
         try:
             stamp = _stamp_of(file)
@@ -194,7 +194,7 @@ def _check_key_file(file: Path, named: str) -> None:
 
 
 def _fault(key: str) -> str | None:
-    """What is wrong with a key, in words that do not repeat it."""
+    """What is wrong with a key; the text does not repeat the key."""
     if not VISIBLE_ASCII.fullmatch(key):
         return (
             "white space or a character that is not ASCII in a key "

@@ -19,7 +19,7 @@ SWEEP_SECONDS = 0.5  # between two looks for connections that wait too long
 LOG_SECONDS = 60  # between two lines about the same lack of room
 # of the open files that a process may have; the rest is for its own files and for bursts
 FILES_SHARE = 0.75
-HEALTH_RESERVE = 16  # connections that requests inside leave to probes
+HEALTH_RESERVE = 16  # connections that are left for probes when all requests are inside
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Connections:
     Args:
         limit: how many there may be.
         patience: seconds that one may wait for its client.
-        dropped: told how many were closed to make room.
+        dropped: called with how many were closed to make room.
     """
 
     def __init__(self, limit: int, patience: float, dropped: Callable[[int], None]) -> None:

@@ -24,7 +24,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line)  # in ASCII: nothing that a message repeats can steer a terminal
+        return json.dumps(line)  # in ASCII: text of a request cannot control a terminal
 
 
 def use_json_lines() -> None:
@@ -32,12 +32,12 @@ def use_json_lines() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    # it warns of each request that is no HTTP
+    # it logs a warning for each request that is not HTTP
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
 def log_answer(entries: Sequence[Record], seconds: float) -> None:
-    """One line on stdout for an answered request; by its ids a complaint finds its rows."""
+    """One line on stdout for an answered request, with the ids by which its rows are found."""
     line = {
         "at": _milliseconds(datetime.now(UTC)),
         "event": "answered",

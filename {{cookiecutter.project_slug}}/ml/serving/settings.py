@@ -1,4 +1,4 @@
-"""What a server is told: the serve block of params.yaml and the environment.
+"""The settings of a server: the serve block of params.yaml, and the environment.
 
 Reads: params.yaml, ML_BUNDLE (folder of the bundle), JOURNAL_URL, ML_ALLOWED_HOSTS (see
 `ml.serving.api.origin`), ML_API_KEYS, ML_API_KEYS_FILE, ML_LABEL_KEYS, ML_LABEL_KEYS_FILE (see
@@ -19,13 +19,13 @@ from ml.serving.api_keys import LABEL_KEYS, Keys, load_keys
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that a server is told, read once at start."""
+    """The settings of a server, read once at start."""
 
     serve: Serve
     bundle: Path
     journal: str
     keys: Keys
-    # none: those of every other route
+    # empty: `keys` are valid for /labels too
     label_keys: Keys = field(default_factory=lambda: Keys((), None, 0))
     allowed_hosts: frozenset[str] = frozenset()  # beside loopback's, while there are no keys
 

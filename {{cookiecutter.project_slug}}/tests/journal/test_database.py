@@ -31,8 +31,8 @@ def test_the_lock_of_another_writer_is_waited_for_and_not_taken(tmp_path: Path) 
     url = sa.make_url(f"sqlite:///{tmp_path}/journal.db")
     files = lock_file(url), lock_file(url)
     mine, theirs = (WriteLock(file) for file in files)
-    with mine.hold(1.0) as left:
-        assert 0 < left <= 1
+    with mine.hold(1.0) as seconds_left:
+        assert 0 < seconds_left <= 1
         assert not theirs.try_acquire(0.01)
         with pytest.raises(TimeoutError, match=r"locked by another process, waited 0\.01 s"):
             theirs.hold(0.01).__enter__()

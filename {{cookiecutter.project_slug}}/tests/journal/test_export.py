@@ -36,9 +36,9 @@ def test_an_export_holds_answers_and_latest_labels(project: Path) -> None:
     journal.add_labels([("002", "no")])
     journal.add_labels([("002", 'yes, "100%"')])
     assert export(Path("all.parquet")) == 2
-    found = pd.read_parquet("all.parquet")
-    assert found["outcome"].tolist()[1] == '"yes, \\"100%\\""'
-    assert found["at"].dt.tz is not None
+    exported = pd.read_parquet("all.parquet")
+    assert exported["outcome"].tolist()[1] == '"yes, \\"100%\\""'
+    assert exported["at"].dt.tz is not None
     assert export(Path("new.parquet"), days=1) == 1
     with pytest.raises(UserError, match="no answers in that time"):
         export(Path("none.parquet"), days=-1)

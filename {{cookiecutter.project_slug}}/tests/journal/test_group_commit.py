@@ -28,22 +28,22 @@ async def ask(writer: GroupCommitWriter, caller: int, times: int) -> None:
 
 def groups(url: str, callers: int, times: int) -> list[int]:
     """Rows of each commit."""
-    made: list[int] = []
+    commits: list[int] = []
 
     async def run() -> None:
-        writer = GroupCommitWriter(Journal(url), 1000, lambda rows, _seconds: made.append(rows))
+        writer = GroupCommitWriter(Journal(url), 1000, lambda rows, _seconds: commits.append(rows))
         await asyncio.gather(*(ask(writer, caller, times) for caller in range(callers)))
         writer.close()
 
     asyncio.run(run())
-    return made
+    return commits
 
 
 def test_callers_that_wait_are_committed_together(tmp_path: Path) -> None:
-    made = groups(f"sqlite:///{tmp_path}/journal.db", 8, 40)
-    assert sum(made) == 320 == Journal(f"sqlite:///{tmp_path}/journal.db").count()
+    commits = groups(f"sqlite:///{tmp_path}/journal.db", 8, 40)
+    assert sum(commits) == 320 == Journal(f"sqlite:///{tmp_path}/journal.db").count()
     # of eight callers; those that fell behind the first time caught up
-    assert sum(made) / len(made) > 7
+    assert sum(commits) / len(commits) > 7
 
 
 def test_a_caller_alone_is_committed_at_once(tmp_path: Path) -> None:
@@ -51,13 +51,13 @@ def test_a_caller_alone_is_committed_at_once(tmp_path: Path) -> None:
 
 
 def test_a_burst_that_ends_leaves_nobody_waiting(tmp_path: Path) -> None:
-    made: list[int] = []
+    commits: list[int] = []
 
     async def run() -> None:
         writer = GroupCommitWriter(
             Journal(f"sqlite:///{tmp_path}/journal.db"),
             1000,
-            lambda rows, _seconds: made.append(rows),
+            lambda rows, _seconds: commits.append(rows),
         )
         await asyncio.gather(*(writer.write([entry(f"burst-{i}")]) for i in range(50)))
         await asyncio.wait_for(writer.write([entry("alone")]), 120)
@@ -65,7 +65,7 @@ def test_a_burst_that_ends_leaves_nobody_waiting(tmp_path: Path) -> None:
         writer.close()
 
     asyncio.run(run())
-    assert made == [50, 1, 1]
+    assert commits == [50, 1, 1]
 
 
 def test_too_many_waiting_rows_are_refused(tmp_path: Path) -> None:

@@ -209,5 +209,5 @@ def test_labels_retention_and_export(start: Start, journal: Journal, row: dict[s
     assert journal.count() == 500
     assert journal.remove(time.time() + 1, 700) == 500
     with journal.engine.connect() as connection:
-        left = connection.exec_driver_sql("SELECT prediction_id FROM labels").scalars().all()
-    assert left == ["elsewhere"]
+        label_ids = connection.exec_driver_sql("SELECT prediction_id FROM labels").scalars().all()
+    assert label_ids == ["elsewhere"]

@@ -37,9 +37,9 @@ def test_a_failed_write_is_kept_in_no_part_and_the_next_succeeds(tmp_path: Path)
 def test_the_log_has_its_size_before_the_first_write(tmp_path: Path) -> None:
     with closing(Journal(f"sqlite:///{tmp_path}/journal.db")) as journal:
         journal.preallocate_wal()
-        before = (tmp_path / "journal.db-wal").stat().st_size
+        log_bytes = (tmp_path / "journal.db-wal").stat().st_size
         journal.append([record(str(i)) for i in range(100)])
-        assert (tmp_path / "journal.db-wal").stat().st_size == before > 5_000_000
+        assert (tmp_path / "journal.db-wal").stat().st_size == log_bytes > 5_000_000
         assert journal.count() == 100
 
 

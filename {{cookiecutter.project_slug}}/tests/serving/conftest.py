@@ -68,7 +68,7 @@ REGRESSION = Contract.model_validate(
 def sample_rows(contract: Contract, n: int, seed: int = 0) -> list[dict[str, Any]]:
     """Valid random rows of a contract."""
     rng = np.random.default_rng(seed)
-    made: dict[str, Callable[[Any], Any]] = {
+    value_of: dict[str, Callable[[Any], Any]] = {
         "numeric": lambda _c: round(float(rng.normal(50, 20)), 3),
         "integer": lambda _c: int(rng.integers(0, 90)),
         "boolean": lambda _c: bool(rng.integers(0, 2)),
@@ -76,7 +76,7 @@ def sample_rows(contract: Contract, n: int, seed: int = 0) -> list[dict[str, Any
         "datetime": lambda _c: f"2025-{rng.integers(1, 13):02d}-{rng.integers(1, 28):02d}T08:00:00",
         "text": lambda _c: " ".join(rng.choice(["late", "happy", "billing", "moved"], 3)),
     }
-    return [{c.name: made[c.kind](c) for c in contract.columns} for _ in range(n)]
+    return [{c.name: value_of[c.kind](c) for c in contract.columns} for _ in range(n)]
 
 
 def write_release(folder: Path, contract: Contract, version: str, seed: int = 0) -> Path:
@@ -112,9 +112,9 @@ def seal(folder: Path, version: str) -> None:
 def point(project: Path, version: str) -> None:
     """Move serving/champion as a release does: one atomic rename of a link."""
     link = project / "serving" / "champion"
-    made = link.with_name(f"champion.{os.getpid()}.new")
-    made.symlink_to(Path("releases") / version)
-    made.replace(link)
+    new_link = link.with_name(f"champion.{os.getpid()}.new")
+    new_link.symlink_to(Path("releases") / version)
+    new_link.replace(link)
 
 
 def write_releases(folder: Path) -> None:
@@ -209,11 +209,11 @@ def start(project: Path) -> Iterator[Start]:
             stderr=subprocess.PIPE,
             text=True,
         )
-        made = Running(process, f"http://127.0.0.1:{port}")
-        running.append(made)
+        server = Running(process, f"http://127.0.0.1:{port}")
+        running.append(server)
         if ready:
-            wait_ready(made)
-        return made
+            wait_ready(server)
+        return server
 
     yield run
     for server in running:

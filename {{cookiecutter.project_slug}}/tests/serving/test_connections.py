@@ -32,16 +32,16 @@ def test_those_that_wait_longest_make_room(since: list[int | None], most: int) -
     connections = Connections(most, 10, counted.append)
     opened: list[Opened] = []
     for now, at in enumerate(since):
-        before = [c for c in opened if not c.dropped]
+        open_before = [c for c in opened if not c.dropped]
         opened.append(Opened(now + 10))  # a new one waits for its first request
         connections.add(cast("Any", opened[-1]), now)
-        left = [c for c in opened if not c.dropped]
-        assert len(left) <= most
-        gone = [c.waits_since for c in before if c.dropped]
-        kept = [c.waits_since for c in left if c.waits_since is not None]
+        open_after = [c for c in opened if not c.dropped]
+        assert len(open_after) <= most
+        gone = [c.waits_since for c in open_before if c.dropped]
+        kept = [c.waits_since for c in open_after if c.waits_since is not None]
         assert None not in gone
         assert not gone or not kept or max(cast("list[float]", gone)) <= min(kept)
-        assert not opened[-1].dropped or all(c.waits_since is None for c in before)
+        assert not opened[-1].dropped or all(c.waits_since is None for c in open_before)
         opened[-1].waits_since = at
     assert sum(counted) == sum(c.dropped for c in opened)
 

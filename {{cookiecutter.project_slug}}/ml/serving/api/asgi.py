@@ -17,7 +17,7 @@ class DisconnectedError(Exception):
 
 
 async def read_body(receive: Receive, limit: int, hold: Callable[[int], None]) -> bytes:
-    """The request's body; `hold` is told the bytes of a large one as they come.
+    """The request's body; `hold` gets the size of each part of a large one as it arrives.
 
     Raises:
         RefusedError: larger than `limit` bytes, or refused by `hold`.

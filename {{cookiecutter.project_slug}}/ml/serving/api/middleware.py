@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ml.serving.api.tracing import Tracing
     from ml.serving.inference.service import Service
 
-PAGES = ("/", "/docs")  # hold nothing; what they show they ask for with a key
+PAGES = ("/", "/docs")  # hold no data: they request what they show, with a key
 INFER = "/v2/models/{name}/infer"
 LABELS = "/labels"
 OPEN = ("/health/", "/v2/health/")  # probes carry no key
@@ -33,7 +33,7 @@ class ServiceMiddleware:
         app: everything but predictions.
         predict: `POST /predict`.
         service: what both share.
-        tracing: puts spans around both ways to a prediction; None: nobody asked for it.
+        tracing: puts spans around both routes to a prediction; None: tracing is off.
     """
 
     def __init__(

@@ -28,7 +28,7 @@ class Admission:
         limit: how many there may be.
         max_bytes: of their large bodies, together; 0: any number.
         deadline: seconds after which a request is cancelled, the arrival of its body included.
-        observe: told how many are inside, at every look.
+        observe: called with how many are inside, at every sweep.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Admission:
     def hold(self, task: Task, received: int) -> None:
         """Count bytes of a large body that have arrived.
 
-        Bytes that are only announced are not counted: they cost nobody anything.
+        Bytes that are only announced are not counted: they take no memory yet.
 
         Raises:
             RefusedError: there are too many.
@@ -92,7 +92,7 @@ class Admission:
     async def sweep(self) -> None:
         """Count, and cancel requests past their deadline, forever.
 
-        One sweep for all: a timer for each costs more than its row.
+        One sweep for all requests: a timer for each would cost more than answering its row.
         """
         while True:
             await asyncio.sleep(SWEEP_SECONDS)

@@ -25,8 +25,8 @@ from ml.serving.inference.predictor import Answer, Answered, Predictor, body_of
 if TYPE_CHECKING:
     from ml.serving.inference.service import Service
 
-TOGETHER = 64  # requests in one run of the model; more would hold up the event loop as long
-LARGE_THREADS = 1  # a second one would only wait for the interpreter that the first one holds
+TOGETHER = 64  # requests in one run of the model; more would block the event loop for longer
+LARGE_THREADS = 1  # a second one would only wait for the interpreter lock of the first
 LARGE_WAITING = 7  # large requests that wait for a thread at most
 
 log = logging.getLogger(__name__)
@@ -126,7 +126,7 @@ class Batcher:
         return True
 
     def _enqueue(self, pending: Pending, answer: Answer | RefusedError) -> None:
-        """Hand an answer to the journal's writer; a request without an answer learns why."""
+        """Hand an answer to the journal's writer; a request without an answer gets the reason."""
         if isinstance(answer, RefusedError):
             pending.durable.set_exception(answer)
             return
@@ -154,7 +154,7 @@ class Batcher:
         return [self._answer_one(served, one) for one in batch]
 
     def _answer_one(self, served: Predictor, pending: Pending) -> Answer | RefusedError:
-        """The answer from the body: a run before may have taken the ids out of the rows."""
+        """Answer the body, parsed anew: an earlier run may have taken the ids out of its rows."""
         pending.rows, _ = served.rows.parse(pending.body)
         answers = self._model(served, [pending.rows], pending.trial)
         return answers[0] if isinstance(answers, list) else answers

@@ -113,7 +113,7 @@ class Challenger:
         log.warning("the challenger failed: %s", error)
 
     def close(self) -> None:
-        """Score what has been left, then end."""
+        """Score the copies that wait, then end."""
         if self._thread is not None:
             self._copies.put(None)
             self._thread.join(timeout=10)

@@ -1,7 +1,7 @@
 """Whether the journal can be written, how large it is and how much room its disk has.
 
-It is looked at in a thread of its own: a disk or a database that does not answer holds up no
-request and no probe.
+The checks run in a thread of their own: a disk or a database that does not answer delays no request
+and no probe.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class JournalHealth:
     Args:
         url: the journal's address; trial writes have a connection of their own.
         patience: seconds that a trial write waits for other processes.
-        metrics: told the journal's bytes and those that are free on its disk.
+        metrics: gets the journal's bytes and those that are free on its disk.
     """
 
     def __init__(self, url: str, patience: float, metrics: Metrics) -> None:
@@ -74,7 +74,7 @@ class JournalHealth:
                 self._trial.engine.dialect.name, self._trial.bytes(), self._trial.free_bytes()
             )
         except (OSError, SQLAlchemyError):
-            return  # whether it is a failure the trial write says
+            return  # the trial write finds out whether this is a failure
 
     def _try_to_write(self) -> None:
         written = self._written
@@ -94,7 +94,7 @@ class JournalHealth:
         return free_bytes is None or free_bytes >= LEAST_FREE_BYTES
 
     def close(self) -> None:
-        """End the thread; one that waits for the database is not waited for."""
+        """End the thread, or leave it if it waits for a database that does not answer."""
         self._ended.set()
         self._thread.join(RETRY_SECONDS)
         self._trial.close()

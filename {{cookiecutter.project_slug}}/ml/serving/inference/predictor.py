@@ -39,7 +39,7 @@ class Answered(NamedTuple):
 
 
 class Predictor:
-    """A verified bundle together with what its contract asks of a request and says in an answer.
+    """A verified bundle with the schema of its requests and the form of its answers.
 
     Args:
         bundle: the model.
@@ -149,7 +149,7 @@ class Predictor:
         ]
 
     def ids(self, rows: Sequence[Row]) -> list[str]:
-        """What a canary's share sticks to: the rows' ids; a row without one gets a random one."""
+        """The ids by which rows are assigned to a canary; a row without one gets a random one."""
         given = [row.get(self._id) for row in rows] if self._id else [None] * len(rows)
         return [os.urandom(8).hex() if row_id is None else str(row_id) for row_id in given]
 
@@ -181,7 +181,7 @@ def _quoted(version: str) -> str:
 def new_id(at: float) -> str:
     """An entry's id: 48 bits of milliseconds, then 80 random bits.
 
-    So ids sort by time, and nobody guesses one.
+    So ids sort by time, and cannot be guessed.
     """
     return f"{int(at * 1000):012x}{os.urandom(10).hex()}"
 

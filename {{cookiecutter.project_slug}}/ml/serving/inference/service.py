@@ -25,7 +25,7 @@ class Service:
     """What the routes share: the served model, the journal and the counters.
 
     Args:
-        settings: what the server was told. The bundle is loaded and verified here.
+        settings: of the server. The bundle is loaded and verified here.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -47,7 +47,7 @@ class Service:
         self._tasks: list[asyncio.Task[None]] = []
 
     def use(self, bundle: Bundle | None) -> None:
-        """Let a verified bundle answer from the next request on; none: the one before goes on."""
+        """Let a verified bundle answer from the next request on; None: the current one stays."""
         if bundle is None:
             self.metrics.bundle_failures.inc()
             return
@@ -60,7 +60,7 @@ class Service:
         self._start(self.admission.sweep(), self.connections.sweep())
         self._follow_links()
         gc.collect()
-        gc.freeze()  # what is there now stays: no need to look through it again and again
+        gc.freeze()  # objects that exist now stay: the collector need not look at them again
 
     def _open_writer(self) -> GroupCommitWriter:
         journal = Journal(self.settings.journal, self._patience)
@@ -87,7 +87,7 @@ class Service:
 
     @property
     def not_ready(self) -> str | None:
-        """Why requests had better go elsewhere now; None: they are answered."""
+        """Why this process should get no requests now; None: it answers them."""
         return "draining" if self.draining else self.journal_health.problem
 
     def close(self) -> None:

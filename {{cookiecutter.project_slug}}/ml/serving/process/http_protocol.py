@@ -15,7 +15,7 @@ from ml.serving.connections import Connections
 
 Fault = tuple[str, str, str]  # status, type and message of a refusal
 
-# of a request's line and headers; of one that comes in pieces a first piece is not counted
+# of a request's line and headers; where a head comes in pieces, the first is not counted
 HEAD_BYTES = 65_536
 NO_HTTP = ("400 Bad Request", "http", "this is no HTTP request")
 HOST = ("400 Bad Request", "host", "send one Host header")
@@ -30,7 +30,7 @@ INTERIM = b"HTTP/1.1 1"  # 100 Continue: the client waits for it before there is
 
 
 class WholeAnswers:
-    """A transport that keeps a head back until something follows it.
+    """A transport that keeps the head of an answer back until its body follows.
 
     Args:
         transport: the connection's own.
@@ -154,7 +154,8 @@ class Protocol(HttpToolsProtocol):
         """
         unsent = self.transport.get_write_buffer_size()
         if unsent and (unsent != self._unsent or self.waits_since is None):
-            self.waits_since = now  # it takes its answer, or has only begun not to
+            # the client takes its answer, or has stopped only since the last look
+            self.waits_since = now
         self._unsent = unsent
         if self.waits_since is None or now - self.waits_since < patience:
             return

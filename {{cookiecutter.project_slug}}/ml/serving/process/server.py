@@ -40,7 +40,7 @@ def _supervise(settings: Settings, listener: socket.socket, workers: int, announ
     from ml.bundle import load_bundle
     from ml.serving.process.supervisor import Supervisor
 
-    load_bundle(settings.bundle)  # what is wrong with it is told once and here, not by each worker
+    load_bundle(settings.bundle)  # an unsound bundle is reported once, here, and not by each worker
     with tempfile.TemporaryDirectory(prefix="ml-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         supervisor = Supervisor(listener, workers, _worker_process)

@@ -111,14 +111,14 @@ class Supervisor:
             self._workers[i] = Worker(self._context, self._main)
 
     def _takers(self) -> list[Worker]:
-        """Who gets connections: ready workers, and where all are about to end, those."""
+        """The workers that get connections: those that are ready; if none is, those that drain."""
         for status in (READY, DRAINING):
             if takers := [worker for worker in self._workers if worker.status == status]:
                 return takers
         return []
 
     def _deal(self, seconds: float) -> None:
-        """Wait at most so long for connections and news of workers; see to what has come."""
+        """Wait at most so long for connections and statuses of workers, and handle what came."""
         takers = self._takers()
         if takers and not self._listens:
             self._listen()
@@ -187,7 +187,7 @@ class Supervisor:
             worker.process.join()
 
     def _exit_status(self) -> int:
-        """The worst of the workers'."""
+        """The worst exit status of the workers."""
         codes = [worker.process.exitcode or 0 for worker in self._workers]
         # a worker that SIGTERM itself ended had not begun yet
         return max((abs(code) for code in codes if code != -signal.SIGTERM), default=0)

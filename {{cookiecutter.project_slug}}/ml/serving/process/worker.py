@@ -153,7 +153,7 @@ def run(
     """Answer until SIGTERM or SIGINT.
 
     Args:
-        settings: what the server was told.
+        settings: of the server.
         listener: a bound socket, where this process accepts connections itself.
         started: called when it is ready.
         pipe: to the supervisor that hands over connections, and with which this process ends.

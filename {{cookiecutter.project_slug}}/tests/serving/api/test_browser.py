@@ -100,8 +100,8 @@ def wait(browser: Chrome, true: Any) -> None:
 def entry(browser: Chrome, column: str) -> WebElement:
     """The form's entry for a column, found by its label."""
     script = "return fields.find(f => f.column.name === arguments[0]).input"
-    found: WebElement = browser.execute_script(script, column)
-    return found
+    element: WebElement = browser.execute_script(script, column)
+    return element
 
 
 def fill(browser: Chrome, column: str, text: str) -> None:
@@ -123,8 +123,8 @@ def answers(browser: Chrome) -> list[list[str]]:
         "return [...document.querySelectorAll('#last tr')]"
         ".map(r => [...r.cells].map(c => c.textContent))"
     )
-    found: list[list[str]] = browser.execute_script(script)
-    return found
+    rows: list[list[str]] = browser.execute_script(script)
+    return rows
 
 
 def trial(browser: Chrome) -> Prediction:
@@ -182,7 +182,7 @@ def test_it_answers_as_one_types_and_as_predict_does(start: Start, browser: Chro
 
 def test_what_is_wrong_is_told_beside_the_answer_before(start: Start, browser: Chrome) -> None:
     visit(browser, start().url)
-    before = shown(browser, "#answer")
+    last_answer = shown(browser, "#answer")
     fill(browser, "class", "many")
     wait(browser, lambda: entry(browser, "class").get_attribute("aria-invalid") == "true")
     assert 'column "class": "many" is not a whole number' in shown(browser, "#refused")[0]
@@ -190,7 +190,7 @@ def test_what_is_wrong_is_told_beside_the_answer_before(start: Start, browser: C
     assert (
         shown(browser, "#answer"),
         browser.find_element(By.ID, "answer").get_attribute("class"),
-    ) == (before, "old")
+    ) == (last_answer, "old")
     fill(browser, "class", "7")
     wait(browser, lambda: entry(browser, "class").get_attribute("aria-invalid") is None)
     assert shown(browser, "#refused") == [""]

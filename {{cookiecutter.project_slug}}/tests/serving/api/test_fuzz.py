@@ -49,17 +49,17 @@ def test_no_request_makes_it_fail_and_every_answer_is_as_described(start: Start)
     server = start()
     document = httpx2.get(f"{server.url}/openapi.json").json()
     statuses: Counter[int] = Counter()
-    found: dict[str, str] = {}
+    faults: dict[str, str] = {}
     with requests.Session() as session:
-        for made in schemathesis.openapi.from_url(
+        for result in schemathesis.openapi.from_url(
             f"{server.url}/openapi.json"
         ).get_all_operations():
-            assert isinstance(made, Ok)
-            operation: Any = made.ok()
+            assert isinstance(result, Ok)
+            operation: Any = result.ok()
             for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
                 if mode is GenerationMode.POSITIVE or operation.body or operation.path_parameters:
-                    _send(operation, mode, document, session, statuses, found)
-    assert found == {}
+                    _send(operation, mode, document, session, statuses, faults)
+    assert faults == {}
     assert statuses.total() >= 5000
     assert {status for status in statuses if status >= 500} == set()
     assert min(statuses[200], statuses[422]) > 1000
@@ -74,7 +74,7 @@ def _send(
     document: Any,
     session: requests.Session,
     statuses: Counter[int],
-    found: dict[str, str],
+    faults: dict[str, str],
 ) -> None:
     """Send an operation's cases; what is not as the document says goes to `found`."""
     path: str = operation.path
@@ -104,12 +104,12 @@ def _send(
         if unsaid(case.body) and answer.status_code in (200, 422):
             return
         if answer.status_code == 200 and schema is not None and not schema.is_valid(case.body):
-            found[f"{operation.label}: invalid and accepted"] = f"{case.body}"
+            faults[f"{operation.label}: invalid and accepted"] = f"{case.body}"
         try:
             case.validate_response(answer, excluded_checks=skipped)
         except FailureGroup as failures:
             for failure in failures.exceptions:
-                found[f"{operation.label}: {type(failure).__name__} {answer.status_code}"] = (
+                faults[f"{operation.label}: {type(failure).__name__} {answer.status_code}"] = (
                     f"{failure} {case.body}"
                 )
 

@@ -84,13 +84,13 @@ def receiver() -> Iterator[Receiver]:
 
 def attributes(span: Span) -> dict[str, Any]:
     """A span's attributes as Python's values."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for attribute in span.attributes:
         value = attribute.value
         kind = value.WhichOneof("value")
         array = [item.string_value for item in value.array_value.values]
-        found[attribute.key] = array if kind == "array_value" else getattr(value, str(kind))
-    return found
+        values[attribute.key] = array if kind == "array_value" else getattr(value, str(kind))
+    return values
 
 
 @pytest.mark.parametrize("options", [(), pytest.param(("--workers", "2"), marks=pytest.mark.slow)])

@@ -125,11 +125,11 @@ def test_head_answers_as_get_without_the_body(server: Running, path: str) -> Non
         connection.sendall(
             f"HEAD {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode()
         )
-        said = until_closed(connection)
+        received = until_closed(connection)
     asked = httpx2.get(server.url + path)
-    assert said.startswith(f"HTTP/1.1 {asked.status_code} ".encode())
-    assert f"content-length: {asked.headers['content-length']}".encode() in said
-    assert said.endswith(b"\r\n\r\n")
+    assert received.startswith(f"HTTP/1.1 {asked.status_code} ".encode())
+    assert f"content-length: {asked.headers['content-length']}".encode() in received
+    assert received.endswith(b"\r\n\r\n")
 
 
 @pytest.mark.parametrize(
@@ -222,13 +222,13 @@ def silent(server: Running, n: int) -> Iterator[socket.socket]:
 
 def dropped(server: Running) -> float:
     """How many connections made room, as the metrics say."""
-    found = re.search(
+    counter = re.search(
         r"^ml_connections_dropped_total (\S+)$",
         httpx2.get(f"{server.url}/metrics").text,
         re.MULTILINE,
     )
-    assert found is not None
-    return float(found[1])
+    assert counter is not None
+    return float(counter[1])
 
 
 @pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
@@ -247,8 +247,8 @@ def test_a_probe_is_answered_whatever_is_open(
             assert httpx2.get(f"{server.url}/health/live", timeout=5).status_code == 200
             assert httpx2.post(f"{server.url}/predict", json=row, timeout=5).status_code == 200
         assert dropped(server) > 100
-    said = [json.loads(line) for line in server.stop().splitlines() if line.startswith('{"at"')]
-    logged = [line for line in said if "connections are open" in line["message"]]
+    received = [json.loads(line) for line in server.stop().splitlines() if line.startswith('{"at"')]
+    logged = [line for line in received if "connections are open" in line["message"]]
     assert 1 <= len(logged) <= int(workers)  # at most one each minute for each worker that was full
 
 

@@ -116,11 +116,11 @@ def test_a_locked_journal_stops_writes_and_nothing_else(
         kept += [client.post("/predict", json=row).json()["prediction_id"] for _ in range(3)]
         assert client.post("/labels", json=label).json() == {"recorded": 1, "unknown": 0}
     assert [p.prediction_id for p in Journal().predictions()] == kept
-    told = server.stop()
-    assert told.count("labels were not recorded") == 2
+    logged = server.stop()
+    assert logged.count("labels were not recorded") == 2
     assert (
-        told.count("nothing is answered: journal: ")
-        == told.count("the journal is written again")
+        logged.count("nothing is answered: journal: ")
+        == logged.count("the journal is written again")
         == 1
     )
 
@@ -213,9 +213,9 @@ def test_pruning_a_large_journal_lets_the_service_answer(
     with ThreadPoolExecutor(2) as pool:
         loads = [pool.submit(load) for _ in range(2)]
         until(lambda: len(statuses) > 20)
-        before = len(statuses)
+        answered_before = len(statuses)
         assert prune(days=1) == 20_000
-        during = len(statuses) - before
+        during = len(statuses) - answered_before
         done.set()
         for one in loads:
             one.result()

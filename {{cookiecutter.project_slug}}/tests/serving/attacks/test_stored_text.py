@@ -121,11 +121,11 @@ def test_a_log_line_is_one_line_of_ascii(text: str) -> None:
 @example(text=MENTION)
 def test_an_alert_mentions_nobody(text: str) -> None:
     """A level `<!channel> <https://…|…>` notified a whole channel, with the attacker's link."""
-    told = alerts.text(verdict(text))
-    assert not set(told) & set("<>@")
-    assert not re.search(r"&(?!amp;|lt;|gt;)", told)
-    assert told.count("\n") == 2
-    assert len(told) < 5 * SENTENCE
+    message = alerts.text(verdict(text))
+    assert not set(message) & set("<>@")
+    assert not re.search(r"&(?!amp;|lt;|gt;)", message)
+    assert message.count("\n") == 2
+    assert len(message) < 5 * SENTENCE
 
 
 @settings(
@@ -157,10 +157,10 @@ def test_any_address_of_the_webhook_costs_one_line(
     """A control character in ALERT_WEBHOOK ended `ml monitor` in a traceback."""
     monkeypatch.setenv("ALERT_WEBHOOK", address)
     assert not alerts.send(verdict("plan"), tmp_path / "alerts.json", pause=0)
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert said.startswith("ALERT_WEBHOOK: nobody was told: ")
-    assert "secret" not in said  # the address is one
+    warning = capsys.readouterr().err
+    assert warning.count("\n") == 1
+    assert warning.startswith("ALERT_WEBHOOK: nobody was told: ")
+    assert "secret" not in warning  # the address is one
 
 
 # --- our own pages --------------------------------------------------------------------------------
@@ -171,19 +171,19 @@ class Tags(HTMLParser):
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.found: list[Any] = []
+        self.tags: list[Any] = []
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found += [] if tag == "code" else [(tag, [name for name, _ in attrs])]
+        self.tags += [] if tag == "code" else [(tag, [name for name, _ in attrs])]
 
 
 @given(text=ANY_TEXT | LONG)
 def test_our_pages_have_the_same_tags_whatever_they_show(text: str) -> None:
-    def page(shown: Verdict) -> list[Any]:
-        return Tags(html._header(shown) + html.index_page([shown], Path("nowhere"))).found
+    def tags(judged: Verdict) -> list[Any]:
+        return Tags(html._header(judged) + html.index_page([judged], Path("nowhere"))).tags
 
-    assert page(verdict(text)) == page(verdict("plan"))
+    assert tags(verdict(text)) == tags(verdict("plan"))
 
 
 @given(text=ANY_TEXT | LONG)

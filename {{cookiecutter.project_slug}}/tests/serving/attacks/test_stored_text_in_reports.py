@@ -40,13 +40,13 @@ def hostile(champion: Champion, window: Window, text: str) -> tuple[Champion, Wi
     about["target"] |= {"name": columns["left"], "classes": list(classes.values())}
     for column in about["columns"]:
         column["name"] = columns.get(column["name"], column["name"])
-    before = champion.reference.replace({"left": classes, "prediction": classes}).rename(
+    reference = champion.reference.replace({"left": classes, "prediction": classes}).rename(
         columns=columns
     )
     sample = window.sample.rename(columns=columns)
     sample.loc[sample.index[:200], columns["plan"]] = text
     return (
-        replace(champion, contract=Contract.model_validate(about), reference=before),
+        replace(champion, contract=Contract.model_validate(about), reference=reference),
         replace(window, sample=sample),
     )
 
@@ -71,12 +71,12 @@ def pages(folder: Path, champion: Champion, window: Window) -> dict[str, str]:
 @given(texts=st.lists(ANY_TEXT, unique=True, max_size=30))
 @example(texts=["x" * 90, "x" * 91, "x" * 79 + "…", "x" * 72 + " (2)"])
 def test_labels_of_a_report_are_short_without_markup_and_distinct(texts: list[str]) -> None:
-    shown = labels(texts)
-    assert list(shown) == texts
-    assert len(set(shown.values())) == len(texts)
+    by_text = labels(texts)
+    assert list(by_text) == texts
+    assert len(set(by_text.values())) == len(texts)
     assert all(
         len(label) <= SHOWN and is_plain(label) and not set(label) & set("<>")
-        for label in shown.values()
+        for label in by_text.values()
     )
 
 
@@ -87,9 +87,9 @@ def test_evidentlys_pages_hold_text_and_no_markup(
 ) -> None:
     """A pooled level `</script><script>…` ran in the browser of whoever opened report.html."""
     usual = pages(tmp_path / "usual", champion, window)
-    found = pages(tmp_path / "hostile", *hostile(champion, window, text))
-    assert sorted(found) == ["performance.html", "report.html"]
-    for name, page in found.items():
+    hostile_pages = pages(tmp_path / "hostile", *hostile(champion, window, text))
+    assert sorted(hostile_pages) == ["performance.html", "report.html"]
+    for name, page in hostile_pages.items():
         assert text not in page.replace("<body>", "", 1)
         for tag in ("<script", "</script", "<!--", "<img", "<body"):
             assert page.count(tag) == usual[name].count(tag)
@@ -106,10 +106,10 @@ def test_ten_thousand_long_levels_make_no_large_report(
         index=window.sample.index,
         dtype=object,
     )
-    found = pages(
+    large = pages(
         tmp_path / "many", champion, replace(window, sample=window.sample.assign(plan=plan))
     )
-    assert len(found["report.html"]) < 5_000_000
+    assert len(large["report.html"]) < 5_000_000
 
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")

@@ -109,12 +109,11 @@ class Pressure:
     async def of(self, clients: int) -> Round:
         """Two seconds of so many clients."""
         self.done, self.refused = [], []
-        before = self.processor()
+        start = self.processor()
         await asyncio.gather(*(self.client(time.perf_counter() + 2) for _ in range(clients)))
-        after = self.processor()
-        return Round(
-            self.done, self.refused, after.user + after.system - before.user - before.system
-        )
+        end = self.processor()
+        used = end.user + end.system - start.user - start.system
+        return Round(self.done, self.refused, used)
 
 
 def not_kept(pressure: Pressure) -> str:

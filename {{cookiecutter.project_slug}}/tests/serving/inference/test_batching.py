@@ -59,9 +59,9 @@ def together(
         asked: list[Awaitable[Answered]] = [
             answering.answer(body, trial and i == 1) for i, body in enumerate(bodies)
         ]
-        said = await asyncio.gather(*asked, return_exceptions=True)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
         service.close()
-        return said, runs
+        return answers, runs
 
     return asyncio.run(run())
 
@@ -80,8 +80,8 @@ def counted(service: Service) -> list[int]:
     return runs
 
 
-def values(said: Said) -> list[Any]:
-    return [json.loads(one.body) if isinstance(one, Answered) else type(one) for one in said]
+def values(answers: Said) -> list[Any]:
+    return [json.loads(one.body) if isinstance(one, Answered) else type(one) for one in answers]
 
 
 def test_one_run_of_the_model_answers_all_but_the_first_and_each_as_if_alone(
@@ -89,9 +89,9 @@ def test_one_run_of_the_model_answers_all_but_the_first_and_each_as_if_alone(
 ) -> None:
     rows = sample_rows(CLASSIFICATION, 9)
     bodies = [json.dumps(row).encode() for row in rows[:5]] + [json.dumps(rows[5:]).encode()]
-    said, runs = together(settings, bodies)
+    answers, runs = together(settings, bodies)
     assert runs == [1, 8]  # nobody could know that the first one has company
-    got = values(said)
+    got = values(answers)
     flat = [*got[:5], *got[5]]
     bundle = Service(settings).served.bundle
     alone = [bundle.answer(bundle.encoder.rows([row]))[0] for row in rows]
@@ -105,26 +105,26 @@ def test_one_run_of_the_model_answers_all_but_the_first_and_each_as_if_alone(
 
 def test_a_crowd_is_answered_in_parts(settings: Settings) -> None:
     bodies = [json.dumps(row).encode() for row in sample_rows(CLASSIFICATION, 2 * TOGETHER + 10)]
-    said, runs = together(settings, bodies)
-    assert all(isinstance(one, Answered) for one in said)
+    answers, runs = together(settings, bodies)
+    assert all(isinstance(one, Answered) for one in answers)
     assert runs == [1, TOGETHER, TOGETHER, 9]
     assert Journal(settings.journal).count() == len(bodies)
 
 
 def test_a_bad_body_spoils_no_other(settings: Settings) -> None:
     rows = [json.dumps(row).encode() for row in sample_rows(CLASSIFICATION, 3)]
-    said, runs = together(settings, [rows[0], b"{", rows[1], b"[1]", rows[2]])
-    assert [isinstance(one, Answered) for one in said] == [True, False, True, False, True]
-    assert [one.status for one in said if isinstance(one, RefusedError)] == [422, 422]
+    answers, runs = together(settings, [rows[0], b"{", rows[1], b"[1]", rows[2]])
+    assert [isinstance(one, Answered) for one in answers] == [True, False, True, False, True]
+    assert [one.status for one in answers if isinstance(one, RefusedError)] == [422, 422]
     assert runs == [1, 2]
 
 
 def test_a_row_that_the_model_fails_at_spoils_no_other(settings: Settings, linear: Path) -> None:
     fragile = dataclasses.replace(settings, bundle=linear)
     rows = [{"a": a, "b": "x"} for a in (1.0, 3e38, 2.0)]
-    said, runs = together(fragile, [json.dumps(row).encode() for row in rows])
-    assert [one.status for one in said if isinstance(one, RefusedError)] == [500]
-    assert [isinstance(one, Answered) for one in said] == [True, False, True]
+    answers, runs = together(fragile, [json.dumps(row).encode() for row in rows])
+    assert [one.status for one in answers if isinstance(one, RefusedError)] == [500]
+    assert [isinstance(one, Answered) for one in answers] == [True, False, True]
     assert runs == [1, 2, 1, 1]  # once together, then each alone
     assert [p.features["a"] for p in Journal(settings.journal).predictions()] in (
         [1.0, 2.0],

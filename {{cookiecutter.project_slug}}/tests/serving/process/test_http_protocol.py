@@ -61,22 +61,22 @@ def test_a_head_waits_for_what_follows_it(writes: list[bytes], wire: list[bytes]
 def connection(start: Start) -> Iterator[socket.socket]:
     """A connection to a running server."""
     host, port = start().url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as made:
-        yield made
+    with socket.create_connection((host, int(port)), timeout=10) as opened:
+        yield opened
 
 
 def heads(connection: socket.socket, n: int, bodies: bool = True) -> list[bytes]:
     """Status lines of the next n answers."""
-    reader, found = connection.makefile("rb"), []
+    reader, status_lines = connection.makefile("rb"), []
     for _ in range(n):
-        found.append(reader.readline().strip())
+        status_lines.append(reader.readline().strip())
         length = 0
         while (line := reader.readline()) != b"\r\n":
             if line.lower().startswith(b"content-length"):
                 length = int(line.split(b":")[1])
         if bodies:
             reader.read(length)
-    return found
+    return status_lines
 
 
 def test_answers_without_a_body_arrive(connection: socket.socket) -> None:

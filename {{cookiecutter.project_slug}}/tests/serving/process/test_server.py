@@ -21,10 +21,10 @@ def test_it_answers_and_ends_with_status_0(start: Start, row: Row) -> None:
     server = start()
     answer = httpx2.post(f"{server.url}/predict", json=row)
     assert answer.status_code == 200
-    said = server.stop()
+    output = server.stop()
     assert server.process.returncode == 0
-    assert server.url in said
-    assert "next:" in said
+    assert server.url in output
+    assert "next:" in output
     assert [p.prediction_id for p in Journal().predictions()] == [answer.json()["prediction_id"]]
 
 
@@ -57,11 +57,11 @@ def test_it_refuses_to_start_and_says_why(
     start: Start, options: tuple[str, ...], env: dict[str, str], says: str
 ) -> None:
     server = start(*options, env=env, ready=False)
-    said = server.process.communicate(timeout=120)[1]
+    output = server.process.communicate(timeout=120)[1]
     assert server.process.returncode == 2
-    assert says in said
-    assert "next:" in said
-    assert "Traceback" not in said
+    assert says in output
+    assert "next:" in output
+    assert "Traceback" not in output
 
 
 def test_a_taken_port_is_refused(start: Start) -> None:
@@ -71,9 +71,9 @@ def test_a_taken_port_is_refused(start: Start) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         server = start("--port", str(taken.getsockname()[1]), ready=False)
-        said = server.process.communicate(timeout=120)[1]
+        output = server.process.communicate(timeout=120)[1]
     assert server.process.returncode == 2
-    assert "Address already in use" in said
+    assert "Address already in use" in output
 
 
 @pytest.mark.slow
@@ -87,10 +87,10 @@ def test_two_servers_that_begin_together_are_one_and_an_error(start: Start) -> N
         # bound beside the first, which now listens
         assert server.process.stderr.readline().startswith("serving ")
         first.listen()
-        said = server.process.communicate(timeout=120)[1]
+        output = server.process.communicate(timeout=120)[1]
     assert server.process.returncode == 2
-    assert f"--port {port}: Address already in use" in said
-    assert "Traceback" not in said
+    assert f"--port {port}: Address already in use" in output
+    assert "Traceback" not in output
 
 
 @pytest.mark.slow

@@ -78,7 +78,7 @@ async def infer(
         else read_request(body, limit)
     )
     answered = await predict.predict_and_count(rows)
-    request.scope["answered"] = answered  # for whoever traces
+    request.scope["answered"] = answered  # for tracing
     return JSONResponse({**given, **outputs_of(service.served.bundle, json.loads(answered.body))})
 
 

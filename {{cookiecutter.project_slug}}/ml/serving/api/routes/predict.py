@@ -47,7 +47,7 @@ class Predict:
             service.metrics.requests.labels(str(refused.status)).inc()
             await send_refusal(send, refused)
             return
-        scope["answered"] = answered  # for whoever traces
+        scope["answered"] = answered  # for tracing
         await send_json(send, 200, answered.body, service.draining)
         self.count(answered, time.perf_counter() - began)  # the caller need not wait for it
 
@@ -59,7 +59,7 @@ class Predict:
         return answered
 
     def count(self, answered: Answered, seconds: float) -> None:
-        """Count an answered request; log it and leave the challenger a copy where asked to."""
+        """Count an answered request; log it and leave a copy for a shadow, where these are on."""
         metrics, entries = self._service.metrics, answered.entries
         self._ok.inc()
         metrics.seconds.observe(seconds)
