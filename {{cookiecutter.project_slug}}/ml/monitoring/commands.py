@@ -2,7 +2,7 @@
 
 Reads: the journal (JOURNAL_URL), serving/champion/, params.yaml (monitor).
 Writes: what `ml.monitoring.monitor` writes. `ml monitor` ends with status 0 ok, 3 a verdict that
-wants action, 4 too few rows. With `--watch` it judges again and again, after each window it removes
+wants action, 4 too few rows. With `--watch` it judges again and again; after each window it removes
 the answers that are older than journal.keep_days of params.yaml.
 Serves (`--watch`): http://127.0.0.1:<port>/metrics (loopback only). A failed run is counted and
 tried again next time.
@@ -58,18 +58,22 @@ def run_once(days: float | None) -> Verdict:
         engine, champion = journal(), load_champion()
         span = latest_span(engine, days, settings)
     verdict = evaluate_window(engine, champion, span, settings, console)
-    pages = f"{REPORTS / span.name}/report.html", f"{REPORTS}/index.html"
-    Console().print(table(verdict), *pages, sep="\n", soft_wrap=True)
+    _print(verdict)
     alerts.send(verdict, REPORTS / "alerts.json")
     return verdict
 
 
+def _print(verdict: Verdict) -> None:
+    pages = f"{REPORTS / verdict.window}/report.html", f"{REPORTS}/index.html"
+    Console().print(table(verdict), *pages, sep="\n", soft_wrap=True)
+
+
 def latest_span(engine: sql.Engine, days: float | None, settings: Monitor) -> Span:
     """The latest window: by days, or by monitor.window_rows where no days are given."""
-    now = time.time()
+    end = time.time()
     if days is None and settings.window_rows:
-        return Span(latest_rows(engine, settings.window_rows, now), now)
-    return Span(now - (days or settings.window_days) * DAY_SECONDS, now)
+        return Span(latest_rows(engine, settings.window_rows, end), end)
+    return Span(end - (days or settings.window_days) * DAY_SECONDS, end)
 
 
 def journal() -> sql.Engine:
@@ -79,10 +83,14 @@ def journal() -> sql.Engine:
         UserError: the journal's file is not there yet, or JOURNAL_URL cannot be opened.
     """
     address = journal_url()
-    path = sql.make_url(address).database if address.startswith("sqlite") else None
+    path = _sqlite_file(address)
     if path and not Path(path).is_file():
         raise UserError(f"{path}: no such file, so nothing was predicted here yet", "make serve")
     return Journal(address).engine
+
+
+def _sqlite_file(address: str) -> str | None:
+    return sql.make_url(address).database if address.startswith("sqlite") else None
 
 
 class Latest:
@@ -111,30 +119,36 @@ def watch(days: float | None, every: float, port: int) -> NoReturn:
             than the window.
     """
     keep_days()
-    if every <= 0:
-        raise UserError(
-            f"--every {every:g}: hours between two windows are above zero",
-            "ml monitor --watch --every 24",
-        )
+    _check_hours(every)
     latest, console = Latest(), Console(stderr=True)
     _serve(latest, port)
     address = f"http://127.0.0.1:{port}/metrics"
     console.print(f"metrics on {address}; a window every {every:g} hours; Ctrl-C ends it")
     while True:
-        started = time.monotonic()
+        due = time.monotonic() + every * HOUR
         _judge(latest, days, console)
         prune_old(console)
-        time.sleep(max(0.0, every * HOUR - (time.monotonic() - started)))
+        time.sleep(max(0.0, due - time.monotonic()))
+
+
+def _check_hours(every: float) -> None:
+    if every <= 0:
+        raise UserError(
+            f"--every {every:g}: hours between two windows are above zero",
+            "ml monitor --watch --every 24",
+        )
 
 
 def _judge(latest: Latest, days: float | None, console: Console) -> None:
     try:
         latest.verdict = prometheus.registry(run_once(days))
         latest.runs.inc()
-    except Exception as error:  # a monitor that dies with its database tells nobody that it did
+    except (
+        Exception
+    ) as error:  # a monitor that ends with its database's failure could not report it
         latest.failures.inc()
-        words = error.what if isinstance(error, UserError) else str(error)
-        console.print(f"not judged: {printable(words, SENTENCE)}", markup=False)
+        reason = error.what if isinstance(error, UserError) else str(error)
+        console.print(f"not judged: {printable(reason, SENTENCE)}", markup=False)
 
 
 def prune_old(console: Console) -> None:

@@ -1,16 +1,19 @@
 """The verdicts of former windows, as they were written.
 
-Reads: reports/monitoring/<window>/verdict.json.
+Reads and writes: reports/monitoring/<window>/verdict.json. A file that is no verdict of this
+version is passed over with a warning: an old file must not stop the monitor.
 """
 
 from __future__ import annotations
 
-import json
+from functools import cache
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
+from rich.console import Console
 
-from ml.errors import UserError
+from ml.atomic import write_json
+from ml.errors import SENTENCE, printable
 from ml.monitoring.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -18,33 +21,46 @@ if TYPE_CHECKING:
 
     from ml.journal.bulk.scan import Span
 
+FILE = "verdict.json"
 OVERLAP = 0.1  # of a window's length that the one before it may reach into it
 
 
-def verdicts(reports: Path) -> list[Verdict]:
-    """All stored verdicts, oldest window first.
+def write(folder: Path, verdict: Verdict) -> None:
+    """Write a verdict into its window's folder."""
+    write_json(folder / FILE, verdict.as_json())
 
-    Raises:
-        UserError: a file is no verdict.
-    """
-    stored = [_read(path) for path in reports.glob("*--*/verdict.json")]
+
+def verdicts(reports: Path) -> list[Verdict]:
+    """All stored verdicts, oldest window first."""
+    stored = [verdict for path in reports.glob(f"*--*/{FILE}") if (verdict := _read(path))]
     return sorted(stored, key=lambda verdict: (verdict.end, verdict.start))
 
 
-def _read(path: Path) -> Verdict:
+def _read(path: Path) -> Verdict | None:
     try:
-        return Verdict.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        return Verdict.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise UserError(f"{path}: not a verdict: {place}: {first['msg']}", f"rm {path}") from None
+        _warn(f"{path}: passed over, no verdict of this version: {_reason(error)}")
+        return None
 
 
-def before(reports: Path, span: Span) -> Verdict | None:
+def _reason(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return ": ".join([*map(str, first["loc"]), first["msg"]])
+
+
+@cache
+def _warn(text: str) -> None:
+    """A line on stderr, once however often the file is read."""
+    warning = printable(f"warning: {text}", SENTENCE)
+    Console(stderr=True).print(warning, markup=False, highlight=False, soft_wrap=True)
+
+
+def previous(reports: Path, span: Span) -> Verdict | None:
     """The window before: the latest that ended when this one began.
 
-    A tenth of overlap is forgiven.
+    An overlap of a tenth is allowed.
     """
     limit = span.start + OVERLAP * (span.end - span.start)
-    earlier = [verdict for verdict in verdicts(reports) if verdict.end <= limit]
-    return earlier[-1] if earlier else None
+    latest_first = reversed(verdicts(reports))
+    return next((verdict for verdict in latest_first if verdict.end <= limit), None)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from ml.atomic import write_json
 from ml.monitoring import history, quarantine
 from ml.monitoring.checks.delayed_labels import Late, late_cohorts
 from ml.monitoring.checks.drift import drift, shifts
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from ml.journal.bulk.scan import Span
     from ml.monitoring.inputs.reference import Champion
     from ml.monitoring.inputs.window import Window
+    from ml.monitoring.statistics.column_tests import Shift
     from ml.params import Monitor
 
 REPORTS = Path("reports/monitoring")
@@ -55,28 +55,25 @@ def evaluate_window(
 ) -> Verdict:
     """Judge one window of the journal and write its folder."""
     console = console or Console(quiet=True)
-    folder = reports / span.name
-    folder.mkdir(parents=True, exist_ok=True)
     with console.status("Judging the window"):
         window = read_window(engine, span, champion.contract, champion.profiles, champion.version)
         checked, late = run_checks(window, champion, settings), Late()
         if len(window) >= settings.min_rows:
             late = late_cohorts(engine, champion, settings, reports, span)
-    checked.findings = [*checked.findings, *late.findings]
+            checked.findings = [*checked.findings, *late.findings]
     with console.status("Writing Evidently's report"):
-        left_out = _report(folder, window, champion, checked)
-        verdict = _verdict(window, champion, checked, late, history.before(reports, span), left_out)
-        for name in ("report.html", "performance.html"):
-            html.prepend_header(folder / name, verdict)
-    _write(verdict, span, folder, reports)
+        left_out = _report(reports / span.name, window, champion, checked)
+    verdict = _verdict(window, champion, checked, late, history.previous(reports, span), left_out)
+    _write(verdict, span, reports)
     return verdict
 
 
 def _report(folder: Path, window: Window, champion: Champion, checked: Checked) -> list[str]:
     """Write Evidently's report; returns the columns that it leaves out."""
+    folder.mkdir(parents=True, exist_ok=True)
     if not len(window):
         return []
-    psi = {name: moved.psi for name, moved in checked.columns.items()}
+    psi = {name: column.psi for name, column in checked.columns.items()}
     return write_report(folder, window, champion, checked.findings, psi)
 
 
@@ -85,14 +82,14 @@ def _verdict(
     champion: Champion,
     checked: Checked,
     late: Late,
-    before: Verdict | None,
+    former: Verdict | None,
     left_out: list[str],
 ) -> Verdict:
     decision = decide(checked.findings)
     return Verdict(
         verdict=decision.verdict,
         action=decision.action,
-        tier=tier(decision, before.tier if before else None),
+        tier=tier(decision, former.tier if former else None),
         evidence=decision.evidence,
         window=window.span.name,
         start=window.span.start,
@@ -113,10 +110,14 @@ def _verdict(
     )
 
 
-def _write(verdict: Verdict, span: Span, folder: Path, reports: Path) -> None:
+def _write(verdict: Verdict, span: Span, reports: Path) -> None:
+    """Write all that is made of a verdict."""
+    folder = reports / span.name
+    for name in ("report.html", "performance.html"):
+        html.prepend_header(folder / name, verdict)
     if verdict.verdict == "broken":
         quarantine.add(span, verdict.evidence)
-    write_json(folder / "verdict.json", verdict.as_json())
+    history.write(folder, verdict)
     prometheus.write(verdict, reports / "metrics.prom")
     html.write_index(reports)
 
@@ -137,7 +138,7 @@ def run_checks(window: Window, champion: Champion, settings: Monitor) -> Checked
 
     What is too small or broken is tested no further.
     """
-    checked = Checked(time.time(), _volume(window, settings))
+    checked = Checked(time.time(), _volume(len(window), settings.min_rows))
     if checked.findings:
         return checked
     checked.performance, of_outcomes = performance(cohort(window), champion, settings)
@@ -145,29 +146,20 @@ def run_checks(window: Window, champion: Champion, settings: Monitor) -> Checked
     if checked.findings:
         return checked
     tested = shifts(window, champion, settings.min_rows)
-    checked.columns = {
-        name: ColumnShift(psi=round(float(tests.psi), 4), p=float(tests.p.min()))
-        for name, tests in tested.items()
-    }
+    checked.columns = {name: _column_shift(tests) for name, tests in tested.items()}
     checked.estimate = estimate(window, champion)
     of_estimate = estimate_findings(checked.estimate, settings)
     checked.findings = [*drift(window, champion, tested, settings), *of_outcomes, *of_estimate]
     return checked
 
 
-def _volume(window: Window, settings: Monitor) -> list[Finding]:
-    if len(window) >= settings.min_rows:
+def _volume(rows: int, min_rows: int) -> list[Finding]:
+    if rows >= min_rows:
         return []
-    what, words = "few_rows", f"{len(window)} rows in the window, {settings.min_rows} are needed"
-    if len(window) == 0:
-        what, words = "no_rows", "no rows at all: is the service up?"
-    return [
-        Finding(
-            check="volume",
-            what=what,
-            column=None,
-            words=words,
-            value=len(window),
-            limit=settings.min_rows,
-        )
-    ]
+    few = "few_rows", f"{rows} rows in the window, {min_rows} are needed"
+    what, words = few if rows else ("no_rows", "no rows at all: is the service up?")
+    return [Finding.of_window("volume", what, words, rows, min_rows)]
+
+
+def _column_shift(tests: Shift) -> ColumnShift:
+    return ColumnShift(psi=round(float(tests.psi), 4), p_value=float(tests.p_values.min()))

@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
     from ml.journal.bulk.scan import Span
 
+    Entries = list[dict[str, Any]]
+
 QUARANTINE = Path("serving/quarantine.json")
 
 
-def load(path: Path = QUARANTINE) -> list[dict[str, Any]]:
-    """The entries, in the order in which they were made."""
-    entries: list[dict[str, Any]] = (
-        json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    )
+def load(path: Path = QUARANTINE) -> Entries:
+    """The entries, in the order in which they were added."""
+    entries: Entries = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
     return entries
 
 
 def not_quarantined(path: Path = QUARANTINE) -> Callable[[float], bool]:
     """A predicate of a row's moment (unix seconds): does it lie in no quarantined stretch?"""
-    entries = [(entry["start"], entry["end"]) for entry in load(path)]
-    return lambda at: not any(start <= at < end for start, end in entries)
+    spans = [(entry["start"], entry["end"]) for entry in load(path)]
+    return lambda at: not any(start <= at < end for start, end in spans)
 
 
 def add(span: Span, evidence: Sequence[str], path: Path = QUARANTINE) -> None:

@@ -68,7 +68,7 @@ class Finding(_Frozen):
         column: the column it is about, or None.
         words: the evidence in one plain sentence.
         value: what was measured.
-        limit: what it was held against.
+        limit: what it was compared with.
         severity: a `ticket` wants action, a `note` is only shown.
     """
 
@@ -79,6 +79,27 @@ class Finding(_Frozen):
     value: int | float
     limit: int | float
     severity: Severity = "ticket"
+
+    @classmethod
+    def of_window(
+        cls,
+        check: Check,
+        what: str,
+        words: str,
+        value: float,
+        limit: float,
+        severity: Severity = "ticket",
+    ) -> Finding:
+        """A finding about the window as a whole."""
+        return cls(
+            check=check,
+            what=what,
+            column=None,
+            words=words,
+            value=value,
+            limit=limit,
+            severity=severity,
+        )
 
 
 class Performance(_Frozen):
@@ -120,10 +141,15 @@ class Estimate(_Frozen):
 
 
 class ColumnShift(_Frozen):
-    """How far a column moved (population stability index), and its smallest probability."""
+    """How far a column moved (population stability index), and its smallest p-value.
+
+    Args:
+        psi: the index.
+        p_value: the smallest of its tests (`p` in JSON).
+    """
 
     psi: float
-    p: float
+    p_value: float = Field(alias="p")
 
 
 class Verdict(_Frozen):
@@ -157,7 +183,7 @@ class Verdict(_Frozen):
     @property
     def tickets(self) -> list[Finding]:
         """The findings that want action."""
-        return [finding for finding in self.findings if finding.severity == "ticket"]
+        return _tickets(self.findings)
 
 
 @dataclass(frozen=True)
@@ -171,21 +197,29 @@ class Decision:
     @property
     def evidence(self) -> tuple[str, ...]:
         """The findings that want action, in words, printable."""
-        return tuple(
-            printable(finding.words, SENTENCE)
-            for finding in self.findings
-            if finding.severity == "ticket"
-        )
+        return tuple(printable(finding.words, SENTENCE) for finding in _tickets(self.findings))
+
+
+def _tickets(findings: Sequence[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.severity == "ticket"]
 
 
 def decide(findings: Sequence[Finding]) -> Decision:
     """The first check that has a ticket names the verdict: volume, quality, performance, drift."""
-    tickets = [finding for finding in findings if finding.severity == "ticket"]
-    checks, kinds = {finding.check for finding in tickets}, {finding.what for finding in tickets}
-    word: Word = next((word for check, word in _ORDER if check in checks), "ok")
+    tickets = _tickets(findings)
+    word = _word({finding.check for finding in tickets})
+    action = _action(word, {finding.what for finding in tickets})
+    return Decision(word, action, tuple(sorted(findings, key=_rank)))
+
+
+def _word(checks: set[Check]) -> Word:
+    return next((word for check, word in _ORDER if check in checks), "ok")
+
+
+def _rank(finding: Finding) -> tuple[bool, int]:
+    """Place of a finding in a verdict: tickets first, then in the order of the checks."""
     order = [check for check, _ in _ORDER]
-    ordered = sorted(findings, key=lambda f: (f.severity != "ticket", order.index(f.check)))
-    return Decision(word, _action(word, kinds), tuple(ordered))
+    return finding.severity != "ticket", order.index(finding.check)
 
 
 def _action(word: Word, kinds: set[str]) -> Action:
@@ -196,16 +230,16 @@ def _action(word: Word, kinds: set[str]) -> Action:
     return ACTION[word]
 
 
-def tier(decision: Decision, before: Tier | None) -> Tier | None:
+def tier(decision: Decision, former: Tier | None) -> Tier | None:
     """One window with a ticket is a ticket, two in a row a page.
 
-    `before` is the tier of the window before; None also where there was none.
+    `former` is the tier of the window before this one; None also where there was none.
     """
     if decision.verdict == "ok":
         return None
     if decision.verdict == "insufficient" and decision.action != "call":
         return None
-    return "ticket" if before is None else "page"
+    return "ticket" if former is None else "page"
 
 
 def schema() -> dict[str, Any]:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ml.atomic import write_json
 from ml.journal.bulk.scan import Labels, Span, label_counts, outcomes
 from ml.monitoring import history
 from ml.monitoring.checks.performance import Cohort, performance
@@ -31,7 +30,7 @@ WINDOWS = 12  # former windows that are looked at again
 
 @dataclass
 class Late:
-    """What late outcomes said: the performance in each former window, and findings."""
+    """What late outcomes show: the performance in each former window, and findings."""
 
     performances: list[Performance] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -43,16 +42,18 @@ def late_cohorts(
     """Judge the champion's former windows that gained outcomes since they were judged."""
     late = Late()
     for former in _former(reports, champion, span)[-WINDOWS:]:
-        old = Span(former.start, former.end)
-        labels = label_counts(engine, old)
-        if labels == former.labels:
-            continue
-        again, findings = performance(_cohort(engine, old, champion), champion, settings)
-        late.performances.append(again)
-        late.findings += [_dated(finding, old) for finding in findings]
-        settled = _settled(former, again, labels)
-        write_json(reports / old.name / "verdict.json", settled.as_json())
+        labels = label_counts(engine, _span(former))
+        if labels != former.labels:
+            group = _cohort(engine, _span(former), champion)
+            again, findings = performance(group, champion, settings)
+            late.performances.append(again)
+            late.findings += [_dated(finding, group.window) for finding in findings]
+            history.write(reports / group.window, _settled(former, again, labels))
     return late
+
+
+def _span(former: Verdict) -> Span:
+    return Span(former.start, former.end)
 
 
 def _former(reports: Path, champion: Champion, span: Span) -> list[Verdict]:
@@ -69,14 +70,14 @@ def _former(reports: Path, champion: Champion, span: Span) -> list[Verdict]:
     ]
 
 
-def _dated(finding: Finding, old: Span) -> Finding:
-    return finding.model_copy(update={"words": f"{old.name}: {finding.words}"})
+def _dated(finding: Finding, window: str) -> Finding:
+    return finding.model_copy(update={"words": f"{window}: {finding.words}"})
 
 
-def _cohort(engine: sql.Engine, old: Span, champion: Champion) -> Cohort:
-    mine, answer, outcome, lag = outcomes(engine, old, champion.contract, champion.version)
+def _cohort(engine: sql.Engine, span: Span, champion: Champion) -> Cohort:
+    rows, answer, outcome, lag = outcomes(engine, span, champion.contract, champion.version)
     known = ~np.isnan(outcome)
-    return Cohort(old.name, mine, outcome[known], answer[known], lag[known])
+    return Cohort(span.name, rows, outcome[known], answer[known], lag[known])
 
 
 def _settled(former: Verdict, again: Performance, labels: Labels) -> Verdict:

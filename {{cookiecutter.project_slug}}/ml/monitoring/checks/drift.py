@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from ml.monitoring.inputs.window import Window
     from ml.params import Monitor
 
+    Marks = NDArray[np.bool_]
+
 FOLLOWS = {"wider", "narrower", "shape", "cell"}  # rejected as well when a number only moves
+MAX_EFFECT = 99.0  # a level that the reference never had has an infinite effect
 
 
 def shifts(window: Window, champion: Champion, min_rows: int) -> dict[str, Shift]:
@@ -33,7 +36,7 @@ def shifts(window: Window, champion: Champion, min_rows: int) -> dict[str, Shift
     return {
         name: shift(champion.profiles[name], column.tally)
         for name, column in window.columns.items()
-        if column.tally is not None and column.tally.rows + column.tally.missing >= min_rows
+        if column.tally.all_rows >= min_rows
     }
 
 
@@ -43,35 +46,32 @@ def drift(
     """One ticket for each column with a rejected test, important columns first."""
     if not tested:
         return []
-    passed = rejected(list(tested.values()), settings.false_alarm, settings.min_psi)
+    by_column = rejected(list(tested.values()), settings.false_alarm, settings.min_psi)
     findings = [
         _finding(name, tests, which, window, champion)
-        for (name, tests), which in zip(tested.items(), passed, strict=True)
+        for (name, tests), which in zip(tested.items(), by_column, strict=True)
         if which.any()
     ]
     return sorted(findings, key=lambda f: -champion.importance.get(f.column or "", 0.0))
 
 
-def _finding(
-    name: str, tests: Shift, which: NDArray[np.bool_], window: Window, champion: Champion
-) -> Finding:
-    best = _most_informative(tests, which)
-    test, effect = tests.names[best], float(min(tests.effect[best], 99.0))
-    words = explain(name, test, float(tests.psi), int(tests.cell), window, champion)
+def _finding(name: str, tests: Shift, which: Marks, window: Window, champion: Champion) -> Finding:
+    place = _most_informative(tests, which)
+    test = tests.names[place]
     return Finding(
         check="drift",
         what=test,
         column=name,
-        words=words,
-        value=effect,
-        limit=float(tests.p[best]),
+        words=explain(name, test, float(tests.psi), int(tests.cell), window, champion),
+        value=float(min(tests.effect_sizes[place], MAX_EFFECT)),
+        limit=float(tests.p_values[place]),
     )
 
 
-def _most_informative(tests: Shift, which: NDArray[np.bool_]) -> int:
+def _most_informative(tests: Shift, which: Marks) -> int:
     """The most surprising rejected test, but a moved median rather than what follows from it."""
-    best = int(np.where(which, tests.p / tests.weight, np.inf).argmin())
-    if tests.names[best] not in FOLLOWS:
-        return best
+    smallest = int(np.where(which, tests.p_values / tests.weight, np.inf).argmin())
+    if tests.names[smallest] not in FOLLOWS:
+        return smallest
     location = tests.names.index("location")
-    return location if which[location] else best
+    return location if which[location] else smallest

@@ -20,11 +20,13 @@ from scipy import stats
 from ml.dataset.frame import encode_frame
 from ml.encode import Encoder
 from ml.metrics import measure
+from ml.monitoring.checks.performance import Cohort, cohort
 from ml.monitoring.verdict import Estimate, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pandas as pd
     from numpy.typing import NDArray
 
     from ml.monitoring.inputs.reference import Champion
@@ -32,12 +34,18 @@ if TYPE_CHECKING:
     from ml.params import Monitor
 
     Floats = NDArray[np.float64]
-    Estimator = Callable[[Floats], float]
+    Codes = NDArray[np.int64]
+    Estimator = Callable[[Floats], float]  # a window's answers or encoded rows → its metric
+    Calibration = Callable[[Floats], Floats]  # probabilities → how often the class comes
+    ErrorModel = Callable[[Floats], Floats]  # encoded rows → expected absolute errors
 
 CHUNKS = 16  # parts of the reference on which the estimate is compared with the truth
 GROUPS = 8  # of the reference's rows, for the jackknife of a regression's estimate
 MIN_ROWS = 500  # of the reference; with fewer nothing is estimated
 REACH = 2.0  # standard errors either side of the estimate: 95 % of windows
+TINY = 1e-12  # keeps a division by zero from a warning
+BOOSTING: dict[str, Any] = {"random_state": 0, "early_stopping": True, "min_samples_leaf": 20}
+LOWER_IS_BETTER = {"mae", "rmse", "log_loss", "brier"}
 
 
 @dataclass(frozen=True)
@@ -60,27 +68,32 @@ def estimate(window: Window, champion: Champion) -> Estimate | None:
     """The window's metric estimated from its rows alone; None where too few rows are there."""
     if len(champion.outcome) < MIN_ROWS or not window.mine.any():
         return None
-    made = fitted(champion)
-    if champion.contract.is_classification:
-        inputs = window.answer[window.mine]
-    else:
-        rows = window.mine[window.places]
-        inputs = encode_frame(window.sample[rows], Encoder(champion.contract)).astype(np.float64)
-    known = window.mine & ~np.isnan(window.outcome)
-    value, reach = made.estimator(inputs), made.reach(inputs)
-    truth = _truth(made.metric, window.outcome[known], window.answer[known])
+    model, inputs = fitted(champion), _inputs(window, champion)
+    value, reach = model.estimator(inputs), model.reach(inputs)
     return Estimate(
-        metric=made.metric,
+        metric=model.metric,
         value=value,
         low=value - reach,
         high=value + reach,
-        reference=made.reference,
-        truth=truth,
+        reference=model.reference,
+        truth=_truth(model.metric, cohort(window)),
     )
 
 
-def _truth(metric: str, outcome: Floats, answer: Floats) -> float | None:
-    value = measure(metric, outcome, answer) if len(outcome) >= 2 else np.nan
+def _inputs(window: Window, champion: Champion) -> Floats:
+    """What the estimator takes: the champion's probabilities, or its encoded rows."""
+    if champion.contract.is_classification:
+        return window.answer[window.mine]
+    return _encoded(window.sample[window.mine[window.places]], champion)
+
+
+def _encoded(frame: pd.DataFrame, champion: Champion) -> Floats:
+    return encode_frame(frame, Encoder(champion.contract)).astype(np.float64)
+
+
+def _truth(metric: str, group: Cohort) -> float | None:
+    """The metric by outcomes, where they define it."""
+    value = measure(metric, group.outcome, group.answer) if len(group.outcome) >= 2 else np.nan
     return None if np.isnan(value) else value
 
 
@@ -99,51 +112,63 @@ def _confidence(champion: Champion) -> Fitted:
     return Fitted(metric, estimator, reach, reference=measure(metric, outcome, answer))
 
 
-def _expected_metric(metric: str, answer: Floats, outcome: NDArray[np.int64]) -> Estimator:
+def _expected_metric(metric: str, answer: Floats, outcome: Codes) -> Estimator:
     """The metric that is expected of new answers if outcomes follow these rows' calibration."""
     calibrate = calibration(answer, outcome)
     return lambda new: EXPECTED[metric](new, calibrate(new))
 
 
-def _held_out_error(metric: str, answer: Floats, outcome: NDArray[np.int64]) -> float:
+def _held_out_error(metric: str, answer: Floats, outcome: Codes) -> float:
     """Root mean square of estimate minus truth, on parts of the half that was not calibrated on."""
-    errors: list[float] = []
-    for fitted_on, others in _halves(len(outcome)):
-        estimator = _expected_metric(metric, answer[fitted_on], outcome[fitted_on])
-        parts = np.array_split(others, CHUNKS // 2)
-        errors += [estimator(answer[r]) - measure(metric, outcome[r], answer[r]) for r in parts]
+    even, odd = np.arange(0, len(outcome), 2), np.arange(1, len(outcome), 2)
+    errors = [
+        *_errors(metric, answer, outcome, even, odd),
+        *_errors(metric, answer, outcome, odd, even),
+    ]
     return float(np.sqrt(np.nanmean(np.square(errors))))
 
 
-def _halves(rows: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Rows to fit on and rows to judge by, twice."""
-    even, odd = np.arange(0, rows, 2), np.arange(1, rows, 2)
-    return [(even, odd), (odd, even)]
+def _errors(metric: str, answer: Floats, outcome: Codes, half: Codes, other: Codes) -> list[float]:
+    """Estimate minus truth on the parts of the other half, of an estimator fitted on one half."""
+    estimator = _expected_metric(metric, answer[half], outcome[half])
+    return [
+        estimator(answer[rows]) - measure(metric, outcome[rows], answer[rows])
+        for rows in np.array_split(other, CHUNKS // 2)
+    ]
 
 
-def calibration(answer: Floats, outcome: NDArray[np.int64]) -> Callable[[Floats], Floats]:
+def calibration(answer: Floats, outcome: Codes) -> Calibration:
     """Isotonic calibration of each class's probability, scaled to a sum of 1.
 
     answer: (n, classes); outcome: codes.
     """
-    from sklearn.isotonic import IsotonicRegression
-
-    codes = [1] if answer.shape[1] == 2 else list(range(answer.shape[1]))
-    fitted = [
-        IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(answer[:, c], outcome == c)
-        for c in codes
-    ]
+    codes = _compared(answer)
+    curves = [_isotonic(answer[:, code], outcome == code) for code in codes]
 
     def calibrate(new: Floats) -> Floats:
-        shares = np.stack(
-            [f.predict(new[:, c]) for f, c in zip(fitted, codes, strict=True)], axis=1
-        )
-        if len(codes) == 1:
-            shares = np.concatenate([1 - shares, shares], axis=1)
-        summed: Floats = shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-12)
-        return summed
+        shares = np.stack([f(new[:, c]) for f, c in zip(curves, codes, strict=True)], axis=1)
+        return _scaled(shares if len(codes) > 1 else np.concatenate([1 - shares, shares], axis=1))
 
     return calibrate
+
+
+def _compared(answer: Floats) -> list[int]:
+    """The classes that are compared with all others; of two classes the last one."""
+    return [1] if answer.shape[1] == 2 else list(range(answer.shape[1]))
+
+
+def _isotonic(score: Floats, positive: NDArray[np.bool_]) -> Calibration:
+    from sklearn.isotonic import IsotonicRegression
+
+    model = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(score, positive)
+    predict: Calibration = model.predict
+    return predict
+
+
+def _scaled(shares: Floats) -> Floats:
+    """Rows that sum to 1."""
+    scaled: Floats = shares / np.maximum(shares.sum(axis=1, keepdims=True), TINY)
+    return scaled
 
 
 def _accuracy(answer: Floats, chance: Floats) -> float:
@@ -152,17 +177,19 @@ def _accuracy(answer: Floats, chance: Floats) -> float:
 
 def _balanced_accuracy(answer: Floats, chance: Floats) -> float:
     label = answer.argmax(axis=1)
-    recalls = [
-        chance[label == c, c].sum() / max(chance[:, c].sum(), 1e-12) for c in range(chance.shape[1])
-    ]
+    recalls = [_recall(label == code, chance[:, code]) for code in range(chance.shape[1])]
     return float(np.mean(recalls))
+
+
+def _recall(predicted: NDArray[np.bool_], chance: Floats) -> float:
+    return float(chance[predicted].sum() / max(chance.sum(), TINY))
 
 
 def _roc_auc(answer: Floats, chance: Floats) -> float:
     from sklearn.metrics import roc_auc_score
 
-    codes = [1] if answer.shape[1] == 2 else range(answer.shape[1])
-    return float(np.mean([_weighted(roc_auc_score, answer[:, c], chance[:, c]) for c in codes]))
+    areas = [_weighted(roc_auc_score, answer[:, c], chance[:, c]) for c in _compared(answer)]
+    return float(np.mean(areas))
 
 
 def _average_precision(answer: Floats, chance: Floats) -> float:
@@ -173,10 +200,8 @@ def _average_precision(answer: Floats, chance: Floats) -> float:
 
 def _weighted(metric: Any, score: Floats, chance: Floats) -> float:
     """Every row counts as positive by its chance and as negative by the rest."""
-    truth = np.repeat([1, 0], len(score))
-    return float(
-        metric(truth, np.tile(score, 2), sample_weight=np.concatenate([chance, 1 - chance]))
-    )
+    truth, weight = np.repeat([1, 0], len(score)), np.concatenate([chance, 1 - chance])
+    return float(metric(truth, np.tile(score, 2), sample_weight=weight))
 
 
 EXPECTED: dict[str, Callable[[Floats, Floats], float]] = {
@@ -196,18 +221,24 @@ def _direct_loss(champion: Champion) -> Fitted:
     champion's answer. The first and the last are measured in units of the expected error, which
     grows and shrinks with a shift.
     """
-    x = encode_frame(champion.reference, Encoder(champion.contract)).astype(np.float64)
-    error = np.abs(champion.outcome - champion.answer[:, 0])
+    prediction = champion.answer[:, 0]
+    error = np.abs(champion.outcome - prediction)
+    models, expected = _cross_fitted(_encoded(champion.reference, champion), error)
+    noise = float(((error - expected) ** 2).mean() / (expected**2).mean())
+    parts = np.array_split(np.argsort(prediction), CHUNKS)
+    excess = float(np.mean([_beyond_chance(error[p], expected[p], noise) for p in parts]))
+    loss = LossModels(models, noise, max(excess, 0.0))
+    return Fitted("mae", loss.mean, loss.reach, float(error.mean()))
+
+
+def _cross_fitted(x: Floats, error: Floats) -> tuple[list[ErrorModel], Floats]:
+    """A model without each group of the rows, and what it expects of that group."""
     group = np.arange(len(error)) % GROUPS
     models = [_loss_model(x[group != g], error[group != g]) for g in range(GROUPS)]
     expected = np.empty(len(error))
     for g, model in enumerate(models):
         expected[group == g] = model(x[group == g])
-    noise = float(((error - expected) ** 2).mean() / (expected**2).mean())
-    parts = np.array_split(np.argsort(champion.answer[:, 0]), CHUNKS)
-    excess = float(np.mean([_beyond_chance(error[p], expected[p], noise) for p in parts]))
-    loss = LossModels(models, noise, max(excess, 0.0))
-    return Fitted("mae", loss.mean, loss.reach, float(error.mean()))
+    return models, expected
 
 
 @dataclass(frozen=True)
@@ -220,7 +251,7 @@ class LossModels:
         excess: squared error of a shifted part's mean beyond that noise, in the same units.
     """
 
-    models: list[Callable[[Floats], Floats]]
+    models: list[ErrorModel]
     noise: float
     excess: float
 
@@ -249,13 +280,11 @@ def _beyond_chance(error: Floats, expected: Floats, noise: float) -> float:
     return float((squared - chance) / expected.mean() ** 2)
 
 
-def _loss_model(x: Floats, error: Floats) -> Callable[[Floats], Floats]:
+def _loss_model(x: Floats, error: Floats) -> ErrorModel:
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    model = HistGradientBoostingRegressor(
-        random_state=0, early_stopping=True, min_samples_leaf=20
-    ).fit(x, error)
-    return lambda new: np.maximum(model.predict(new), 1e-12)
+    model = HistGradientBoostingRegressor(**BOOSTING).fit(x, error)
+    return lambda new: np.maximum(model.predict(new), TINY)
 
 
 def estimate_findings(estimated: Estimate | None, settings: Monitor) -> list[Finding]:
@@ -263,11 +292,7 @@ def estimate_findings(estimated: Estimate | None, settings: Monitor) -> list[Fin
 
     Never a ticket, for it is no measurement.
     """
-    if estimated is None:
-        return []
-    worse = -1.0 if estimated.metric in ("mae", "rmse", "log_loss", "brier") else 1.0
-    edge = estimated.high if worse > 0 else estimated.low
-    if worse * (estimated.reference - edge) <= settings.max_loss:
+    if estimated is None or _least_loss(estimated) <= settings.max_loss:
         return []
     interval = f"({estimated.low:.3f} to {estimated.high:.3f})"
     words = (
@@ -275,14 +300,14 @@ def estimate_findings(estimated: Estimate | None, settings: Monitor) -> list[Fin
         f"{estimated.reference:.3f} in the reference; an estimate from the rows alone, "
         "to be settled by outcomes"
     )
+    value, reference = estimated.value, estimated.reference
     return [
-        Finding(
-            check="performance",
-            what="estimated_loss",
-            column=None,
-            words=words,
-            value=estimated.value,
-            limit=estimated.reference,
-            severity="note",
-        )
+        Finding.of_window("performance", "estimated_loss", words, value, reference, severity="note")
     ]
+
+
+def _least_loss(estimated: Estimate) -> float:
+    """The loss against the reference at the better end of the interval."""
+    if estimated.metric in LOWER_IS_BETTER:
+        return estimated.low - estimated.reference
+    return estimated.reference - estimated.high

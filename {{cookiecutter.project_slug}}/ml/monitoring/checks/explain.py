@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ml.monitoring.inputs.reference import Champion
-    from ml.monitoring.inputs.window import Window
-    from ml.monitoring.statistics.profile import Profile
+    from ml.monitoring.inputs.window import Column, Window
 
     Floats = NDArray[np.float64]
 
+QUARTILES = (0.25, 0.5, 0.75)
+NAMED = 3  # levels in a sentence
 ORDINALS = (
     "",
     "second ",
@@ -36,99 +37,120 @@ ORDINALS = (
 
 def explain(name: str, test: str, psi: float, cell: int, window: Window, champion: Champion) -> str:
     """One sentence about the column whose test is rejected."""
-    profile = champion.profiles[name]
-    if test == "missing":
-        now, before = _missing(name, window), _was_missing(profile)
-        change = f"`{name}` is missing in {now:.1%} of the rows, was in {before:.1%}"
-    elif test == "new_level":
-        names = ", ".join(
-            f'"{printable(level)}"' for level, _ in window.columns[name].unlisted.most_common(3)
-        )
-        share = _share(name, cell=-1, window=window)
-        change = f"`{name}`: {share:.1%} of the rows hold levels never seen ({names})"
-    elif profile.levels:
-        change = _level(name, cell, window, champion)
-    else:
-        change = _number(name, test, window, champion)
+    change = _change(name, test, cell, window, champion)
     return f"{change}, PSI {psi:.2f}{importance(name, champion)}"
+
+
+def _change(name: str, test: str, cell: int, window: Window, champion: Champion) -> str:
+    if test == "missing":
+        return _missing_change(name, window, champion)
+    if test == "new_level":
+        return _new_levels(name, window.columns[name])
+    if champion.profiles[name].levels:
+        return _level_change(name, cell, window, champion)
+    return _number_change(name, test, window, champion)
 
 
 def importance(name: str, champion: Champion) -> str:
     """How the column ranks among those that the model's answers depend on."""
-    ranked = [
-        key for key, value in sorted(champion.importance.items(), key=lambda i: -i[1]) if value > 0
-    ]
     if name not in champion.contract.names:
         return ""
+    ranked = _by_importance(champion)
     if name not in ranked:
         return ", of no importance to the model"
-    place = ranked.index(name)
+    return f", {_rank(ranked.index(name))}"
+
+
+def _rank(place: int) -> str:
     if place >= len(ORDINALS):
-        return f", feature {place + 1} by importance"
-    return f", {ORDINALS[place]}most important feature"
+        return f"feature {place + 1} by importance"
+    return f"{ORDINALS[place]}most important feature"
 
 
-def _missing(name: str, window: Window) -> float:
-    tally = window.columns[name].tally
-    return (
-        0.0 if tally is None else float(tally.missing) / max(float(tally.missing + tally.rows), 1.0)
-    )
+def _by_importance(champion: Champion) -> list[str]:
+    """The columns that the model's answers depend on, the most important first."""
+    ranked = sorted(champion.importance.items(), key=lambda item: -item[1])
+    return [name for name, value in ranked if value > 0]
 
 
-def _was_missing(profile: Profile) -> float:
-    return profile.missing / max(profile.missing + profile.rows, 1)
+def _missing_change(name: str, window: Window, champion: Champion) -> str:
+    tally, profile = window.columns[name].tally, champion.profiles[name]
+    share = _share(tally.missing, tally.all_rows)
+    usual = _share(profile.missing, profile.all_rows)
+    return f"`{name}` is missing in {share:.1%} of the rows, was in {usual:.1%}"
 
 
-def _share(name: str, cell: int, window: Window) -> float:
-    tally = window.columns[name].tally
-    return 0.0 if tally is None else float(tally.cells[cell]) / max(float(tally.rows), 1.0)
+def _new_levels(name: str, column: Column) -> str:
+    share = _share(column.tally.cells[-1], column.tally.rows)
+    return f"`{name}`: {share:.1%} of the rows hold levels never seen ({unlisted_levels(column)})"
 
 
-def _level(name: str, cell: int, window: Window, champion: Champion) -> str:
-    profile = champion.profiles[name]
-    before, now = profile.cells[cell] / max(profile.rows, 1), _share(name, cell, window)
-    verb = "rose" if now > before else "fell"
+def unlisted_levels(column: Column) -> str:
+    """The commonest levels that the contract does not list."""
+    return ", ".join(f'"{printable(level)}"' for level, _ in column.unlisted.most_common(NAMED))
+
+
+def _share(count: Floats | float, rows: Floats | float) -> float:
+    return float(count) / max(float(rows), 1.0)
+
+
+def _level_change(name: str, cell: int, window: Window, champion: Champion) -> str:
+    profile, tally = champion.profiles[name], window.columns[name].tally
+    usual, share = _share(profile.cells[cell], profile.rows), _share(tally.cells[cell], tally.rows)
+    verb = "rose" if share > usual else "fell"
     level = _level_name(name, cell, champion)
-    return f"`{name}`: {level} {verb} from {before:.1%} to {now:.1%} of the rows"
+    return f"`{name}`: {level} {verb} from {usual:.1%} to {share:.1%} of the rows"
 
 
 def _level_name(name: str, cell: int, champion: Champion) -> str:
-    column = champion.contract.get(name)
-    if column is None:
-        levels: tuple[object, ...] = champion.contract.target.classes
-    else:
-        levels = column.levels if isinstance(column, Categorical) else (False, True)
+    levels = _levels(name, champion)
     return f'"{printable(str(levels[cell]))}"' if cell < len(levels) else "unlisted levels"
 
 
-def _number(name: str, test: str, window: Window, champion: Champion) -> str:
-    before, now = _numbers(name, window, champion)
-    a, b = np.nanquantile(before, [0.25, 0.5, 0.75]), np.nanquantile(now, [0.25, 0.5, 0.75])
+def _levels(name: str, champion: Champion) -> tuple[object, ...]:
+    """The levels of a column or, of the prediction, the classes."""
+    column = champion.contract.get(name)
+    if column is None:
+        return champion.contract.target.classes
+    return column.levels if isinstance(column, Categorical) else (False, True)
+
+
+def _number_change(name: str, test: str, window: Window, champion: Champion) -> str:
+    reference, current = (
+        np.nanquantile(values, QUARTILES) for values in _numbers(name, window, champion)
+    )
     if test in ("wider", "narrower"):
-        spans = f"spans {_g(b[2] - b[0])} instead of {_g(a[2] - a[0])}"
+        spans = f"spans {_spread(current)} instead of {_spread(reference)}"
         return f"`{name}` became {test}: its middle half {spans}"
-    if a[1] == b[1] or test in ("shape", "cell"):
-        return f"`{name}` changed its shape (median {_g(a[1])} before, {_g(b[1])} now)"
-    return f"`{name}` {'rose' if b[1] > a[1] else 'fell'} from {_g(a[1])} to {_g(b[1])} (median)"
+    if reference[1] == current[1] or test in ("shape", "cell"):
+        medians = f"(median {_digits(reference[1])} before, {_digits(current[1])} now)"
+        return f"`{name}` changed its shape {medians}"
+    verb = "rose" if current[1] > reference[1] else "fell"
+    return f"`{name}` {verb} from {_digits(reference[1])} to {_digits(current[1])} (median)"
+
+
+def _spread(quartiles: Floats) -> str:
+    return _digits(quartiles[2] - quartiles[0])
+
+
+def _digits(value: float) -> str:
+    """A number with three significant digits, or its whole part if it is large."""
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def _numbers(name: str, window: Window, champion: Champion) -> tuple[Floats, Floats]:
+    """A column's values in the reference and in the window."""
     if name in champion.contract.names:
         return _floats(champion.reference[name]), _floats(window.sample[name])
     return champion.answer[:, -1], window.answer[window.mine][:, -1]
 
 
 def _floats(column: pd.Series) -> Floats:
+    """Numbers; days of a moment, characters of a text."""
     import pandas as pd
 
     if column.dtype.kind == "M":
-        return np.asarray(
-            column.sub(pd.Timestamp(0)).dt.total_seconds() / DAY_SECONDS, dtype=np.float64
-        )
+        column = column.sub(pd.Timestamp(0)).dt.total_seconds() / DAY_SECONDS
     if column.dtype == object:
         column = column.map(len, na_action="ignore")
     return np.asarray(column, dtype=np.float64)
-
-
-def _g(value: float) -> str:
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"

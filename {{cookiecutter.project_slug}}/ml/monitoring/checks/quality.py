@@ -7,15 +7,18 @@ neither tested for drift nor trained on.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ml.contract import Categorical, Contract
-from ml.errors import printable
+from ml.contract import Categorical
+from ml.monitoring.checks.explain import unlisted_levels
+from ml.monitoring.inputs.columns import count_outside, repeated_share
 from ml.monitoring.verdict import Finding
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from ml.monitoring.inputs.reference import Champion
@@ -23,8 +26,9 @@ if TYPE_CHECKING:
     from ml.monitoring.statistics.profile import Profile
 
     Floats = NDArray[np.float64]
+    UnitChange = tuple[float, float]  # the factor, and the share of rows that it explains
 
-CONSTANT = 0.99  # share of one value in the reference from which a constant window is no surprise
+CONSTANT = 0.99  # share of one value in the reference from which a constant window is expected
 CHANCE = 1e-6  # of a healthy window that holds one value only
 
 FACTORS = (  # of a unit to another: cents, minutes, thousands
@@ -40,100 +44,68 @@ FACTORS = (  # of a unit to another: cents, minutes, thousands
 QUANTILES = np.linspace(0.1, 0.9, 9)
 TOLERANCE = 0.12  # of each decile's logarithm, in units of ln 10
 PARTIAL = 0.05  # share of the rows that must be beyond the reference's range
-# probability below which so many rows beyond it are no accident of a short reference
+# probability below which so many rows beyond it do not come from a short reference
 BY_CHANCE = 1e-6
 MIN_VALUES = 30
 
 
 def quality(window: Window, champion: Champion, max_faulty: float) -> list[Finding]:
     """Findings about columns and about repeated rows; shares are of the window's rows."""
-    contract, findings = champion.contract, list[Finding]()
+    findings = list[Finding]()
     for name in champion.contract.names:
         if name not in champion.profiles:
             continue  # the column that orders rows in time
-        column, profile = window.columns[name], champion.profiles[name]
-        findings += _shares(name, column, profile, contract, champion, max_faulty)
-        findings += _constant(name, column, profile)
+        column = window.columns[name]
+        findings += _faulty(name, column, champion, max_faulty)
+        findings += _constant(name, column, champion.profiles[name])
         findings += _unit(name, window, champion)
     return findings + _repeated(window, champion, max_faulty)
 
 
-def _shares(
-    name: str,
-    column: Column,
-    profile: Profile,
-    contract: Contract,
-    champion: Champion,
-    max_faulty: float,
-) -> list[Finding]:
-    if column.tally is None:
-        return []
-    rows = float(column.tally.rows + column.tally.missing)
-    before = max(profile.rows + profile.missing, 1)
-    faults = [
-        (
-            "missing",
-            float(column.tally.missing),
-            profile.missing / before,
-            "of its values are missing",
-        ),
-        ("mistyped", column.mistyped, 0.0, "of its values are of another type"),
-    ]
-    if isinstance(contract.get(name), Categorical):
-        words = f"of its values are not listed in contract.yaml ({_names(column)})"
-        faults.append(
-            ("unlisted", float(column.tally.cells[-1]), profile.cells[-1] / before, words)
-        )
+class Fault(NamedTuple):
+    """Rows of a column with a fault, in the window and in the reference, and what it is."""
+
+    what: str
+    rows: Floats | float
+    reference_rows: Floats | float
+    words: str
+
+
+def _faults(name: str, column: Column, champion: Champion) -> Iterator[Fault]:
+    """What a column's values are checked for."""
+    sums, profile = column.tally, champion.profiles[name]
+    yield Fault("missing", sums.missing, profile.missing, "of its values are missing")
+    yield Fault("mistyped", column.mistyped, 0, "of its values are of another type")
+    if isinstance(champion.contract.get(name), Categorical):
+        words = f"of its values are not listed in contract.yaml ({unlisted_levels(column)})"
+        yield Fault("unlisted", sums.cells[-1], profile.cells[-1], words)
     elif not profile.levels:
-        here = f"here {column.low:g} to {column.high:g}"
-        words = f"of its values lie beyond the contract's range ({here})"
-        faults.append(("out_of_range", column.outside, _outside(name, champion) / before, words))
-    return [
-        _finding(
-            what,
-            name,
-            f"`{name}`: {n / rows:.1%} {words}, {then:.1%} in the reference",
-            n / rows,
-            limit,
-        )
-        for what, n, then, words in faults
-        if n / rows > (limit := then + max_faulty)
-    ]
+        numbers = f"here {column.low:g} to {column.high:g}"
+        words = f"of its values lie beyond the contract's range ({numbers})"
+        outside = count_outside(champion.reference[name], champion.contract.get(name))
+        yield Fault("out_of_range", column.outside, outside, words)
+
+
+def _faulty(name: str, column: Column, champion: Champion, max_faulty: float) -> list[Finding]:
+    """The faults whose share exceeds the reference's by `max_faulty`."""
+    rows, reference_rows = float(column.tally.all_rows), max(champion.profiles[name].all_rows, 1)
+    findings = []
+    for fault in _faults(name, column, champion):
+        share, usual = float(fault.rows) / rows, float(fault.reference_rows) / reference_rows
+        if share > usual + max_faulty:
+            words = f"`{name}`: {share:.1%} {fault.words}, {usual:.1%} in the reference"
+            findings.append(_finding(fault.what, name, words, share, usual + max_faulty))
+    return findings
 
 
 def _finding(what: str, column: str | None, words: str, value: float, limit: float) -> Finding:
     return Finding(check="quality", what=what, column=column, words=words, value=value, limit=limit)
 
 
-def _names(column: Column) -> str:
-    return ", ".join(f'"{printable(level)}"' for level, _ in column.unlisted.most_common(3))
-
-
-def _outside(name: str, champion: Champion) -> int:
-    column = champion.contract.get(name)
-    low, high = getattr(column, "min", None), getattr(column, "max", None)
-    if low is None and high is None:
-        return 0
-    values = champion.reference[name]
-    return int(
-        (
-            (values < (-np.inf if low is None else low))
-            | (values > (np.inf if high is None else high))
-        ).sum()
-    )
-
-
 def _constant(name: str, column: Column, profile: Profile) -> list[Finding]:
     """One value in every row, where the reference had several."""
-    if column.tally is None or column.tally.rows < 2:
-        return []
-    same = column.tally.cells.max() == column.tally.rows
-    if not profile.levels:
-        same = same and column.low == column.high
-    usual, rows = profile.cells.max() / max(profile.rows, 1), float(column.tally.rows)
-    # a whole week of one season is no surprise
-    inflation = float(profile.dependence.at(rows)[0].max())
-    if not same or usual > CONSTANT or usual ** (rows / inflation) > CHANCE:
+    rows, usual = float(column.tally.rows), profile.cells.max() / max(profile.rows, 1)
+    if not _is_constant(column, profile) or _constant_is_expected(usual, rows, profile):
         return []
     value = f" ({column.low:g})" if not profile.levels else ""
     words = (
@@ -143,16 +115,33 @@ def _constant(name: str, column: Column, profile: Profile) -> list[Finding]:
     return [_finding("constant", name, words, 1.0, CONSTANT)]
 
 
+def _is_constant(column: Column, profile: Profile) -> bool:
+    """Whether a column of two rows or more holds one value."""
+    rows = column.tally.rows
+    in_one_cell = rows >= 2 and column.tally.cells.max() == rows
+    return bool(in_one_cell and (profile.levels or column.low == column.high))
+
+
+def _constant_is_expected(usual: float, rows: float, profile: Profile) -> bool:
+    """Whether so many rows hold the commonest value alone now and then.
+
+    Rows that depend on each other count less: a whole week of one season is expected.
+    """
+    if usual > CONSTANT:
+        return True
+    independent_rows = rows / profile.dependence.at(rows).largest
+    return bool(usual**independent_rows > CHANCE)
+
+
 def _unit(name: str, window: Window, champion: Champion) -> list[Finding]:
     """The column's numbers are a known factor of what they were."""
     if champion.profiles[name].levels or window.sample[name].dtype != np.float64:
         return []
-    found = unit_change(
-        champion.reference[name].dropna().to_numpy(), window.sample[name].dropna().to_numpy()
-    )
-    if found is None:
+    reference, current = champion.reference[name].dropna(), window.sample[name].dropna()
+    change = unit_change(reference.to_numpy(), current.to_numpy())
+    if change is None:
         return []
-    factor, share = found
+    factor, share = change
     times = f"{factor:g}" if factor >= 1 else f"1/{1 / factor:g}"
     words = (
         f"`{name}`: {share:.0%} of its values are {times} times what the reference holds: "
@@ -163,16 +152,16 @@ def _unit(name: str, window: Window, champion: Champion) -> list[Finding]:
 
 def _repeated(window: Window, champion: Champion, max_faulty: float) -> list[Finding]:
     """Rows sent again. A larger window repeats more by chance: the allowance grows with it."""
-    rows = window.marks
-    share = 1 - len(np.unique(rows)) / len(rows)
-    usual = min(1.0, champion.repeated * max(1.0, len(rows) / len(champion.reference)))
+    share = repeated_share(window.marks)
+    times = max(1.0, len(window.marks) / len(champion.reference))
+    usual = min(1.0, champion.repeated * times)
     if share <= usual + max_faulty:
         return []
     words = f"{share:.1%} of the rows repeat an earlier one, {usual:.1%} would be usual"
     return [_finding("repeated", None, words, share, usual + max_faulty)]
 
 
-def unit_change(before: Floats, now: Floats) -> tuple[float, float] | None:
+def unit_change(reference: Floats, window: Floats) -> UnitChange | None:
     """The factor between two samples of a column and the share of rows that it explains, or None.
 
     A changed unit makes numbers a round factor of what they were. All rows: every decile is the
@@ -180,17 +169,17 @@ def unit_change(before: Floats, now: Floats) -> tuple[float, float] | None:
     the reference's range, more than chance explains, and divided by the factor their typical size
     is an ordinary one (in the middle half of the reference's).
     """
-    if min(len(before), len(now)) < MIN_VALUES:
+    if min(len(reference), len(window)) < MIN_VALUES:
         return None
-    return _all_rows(before, now) or _some_rows(before, now)
+    return _change_of_all_rows(reference, window) or _change_of_some_rows(reference, window)
 
 
-def _all_rows(before: Floats, now: Floats) -> tuple[float, float] | None:
-    then, here = np.abs(np.quantile(before, QUANTILES)), np.abs(np.quantile(now, QUANTILES))
-    nonzero = (then > 0) & (here > 0)
-    if nonzero.sum() < len(QUANTILES) / 2 or _spread(before) == 0:
+def _change_of_all_rows(reference: Floats, window: Floats) -> UnitChange | None:
+    old, new = (np.quantile(values, QUANTILES) for values in (reference, window))
+    nonzero = (old != 0) & (new != 0)
+    if nonzero.sum() < len(QUANTILES) / 2 or np.ptp(old) == 0:
         return None
-    ratio = np.log10(here[nonzero] / then[nonzero])
+    ratio = np.log10(np.abs(new[nonzero]) / np.abs(old[nonzero]))
     for factor in FACTORS:
         for sign in (1, -1):
             if (np.abs(ratio - sign * np.log10(factor)) < TOLERANCE).all():
@@ -198,21 +187,20 @@ def _all_rows(before: Floats, now: Floats) -> tuple[float, float] | None:
     return None
 
 
-def _spread(values: Floats) -> float:
-    return float(np.ptp(np.quantile(values, QUANTILES)))
-
-
-def _some_rows(before: Floats, now: Floats) -> tuple[float, float] | None:
-    beyond = now[(now < before.min()) | (now > before.max())]
-    if len(beyond) < PARTIAL * len(now) or _is_chance(len(beyond), len(now), len(before)):
+def _change_of_some_rows(reference: Floats, window: Floats) -> UnitChange | None:
+    beyond = window[(window < reference.min()) | (window > reference.max())]
+    count, rows = len(beyond), len(window)
+    if count < PARTIAL * rows or _is_chance(count, rows, len(reference)):
         return None
-    low, middle, high = np.quantile(np.abs(before), (0.25, 0.5, 0.75))
-    typical = float(np.median(np.abs(beyond)))
+    factor = _fitting_factor(float(np.median(np.abs(beyond))), reference)
+    return None if factor is None else (factor, count / rows)
+
+
+def _fitting_factor(typical: float, reference: Floats) -> float | None:
+    """The factor that brings a value into the middle half of the reference, next to its median."""
+    low, middle, high = np.quantile(np.abs(reference), (0.25, 0.5, 0.75))
     fitting = [factor for factor in FACTORS if low < high and low <= typical / factor <= high]
-    if not fitting:
-        return None
-    factor = min(fitting, key=lambda factor: abs(np.log(typical / factor / middle)))
-    return factor, len(beyond) / len(now)
+    return min(fitting, key=lambda factor: abs(np.log(typical / factor / middle)), default=None)
 
 
 def _is_chance(beyond: int, n: int, m: int) -> bool:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from ml.monitoring.statistics.profile import Profile
 
 
+REFERENCE_FILE = "reference.parquet"
+
+
 @dataclass(frozen=True, eq=False)  # compared by identity: what is fitted on its reference is kept
 class Champion:
     """One released version; `outcome` (n,) and `answer` (n, k) are of the reference rows."""
@@ -48,24 +51,27 @@ def load_champion(folder: Path = CHAMPION) -> Champion:
     Raises:
         UserError: nothing was released yet, or the release has no reference rows.
     """
-    for name in (CONTRACT_FILE, ABOUT_FILE, LINEAGE_FILE, "reference.parquet"):
+    _check_files(folder)
+    contract = load_contract(folder / CONTRACT_FILE)
+    reference = read_table(folder / REFERENCE_FILE, contract)
+    about, lineage = folder / ABOUT_FILE, folder / LINEAGE_FILE
+    return champion_of(_json(about), _json(lineage), contract, reference)
+
+
+def _check_files(folder: Path) -> None:
+    for name in (CONTRACT_FILE, ABOUT_FILE, LINEAGE_FILE, REFERENCE_FILE):
         if not (folder / name).is_file():
             raise UserError(
                 f"{folder / name}: no such file, so there is nothing to compare with",
                 "make release",
             )
-    contract = load_contract(folder / CONTRACT_FILE)
-    about, lineage = _json(folder / ABOUT_FILE), _json(folder / LINEAGE_FILE)
-    reference = read_table(folder / "reference.parquet", contract)
-    return champion_of(about, lineage, contract, reference)
 
 
 def champion_of(
-    about: dict[str, Any], lineage: dict[str, Any], contract: Contract, reference: pd.DataFrame
+    about: dict[str, Any], lineage: dict[str, Any], contract: Contract, rows: pd.DataFrame
 ) -> Champion:
     """A champion from what its release says and its reference rows, put in order of time."""
-    if contract.time is not None:
-        reference = reference.sort_values(contract.time, kind="stable", ignore_index=True)
+    reference = _in_order_of_time(rows, contract)
     answer = reference_answer(reference, contract)
     return Champion(
         name=str(lineage["name"]),
@@ -80,6 +86,12 @@ def champion_of(
         profiles=profiles(reference, answer, contract),
         repeated=repeated_share(row_marks(columns_of(reference, contract))),
     )
+
+
+def _in_order_of_time(rows: pd.DataFrame, contract: Contract) -> pd.DataFrame:
+    if contract.time is None:
+        return rows
+    return rows.sort_values(contract.time, kind="stable", ignore_index=True)
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Reads: the journal, through `ml.journal.bulk.scan`.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +17,24 @@ from ml.dataset.frame import typed
 from ml.journal.bulk.chunk import Chunk
 from ml.journal.bulk.json_columns import features_schema
 from ml.journal.bulk.scan import CHUNK, Labels, Span, chunks, label_counts
-from ml.monitoring.inputs.columns import Watched, of_column, of_prediction, row_marks, watched
+from ml.monitoring.inputs.columns import (
+    Watched,
+    count_outside,
+    of_column,
+    of_prediction,
+    row_marks,
+    watched,
+)
 from ml.monitoring.statistics.profile import Profile, Tally, tally
 
 if TYPE_CHECKING:
     import pandas as pd
     import sqlalchemy as sql
     from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Codes = NDArray[np.int64]
+    Marks = NDArray[np.bool_]
 
 # rows kept whole, up to twice as many: for Evidently's report, medians and estimates
 SAMPLE = 10_000
@@ -40,7 +51,7 @@ class Column:
         low: smallest number seen, and `high` the largest.
     """
 
-    tally: Tally | None = None
+    tally: Tally
     outside: int = 0
     mistyped: int = 0
     unlisted: Counter[str] = field(default_factory=Counter)
@@ -61,13 +72,13 @@ class Window:
     columns: dict[str, Column]
     versions: Counter[str]
     sample: pd.DataFrame
-    places: NDArray[np.int64]
-    mine: NDArray[np.bool_]
-    answer: NDArray[np.float64]
-    prediction: NDArray[np.float64]
-    outcome: NDArray[np.float64]
-    lag: NDArray[np.float64]
-    marks: NDArray[np.float64]
+    places: Codes
+    mine: Marks
+    answer: Floats
+    prediction: Floats
+    outcome: Floats
+    lag: Floats
+    marks: Floats
     labels: Labels
 
     def __len__(self) -> int:
@@ -103,69 +114,72 @@ class _Reader:
     def __init__(self, contract: Contract, profiles: dict[str, Profile], version: str) -> None:
         self._contract, self._profiles, self._version = contract, profiles, version
         self._watched = watched(contract)
-        self._columns = {what.name: Column() for what in self._watched}
+        self._columns = {
+            what.name: Column(tally(profiles[what.name], np.empty(0))) for what in self._watched
+        }
         self._versions = Counter[str]()
         self._sampler = Sampler(features_schema(contract))
-        self._arrays: dict[str, list[NDArray[Any]]] = {
-            name: [] for name in ("mine", *ARRAYS, "marks")
-        }
+        self._arrays: dict[str, list[NDArray[Any]]] = defaultdict(list)
 
     def add(self, chunk: Chunk) -> None:
         """Add a chunk's rows."""
         mine = chunk.version == self._version
         self._versions.update(chunk.version.tolist())
         self._sampler.add(chunk.table)
-        features = {
+        features = self._features(chunk)
+        prediction = of_prediction(chunk.prediction, chunk.answer, self._contract)[mine]
+        for what in self._watched:
+            values = features.get(what.name, prediction)
+            _add(self._columns[what.name], what, self._profiles[what.name], values, chunk)
+        self._keep(mine=mine, marks=row_marks(features))
+        self._keep(**{name: getattr(chunk, name) for name in ARRAYS})
+
+    def _features(self, chunk: Chunk) -> dict[str, Floats | Codes]:
+        """The chunk's watched columns as arrays, the prediction not among them."""
+        return {
             what.name: of_column(chunk.table[what.name], what)
             for what in self._watched
             if what.column is not None
         }
-        predicted = of_prediction(chunk.prediction, chunk.answer, self._contract)[mine]
-        for what in self._watched:
-            values = features.get(what.name, predicted)
-            _add(self._columns[what.name], what, self._profiles[what.name], values, chunk)
-        arrays = {name: getattr(chunk, name) for name in ARRAYS}
-        for name, values in {"mine": mine, "marks": row_marks(features), **arrays}.items():
+
+    def _keep(self, **arrays: NDArray[Any]) -> None:
+        for name, values in arrays.items():
             self._arrays[name].append(values)
 
     def window(self, span: Span, labels: Labels) -> Window:
         """All that was added."""
-        joined = {
-            name: np.concatenate(parts) if parts else _nothing(name, self._contract)
-            for name, parts in self._arrays.items()
-        }
+        if not self._arrays:
+            self._keep(**_no_rows(self._contract))
+        joined = {name: np.concatenate(parts) for name, parts in self._arrays.items()}
         sample, places = typed_sample(self._sampler, self._contract)
         return Window(span, self._columns, self._versions, sample, places, labels=labels, **joined)
 
 
-def _nothing(name: str, contract: Contract) -> NDArray[Any]:
-    if name == "answer":
-        return np.empty((0, len(contract.target.classes) or 1))
-    return np.empty(0, dtype=bool if name == "mine" else np.float64)
+def _no_rows(contract: Contract) -> dict[str, NDArray[Any]]:
+    """The arrays of an empty window."""
+    arrays: dict[str, NDArray[Any]] = {name: np.empty(0) for name in (*ARRAYS, "marks")}
+    answer = np.empty((0, len(contract.target.classes) or 1))
+    return arrays | {"answer": answer, "mine": np.empty(0, dtype=bool)}
 
 
 def _add(
     column: Column, what: Watched, profile: Profile, values: NDArray[Any], chunk: Chunk
 ) -> None:
     """Add a chunk's values to what its column came to."""
-    sums = tally(profile, values)
-    column.tally = sums if column.tally is None else column.tally + sums
+    column.tally += tally(profile, values)
     column.mistyped += chunk.mistyped[what.name]
     if isinstance(what.column, Numeric | Integer) and (~np.isnan(values)).any():
         _add_range(column, what.column, values)
     if what.levels and what.column is not None:
-        unlisted = values == len(what.levels)
-        if unlisted.any():
-            column.unlisted.update(chunk.table[what.name].filter(pa.array(unlisted)).to_pylist())
+        unlisted = chunk.table[what.name].filter(pa.array(values == len(what.levels)))
+        column.unlisted.update(unlisted.to_pylist())
 
 
-def _add_range(column: Column, of: Numeric | Integer, values: NDArray[Any]) -> None:
+def _add_range(column: Column, of: Numeric | Integer, values: Floats) -> None:
     """Smallest and largest number, and how many lie beyond the contract's range."""
     column.low = min(column.low, np.nanmin(values))
     column.high = max(column.high, np.nanmax(values))
-    low = -np.inf if of.min is None else of.min
-    high = np.inf if of.max is None else of.max
-    column.outside += int(((values < low) | (values > high)).sum())
+    column.outside += count_outside(values, of)
 
 
 class Sampler:
@@ -194,7 +208,7 @@ class Sampler:
         return table if share == 1 else table.filter(pa.array(self._rng.random(len(table)) < share))
 
 
-def typed_sample(sampler: Sampler, contract: Contract) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+def typed_sample(sampler: Sampler, contract: Contract) -> tuple[pd.DataFrame, Codes]:
     """The sample as a typed frame, and the place of each of its rows in the window."""
     table = sampler.table()
     places = table.column(0).to_numpy()

@@ -1,12 +1,13 @@
 """Alerts: a webhook (Slack-compatible JSON), retried, and silent while there is nothing new.
 
-Reads: ALERT_WEBHOOK (an address; unset: nobody is told). Reads and writes:
-reports/monitoring/alerts.json, what was said last, so that the same alarm is told once and its end
-once.
+Reads: ALERT_WEBHOOK (an address; unset: no alert is sent). Reads and writes:
+reports/monitoring/alerts.json, the alarm that was sent last, so that the same alarm is sent once
+and its end once.
 """
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import time
@@ -28,18 +29,17 @@ SIGN = {None: "OK", "ticket": "TICKET", "page": "PAGE"}
 
 
 def send(verdict: Verdict, state: Path, pause: float = PAUSE) -> bool:
-    """Tell the webhook if the alarm is new, has grown, or is over; True if it was told.
+    """Call the webhook if the alarm is new, has grown, or is over; True if it was received.
 
-    A receiver that stays away costs a line on stderr and nothing else: the alarm is told by the
-    next run.
+    A receiver that does not answer costs a line on stderr and nothing else: the next run sends the
+    alarm.
     """
-    address = os.environ.get("ALERT_WEBHOOK")
-    now = alarm(verdict)
-    if not address or now == _last(state):
+    address, current = os.environ.get("ALERT_WEBHOOK"), alarm(verdict)
+    if not address or current == _last(state):
         return False
     if not _post(address, {"text": text(verdict)}, pause):
         return False
-    write_json(state, now)
+    write_json(state, current)
     return True
 
 
@@ -57,8 +57,8 @@ def alarm(verdict: Verdict) -> dict[str, Any]:
 
 
 def _last(state: Path) -> dict[str, Any]:
-    said: dict[str, Any] = json.loads(state.read_text(encoding="utf-8")) if state.is_file() else {}
-    return said
+    sent: dict[str, Any] = json.loads(state.read_text(encoding="utf-8")) if state.is_file() else {}
+    return sent
 
 
 def text(verdict: Verdict) -> str:
@@ -75,30 +75,34 @@ def inert(words: str) -> str:
 
     Slack's documentation escapes `&`, `<` and `>`; Mattermost also notifies at a plain `@channel`.
     """
-    escaped = (
-        printable(words, SENTENCE).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    )
+    escaped = html.escape(printable(words, SENTENCE), quote=False)
     return escaped.replace("@", "\N{FULLWIDTH COMMERCIAL AT}")
 
 
 def _post(address: str, message: dict[str, str], pause: float) -> bool:
-    import httpx2
-
+    """Whether the webhook took the message within ATTEMPTS."""
     if not _is_address(address):
-        _told_nobody("it is not an address that begins with http:// or https://")
+        _warn("it is not an address that begins with http:// or https://")
         return False
     for attempt in range(ATTEMPTS):
         if attempt:
             time.sleep(pause * 2 ** (attempt - 1))
-        try:
-            answer = httpx2.post(address, json=message, timeout=TIMEOUT)
-            if answer.is_success:
-                return True
-            problem = f"HTTP {answer.status_code}"
-        except httpx2.HTTPError as error:
-            problem = str(error) or type(error).__name__
-    _told_nobody(f"{ATTEMPTS} attempts: {problem}")
+        problem = _attempt(address, message)
+        if problem is None:
+            return True
+    _warn(f"{ATTEMPTS} attempts: {problem}")
     return False
+
+
+def _attempt(address: str, message: dict[str, str]) -> str | None:
+    """What kept the webhook from taking the message, if anything did."""
+    import httpx2
+
+    try:
+        answer = httpx2.post(address, json=message, timeout=TIMEOUT)
+    except httpx2.HTTPError as error:
+        return str(error) or type(error).__name__
+    return None if answer.is_success else f"HTTP {answer.status_code}"
 
 
 def _is_address(address: str) -> bool:
@@ -111,8 +115,8 @@ def _is_address(address: str) -> bool:
     return url.scheme in ("http", "https") and bool(url.host) and address.isprintable()
 
 
-def _told_nobody(problem: str) -> None:
-    """The address is a secret: it is not printed."""
+def _warn(problem: str) -> None:
+    """A line on stderr. The address is a secret: it is not printed."""
     from rich.console import Console
 
     words = printable(f"ALERT_WEBHOOK: nobody was told: {problem}", SENTENCE)

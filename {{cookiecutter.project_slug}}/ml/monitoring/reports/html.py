@@ -69,21 +69,15 @@ def badge(verdict: Verdict) -> str:
 def window_dates(verdict: Verdict) -> str:
     """The window's two moments, without the time of day where both are midnight."""
     moments = [datetime.fromtimestamp(at, UTC) for at in (verdict.start, verdict.end)]
-    style = (
-        "%Y-%m-%d"
-        if all(moment.strftime("%H%M") == "0000" for moment in moments)
-        else "%Y-%m-%d %H:%M"
-    )
+    days_only = all(moment.strftime("%H%M") == "0000" for moment in moments)
+    style = "%Y-%m-%d" if days_only else "%Y-%m-%d %H:%M"
     return " to ".join(moment.strftime(style) for moment in moments)
 
 
 def evidence(verdict: Verdict) -> str:
     """The evidence as a list, names in code's type."""
-    return (
-        "<ul>"
-        + "".join(f"<li>{marked(printable(words, SENTENCE))}</li>" for words in verdict.evidence)
-        + "</ul>"
-    )
+    items = (f"<li>{marked(printable(words, SENTENCE))}</li>" for words in verdict.evidence)
+    return f"<ul>{''.join(items)}</ul>"
 
 
 def text(words: str) -> str:
@@ -97,7 +91,7 @@ def marked(words: str) -> str:
 
 
 def prepend_header(path: Path, verdict: Verdict) -> None:
-    """Put the verdict over one of Evidently's pages; a page that was not written is left alone."""
+    """Put the verdict over one of Evidently's pages, if that page was written."""
     if not path.is_file():
         return
     page = path.read_text(encoding="utf-8")
@@ -112,7 +106,7 @@ def _header(verdict: Verdict) -> str:
         f"<style>{STYLE}{HEAD}</style><header class='ml'>{badge(verdict)} "
         f"<b>{text(verdict.model)}</b> version "
         f"{text(verdict.version)}, {verdict.rows:,} rows, {window_dates(verdict)} UTC"
-        f"{evidence(verdict)}<p><b>{verdict.action}</b>: {marked(DO[verdict.action])}</p>"
+        f"{evidence(verdict)}{_action(verdict)}"
         f"<p class='soft small'>{marked(note)}</p><p class='small'>{links}</p></header>"
     )
 
@@ -142,9 +136,12 @@ def _latest(windows: list[Verdict]) -> str:
     if not windows:
         return ""
     verdict = windows[-1]
-    action = f"<p><b>{verdict.action}</b>: {marked(DO[verdict.action])}</p>"
     latest = f"<p>Latest window, {window_dates(verdict)}: {badge(verdict)}</p>"
-    return f'<div class="latest">{latest}{action}</div>'
+    return f'<div class="latest">{latest}{_action(verdict)}</div>'
+
+
+def _action(verdict: Verdict) -> str:
+    return f"<p><b>{verdict.action}</b>: {marked(DO[verdict.action])}</p>"
 
 
 def _row(verdict: Verdict, reports: Path) -> str:
@@ -158,27 +155,25 @@ def _row(verdict: Verdict, reports: Path) -> str:
 
 
 def _links(verdict: Verdict, reports: Path) -> str:
-    folder = verdict.window
-    pages = [
-        name for name in ("report", "performance") if (reports / folder / f"{name}.html").is_file()
-    ]
-    return "<br>".join(f'<a href="{escape(folder)}/{name}.html">{name}</a>' for name in pages)
+    folder, pages = verdict.window, ("report", "performance")
+    written = [name for name in pages if (reports / folder / f"{name}.html").is_file()]
+    return "<br>".join(f'<a href="{escape(folder)}/{name}.html">{name}</a>' for name in written)
 
 
 def _metric(verdict: Verdict) -> str:
-    numbers, guess = verdict.performance, verdict.estimate
-    if numbers.metric and numbers.value is not None and numbers.reference is not None:
-        came = f"{numbers.coverage:.0%} of the outcomes have come"
-        return _value(numbers.metric, numbers.value, numbers.reference, came)
-    return (
-        _value(guess.metric, guess.value, guess.reference, "estimated, no outcomes used")
-        if guess
-        else ""
-    )
+    """The metric by outcomes or, without them, its estimate."""
+    outcomes, estimate = verdict.performance, verdict.estimate
+    if outcomes.metric and outcomes.value is not None and outcomes.reference is not None:
+        note = f"{outcomes.coverage:.0%} of the outcomes have come"
+        return _value(outcomes.metric, outcomes.value, outcomes.reference, note)
+    if estimate is None:
+        return ""
+    note = "estimated, no outcomes used"
+    return _value(estimate.metric, estimate.value, estimate.reference, note)
 
 
-def _value(metric: str, value: float, before: float, note: str) -> str:
-    numbers = f"{escape(metric)} <b>{value:.3f}</b>, reference {before:.3f}"
+def _value(metric: str, value: float, reference: float, note: str) -> str:
+    numbers = f"{escape(metric)} <b>{value:.3f}</b>, reference {reference:.3f}"
     return f'{numbers}<br><span class="soft small">{note}</span>'
 
 

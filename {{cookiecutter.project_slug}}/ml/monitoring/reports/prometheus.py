@@ -16,26 +16,38 @@ from ml.monitoring.verdict import Word
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ml.monitoring.verdict import Verdict
+    from ml.monitoring.verdict import Estimate, Verdict
 
 TIERS = {None: 0, "ticket": 1, "page": 2}
+COLUMN_GAUGES = {
+    "psi": "Population stability index of a column",
+    "ticket": "1 where a column wants action",
+}
 
 
 def registry(verdict: Verdict) -> CollectorRegistry:
     """Gauges of one verdict; times are unix seconds, shares 0 to 1."""
     gauges = CollectorRegistry()
-    for name, (words, value) in (_of_window(verdict) | _of_answers(verdict)).items():
+    for name, (words, value) in _numbers(verdict).items():
         if value is not None:
             Gauge(name, words, registry=gauges).set(value)
-    words = "1 for the window's verdict"
-    by_word = Gauge("ml_monitor_verdict", words, ["verdict"], registry=gauges)
-    for word in get_args(Word):
-        by_word.labels(word).set(word == verdict.verdict)
+    _word(verdict, gauges)
     _columns(verdict, gauges)
     return gauges
 
 
+def _word(verdict: Verdict, gauges: CollectorRegistry) -> None:
+    help_text = "1 for the window's verdict"
+    by_word = Gauge("ml_monitor_verdict", help_text, ["verdict"], registry=gauges)
+    for word in get_args(Word):
+        by_word.labels(word).set(word == verdict.verdict)
+
+
 Numbers = dict[str, tuple[str, float | None]]  # name → what it is, its value
+
+
+def _numbers(verdict: Verdict) -> Numbers:
+    return _of_window(verdict) | _of_outcomes(verdict) | _of_estimate(verdict.estimate)
 
 
 def _of_window(verdict: Verdict) -> Numbers:
@@ -52,8 +64,8 @@ def _of_window(verdict: Verdict) -> Numbers:
     }
 
 
-def _of_answers(verdict: Verdict) -> Numbers:
-    outcomes, estimate = verdict.performance, verdict.estimate
+def _of_outcomes(verdict: Verdict) -> Numbers:
+    outcomes = verdict.performance
     return {
         "ml_monitor_label_coverage": (
             "Share of the window's rows with an outcome",
@@ -69,11 +81,12 @@ def _of_answers(verdict: Verdict) -> Numbers:
             "The contract's metric on the reference",
             outcomes.reference,
         ),
-        "ml_monitor_estimate": (
-            "The metric as estimated without outcomes",
-            None if estimate is None else estimate.value,
-        ),
     }
+
+
+def _of_estimate(estimate: Estimate | None) -> Numbers:
+    value = None if estimate is None else estimate.value
+    return {"ml_monitor_estimate": ("The metric as estimated without outcomes", value)}
 
 
 def _seconds(days: float | None) -> float | None:
@@ -81,12 +94,13 @@ def _seconds(days: float | None) -> float | None:
 
 
 def _columns(verdict: Verdict, gauges: CollectorRegistry) -> None:
-    words = "Population stability index of a column", "1 where a column wants action"
-    psi = Gauge("ml_monitor_column_psi", words[0], ["column"], registry=gauges)
-    ticket = Gauge("ml_monitor_column_ticket", words[1], ["column"], registry=gauges)
+    psi, ticket = (
+        Gauge(f"ml_monitor_column_{name}", help_text, ["column"], registry=gauges)
+        for name, help_text in COLUMN_GAUGES.items()
+    )
     flagged = {finding.column for finding in verdict.tickets}
-    for name, moved in verdict.columns.items():
-        psi.labels(name).set(moved.psi)
+    for name, column in verdict.columns.items():
+        psi.labels(name).set(column.psi)
         ticket.labels(name).set(name in flagged)
 
 

@@ -21,28 +21,37 @@ COLOR = {
     "drift": "yellow",
     "decay": "red",
 }
+ODD = {
+    "repeated": "sent again",
+    "corrected": "corrected later",
+    "unknown": "for predictions that nobody made",
+}
 
 
 def table(verdict: Verdict) -> Table:
     """What verdict.json holds, for people."""
-    word = f"[{COLOR[verdict.verdict]} bold]{verdict.verdict}[/]" + (
-        f" ({verdict.tier})" if verdict.tier else ""
-    )
-    made = Table(
-        title=f"{_text(verdict.model)}, version {_text(verdict.version)}: {word}",
-        show_header=False,
-    )
-    made.add_column(no_wrap=True)
-    made.add_column(overflow="fold")
-    made.add_row("window", f"{window_dates(verdict)} UTC")
-    made.add_row("rows", f"{verdict.rows:,}{_versions(verdict)}")
-    made.add_row("outcomes", _outcomes(verdict.performance) + _odd(verdict.labels))
+    grid = Table(title=_title(verdict), show_header=False)
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row("window", f"{window_dates(verdict)} UTC")
+    grid.add_row("rows", f"{verdict.rows:,}{_versions(verdict)}")
+    grid.add_row("outcomes", _outcomes(verdict.performance) + _odd(verdict.labels))
     if verdict.estimate:
-        made.add_row("estimate", _estimate(verdict.estimate))
-    for place, words in enumerate(verdict.evidence or ["all checks passed"]):
-        made.add_row("" if place else "why", escape(printable(words, SENTENCE)))
-    made.add_row("action", f"[bold]{verdict.action}[/]: {escape(DO[verdict.action])}")
-    return made
+        grid.add_row("estimate", _estimate(verdict.estimate))
+    grid.add_row("why", _evidence(verdict))
+    grid.add_row("action", f"[bold]{verdict.action}[/]: {escape(DO[verdict.action])}")
+    return grid
+
+
+def _title(verdict: Verdict) -> str:
+    word = f"[{COLOR[verdict.verdict]} bold]{verdict.verdict}[/]"
+    tier = f" ({verdict.tier})" if verdict.tier else ""
+    return f"{_text(verdict.model)}, version {_text(verdict.version)}: {word}{tier}"
+
+
+def _evidence(verdict: Verdict) -> str:
+    sentences = verdict.evidence or ["all checks passed"]
+    return "\n".join(escape(printable(words, SENTENCE)) for words in sentences)
 
 
 def _text(text: str) -> str:
@@ -57,37 +66,27 @@ def _versions(verdict: Verdict) -> str:
 def _outcomes(numbers: Performance) -> str:
     if not numbers.rows:
         return "none yet"
-    came = f"{numbers.rows:,} ({numbers.coverage:.0%} of the rows"
-    came += (
-        f", after {numbers.median_lag_days:.1f} days)"
-        if numbers.median_lag_days is not None
-        else ")"
-    )
+    known = f"{numbers.rows:,} ({numbers.coverage:.0%} of the rows{_lag(numbers)})"
     if numbers.value is None:
-        return f"{came}: too few for an interval"
+        return f"{known}: too few for an interval"
     value = f"{numbers.metric} {numbers.value:.3f}"
-    return f"{came}\n{value}, {numbers.reference:.3f} in the reference"
+    return f"{known}\n{value}, {numbers.reference:.3f} in the reference"
+
+
+def _lag(numbers: Performance) -> str:
+    days = numbers.median_lag_days
+    return "" if days is None else f", after {days:.1f} days"
 
 
 def _odd(labels: Labels) -> str:
-    words_of = {
-        "repeated": "sent again",
-        "corrected": "corrected later",
-        "unknown": "for predictions that nobody made",
-    }
-    odd = [
-        f"{getattr(labels, name):,} {words}"
-        for name, words in words_of.items()
-        if getattr(labels, name)
-    ]
+    """Outcomes that came otherwise than once for a prediction."""
+    odd = [f"{n:,} {words}" for name, words in ODD.items() if (n := getattr(labels, name))]
     return "\n" + ", ".join(odd) if odd else ""
 
 
 def _estimate(estimate: Estimate) -> str:
     interval = f"{estimate.low:.3f} to {estimate.high:.3f}"
     text = f"{estimate.metric} {estimate.value:.3f} ({interval}), no outcomes used"
-    return (
-        text
-        if estimate.truth is None
-        else f"{text}\n{estimate.truth:.3f} by the outcomes that have come"
-    )
+    if estimate.truth is None:
+        return text
+    return f"{text}\n{estimate.truth:.3f} by the outcomes that have come"

@@ -1,8 +1,9 @@
-"""The tests behind the checks: arrays in, probabilities and effects out.
+"""The tests behind the checks: arrays in, p-values and effects out.
 
 profile.py            what a column looked like in the reference, and a window's sums
 dependence.py         variance inflation where rows depend on each other in time
-column_tests.py       the tests of one column
+cell_tests.py         tests of counts: over all cells of a column, and of the worst cell
+column_tests.py       all tests of one column
 power.py              the alpha that each test needs to reach its target power
 multiple_testing.py   which tests are rejected under one false-alarm allowance
 """

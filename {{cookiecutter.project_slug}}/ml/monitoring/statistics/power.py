@@ -1,11 +1,10 @@
 """Alpha that each test needs to reach its target power: the weights of Holm's procedure.
 
 The tests share the allowance by these needs (`ml.monitoring.statistics.multiple_testing`): a wider
-spread is by
-far the hardest to see in few rows, while a moved mean loses next to nothing by a limit a hundred
-times stricter. The needs follow from the distributions of the tests under a stated shift and from
-the column itself (Spjøtvoll 1972; Roeder, Wasserman 2009), so they hold for any mix of columns, and
-nothing is fitted to simulated windows.
+spread is by far the hardest to see in few rows, while a test for a moved mean loses almost no power
+by a limit a hundred times stricter. The needs follow from the distributions of the tests under a
+stated shift and from the column itself (Spjøtvoll 1972; Roeder, Wasserman 2009), so they hold for
+any mix of columns, and nothing is fitted to simulated windows.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from functools import lru_cache
 
 from scipy import stats
 
-ROWS = 200  # of the window that the aims are for; larger windows see more
-PSI = 0.2  # the shift to be seen, as stability index
-WIDER, NARROWER = 1.5, 2.0  # the change of variance to be seen: times and divided by
+ROWS = 200  # of the window that the aims are for; in larger windows the tests have more power
+PSI = 0.2  # the shift that the aims are for, as stability index
+WIDER, NARROWER = 1.5, 2.0  # the change of variance that the aims are for: times and divided by
 
-# share of such windows that the test is to see; less where more would cost the other tests dearly
+# power of each test in such windows; lower where more would cost the other tests much power
 AIM = {
     "location": 0.98,
     "wider": 0.89,
@@ -31,7 +30,7 @@ AIM = {
     "level": 0.93,
     "missing": 0.90,
 }
-RULE = 1e-6  # a rule's probability is 0 or 1: its share only has to be above zero
+RULE = 1e-6  # a rule's p-value is 0 or 1: its share only has to be above zero
 
 
 @lru_cache(maxsize=1024)
@@ -44,24 +43,42 @@ def required_alpha(test: str, reference: int, groups: int, cells: int) -> float:
         groups: groups of the chi-square test at ROWS rows.
         cells: cells of the column, of which the test of single ones picks the worst.
     """
+    if test not in AIM:
+        return RULE
     rows = 1 / (1 / ROWS + 1 / max(reference, 1))
+    return float(min(max(_alpha(test, rows, groups, cells), RULE), 1.0))
+
+
+def _alpha(test: str, rows: float, groups: int, cells: int) -> float:
+    aim = AIM[test]
     match test:
-        case "wider":
-            alpha = stats.chi2.sf(WIDER * stats.chi2.isf(AIM[test], rows), rows)
-        case "narrower":
-            alpha = stats.chi2.cdf(stats.chi2.ppf(AIM[test], rows) / NARROWER, rows)
-        case "shape" | "two_levels" | "levels" | "many_levels":
-            df = max(groups - 1, 1)
-            alpha = stats.chi2.sf(stats.ncx2.isf(AIM[test], df, PSI * rows), df)
-        case "cell" | "level":
-            alpha = cells * _moved(AIM[test], rows)
         case "location" | "missing":
-            alpha = _moved(AIM[test], rows)
+            return _alpha_mean(aim, rows)
+        case "wider":
+            return _alpha_wider(aim, rows)
+        case "narrower":
+            return _alpha_narrower(aim, rows)
+        case "cell" | "level":
+            return cells * _alpha_mean(aim, rows)
         case _:
-            alpha = RULE
-    return float(min(max(alpha, RULE), 1.0))
+            return _alpha_chi_square(aim, rows, max(groups - 1, 1))
 
 
-def _moved(aim: float, rows: float) -> float:
+def _alpha_mean(aim: float, rows: float) -> float:
     """Two-sided normal test of a mean that moved by √PSI standard deviations (Jeffreys 1946)."""
     return float(2 * stats.norm.sf((PSI * rows) ** 0.5 - stats.norm.ppf(aim)))
+
+
+def _alpha_wider(aim: float, rows: float) -> float:
+    """One-sided chi-square test of a variance that is WIDER times as large."""
+    return float(stats.chi2.sf(WIDER * stats.chi2.isf(aim, rows), rows))
+
+
+def _alpha_narrower(aim: float, rows: float) -> float:
+    """One-sided chi-square test of a variance divided by NARROWER."""
+    return float(stats.chi2.cdf(stats.chi2.ppf(aim, rows) / NARROWER, rows))
+
+
+def _alpha_chi_square(aim: float, rows: float, df: int) -> float:
+    """Chi-square test over cells whose shares moved by PSI."""
+    return float(stats.chi2.sf(stats.ncx2.isf(aim, df, PSI * rows), df))

@@ -44,8 +44,6 @@ def test_counts_indices_and_metrics_agree(world: World, champion: Champion) -> N
     )
     columns, plan = window.columns, champion.profiles["plan"]
     names = ["charge", "tenure", "plan"]
-    assert columns["plan"].tally is not None
-    assert columns["tenure"].tally is not None
 
     def metrics() -> list[Any]:
         from evidently.metrics import (
@@ -143,7 +141,7 @@ def test_the_chi_square_is_not_evidentlys_and_why(champion: Champion) -> None:
     for _ in range(40):
         before, now = rng.integers(0, 50, 1000), rng.integers(0, 50, 1000)
         profile = level_profile("x", before, 50, ordered=False)
-        ours.append(shift(profile, tally(profile, now)).p[0])
+        ours.append(shift(profile, tally(profile, now)).p_values[0])
         theirs.append(_their_chi_square(before, now))
     assert np.mean(np.array(theirs) < 0.05) > 0.5
     assert np.mean(np.array(ours) < 0.05) < 0.15
