@@ -28,21 +28,30 @@ REFERENCE_ROWS = 20_000
 BATCH = 50_000
 LEVELS = [f"level_{i}" for i in range(12)]
 MEBIBYTE = 1024  # ru_maxrss counts kibibytes on Linux
+HEADS = (
+    "rows x columns",
+    "ours",
+    "Evidently",
+    "of it its report",
+    "time",
+    "of the report",
+    "memory",
+)
 
 
 def contract_of(columns: int) -> Any:
     """Every fourth column has 12 levels, the others are numbers; the target has two classes."""
     from ml.contract import Contract
 
-    made = [
-        {"name": f"c{i}", "kind": "categorical", "levels": LEVELS}
-        if i % 4 == 3
-        else {"name": f"c{i}", "kind": "numeric"}
-        for i in range(columns)
-    ]
-    return Contract.model_validate(
-        {"target": {"name": "y", "task": "binary", "classes": ["no", "yes"]}, "columns": made}
-    )
+    target = {"name": "y", "task": "binary", "classes": ["no", "yes"]}
+    return Contract.model_validate({"target": target, "columns": [*map(column_of, range(columns))]})
+
+
+def column_of(place: int) -> dict[str, Any]:
+    """A column of the contract."""
+    if place % 4 == 3:
+        return {"name": f"c{place}", "kind": "categorical", "levels": LEVELS}
+    return {"name": f"c{place}", "kind": "numeric"}
 
 
 def frame_of(rows: int, columns: int, seed: int) -> Any:
@@ -51,7 +60,7 @@ def frame_of(rows: int, columns: int, seed: int) -> Any:
     import pandas as pd
 
     rng = np.random.default_rng(seed)
-    made: dict[str, Any] = {
+    features: dict[str, Any] = {
         f"c{i}": rng.choice(np.array(LEVELS, dtype=object), rows)
         if i % 4 == 3
         else rng.lognormal(0, 1, rows).round(4)
@@ -59,7 +68,7 @@ def frame_of(rows: int, columns: int, seed: int) -> Any:
     }
     chance = rng.random(rows).round(4)
     label = np.where(chance > 0.5, "yes", "no").astype(object)
-    return pd.DataFrame(made).assign(
+    return pd.DataFrame(features).assign(
         y=label,
         prediction=label,
         **{"probability:no": (1 - chance).round(4), "probability:yes": chance},
@@ -150,11 +159,11 @@ def evidentlys(folder: Path, columns: int) -> None:
     definition = DataDefinition(
         categorical_columns=levels, numerical_columns=[n for n in contract.names if n not in levels]
     )
-    before = pd.read_parquet(folder / "reference.parquet")[contract.names]
-    data = [Dataset.from_pandas(frame, data_definition=definition) for frame in (current, before)]
-    read = time.monotonic()
+    reference = pd.read_parquet(folder / "reference.parquet")[contract.names]
+    data = [Dataset.from_pandas(side, data_definition=definition) for side in (current, reference)]
+    read_at = time.monotonic()
     Report([DataDriftPreset(), DataSummaryPreset()]).run(*data)
-    end(len(current), report_seconds=time.monotonic() - read)
+    end(len(current), report_seconds=time.monotonic() - read_at)
 
 
 _START: dict[str, float] = {}
@@ -181,8 +190,8 @@ def measured(side: str, folder: Path, columns: int) -> dict[str, float]:
     """Run one side in a process of its own."""
     command = [sys.executable, __file__, side, str(folder), str(columns)]
     answer = subprocess.run(command, capture_output=True, text=True, check=True)
-    found: dict[str, float] = json.loads(answer.stdout.splitlines()[-1])
-    return found
+    figures: dict[str, float] = json.loads(answer.stdout.splitlines()[-1])
+    return figures
 
 
 def main(grid: list[tuple[int, int]]) -> None:
@@ -190,33 +199,29 @@ def main(grid: list[tuple[int, int]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    shown = Table(title="One window, from the journal to findings")
-    for head in (
-        "rows x columns",
-        "ours",
-        "Evidently",
-        "of it its report",
-        "time",
-        "of the report",
-        "memory",
-    ):
-        shown.add_column(head, justify="right")
+    table = Table(title="One window, from the journal to findings")
+    for head in HEADS:
+        table.add_column(head, justify="right")
     console = Console(stderr=True)
     for rows, columns in grid:
-        with tempfile.TemporaryDirectory() as name, console.status(f"{rows:,} x {columns}"):
-            folder = Path(name)
-            fill(folder, rows, columns)
-            us, them = (measured(side, folder, columns) for side in ("ours", "evidentlys"))
-        shown.add_row(
-            f"{rows:,} x {columns}",
-            f"{us['seconds']:.1f} s, {us['mib']:.0f} MiB",
-            f"{them['seconds']:.1f} s, {them['mib']:.0f} MiB",
-            f"{them['report_seconds']:.1f} s",
-            f"1/{them['seconds'] / us['seconds']:.1f}",
-            f"1/{them['report_seconds'] / us['seconds']:.1f}",
-            f"1/{them['mib'] / us['mib']:.1f}",
-        )
-    Console().print(shown)
+        size = f"{rows:,} x {columns}"
+        with tempfile.TemporaryDirectory() as name, console.status(size):
+            fill(Path(name), rows, columns)
+            us, them = (measured(side, Path(name), columns) for side in ("ours", "evidentlys"))
+        table.add_row(size, *compared(us, them))
+    Console().print(table)
+
+
+def compared(us: dict[str, float], them: dict[str, float]) -> list[str]:
+    """A row of the table: both sides, and ours as a part of Evidently's."""
+    return [
+        f"{us['seconds']:.1f} s, {us['mib']:.0f} MiB",
+        f"{them['seconds']:.1f} s, {them['mib']:.0f} MiB",
+        f"{them['report_seconds']:.1f} s",
+        f"1/{them['seconds'] / us['seconds']:.1f}",
+        f"1/{them['report_seconds'] / us['seconds']:.1f}",
+        f"1/{them['mib'] / us['mib']:.1f}",
+    ]
 
 
 if __name__ == "__main__":
