@@ -14,12 +14,14 @@ import pytest
 from ml.contract import Contract, contract_json
 from ml.dataset.frame import encode_frame, rows_of_frame, target_codes
 from ml.encode import Encoder
-from ml.journal.bulk.scan import Labels
+from ml.journal.bulk.scan import Labels, Span
 from ml.journal.records import Record
 from ml.journal.store import Journal
 from ml.metrics import answers, score
 from ml.model import make_model
 from ml.monitoring.inputs.reference import Champion, load_champion
+from ml.monitoring.inputs.window import read_window
+from ml.monitoring.monitor import Checked, evaluate_window, run_checks
 from ml.monitoring.verdict import Performance, Verdict
 from ml.params import Params, load_params
 from ml.pipeline.evaluate import reference
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DAY = 86_400.0
+WEEK = 7 * DAY
 NOW = 1_790_000_000.0  # unix seconds: the end of every window here
 
 CONTRACT: dict[str, Any] = {
@@ -65,7 +68,7 @@ def customers(rows: int, seed: int, charge: float = 64.0, concept: float = 0.0) 
     `concept` turns what the charge means for it (0: as trained, 1: the opposite).
     """
     rng = np.random.default_rng(seed)
-    made = pd.DataFrame(
+    frame = pd.DataFrame(
         {
             "seen_at": pd.Timestamp("2026-01-01")
             + pd.to_timedelta(np.sort(rng.uniform(0, 30, rows)), unit="D"),
@@ -75,15 +78,15 @@ def customers(rows: int, seed: int, charge: float = 64.0, concept: float = 0.0) 
             "paperless": rng.random(rows) < 0.6,
         }
     )
-    made["seen_at"] = made["seen_at"].astype("datetime64[us]")
-    made.loc[rng.random(rows) < 0.05, "tenure"] = np.nan
+    frame["seen_at"] = frame["seen_at"].astype("datetime64[us]")
+    frame.loc[rng.random(rows) < 0.05, "tenure"] = np.nan
     for name in ("plan", "paperless"):
-        made[name] = made[name].astype(object)
-    pull = (1 - 2 * concept) * 2.5 * (made["charge"] / 64 - 1) - 0.03 * (
-        made["tenure"].fillna(30) - 30
+        frame[name] = frame[name].astype(object)
+    pull = (1 - 2 * concept) * 2.5 * (frame["charge"] / 64 - 1) - 0.03 * (
+        frame["tenure"].fillna(30) - 30
     )
-    left = rng.random(rows) < 1 / (1 + np.exp(-(pull - 0.8 + 0.8 * (made["plan"] == "basic"))))
-    return made.assign(left=np.where(left, "yes", "no").astype(object))
+    left = rng.random(rows) < 1 / (1 + np.exp(-(pull - 0.8 + 0.8 * (frame["plan"] == "basic"))))
+    return frame.assign(left=np.where(left, "yes", "no").astype(object))
 
 
 @pytest.fixture(scope="session")
@@ -181,6 +184,31 @@ def record(
 
 def _shares(answer: NDArray[Any], classes: tuple[str, ...]) -> str:
     return json.dumps({name: float(a) for name, a in zip(classes, answer, strict=True)})
+
+
+def week(number: int) -> Span:
+    """The number-th last week."""
+    return Span(NOW - number * WEEK, NOW - (number - 1) * WEEK)
+
+
+def judged(
+    world: World, champion: Champion, span: Span, frame: pd.DataFrame, **more: Any
+) -> Verdict:
+    """The verdict on a window of these rows."""
+    record(world, frame, span.start, span.end, **more)
+    return evaluate_window(world.journal.engine, champion, span, world.params.monitor)
+
+
+def check(world: World, champion: Champion, span: Span) -> Checked:
+    """What the checks of a window come to, without reports."""
+    window = read_window(world.journal.engine, span, world.contract, champion.profiles, "3")
+    return run_checks(window, champion, world.params.monitor)
+
+
+def answered(world: World, frame: pd.DataFrame) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The rows' outcomes, and the answers of the world's model."""
+    x = encode_frame(frame, Encoder(world.contract))
+    return target_codes(frame, world.contract), answers(world.model, x, world.contract)
 
 
 def verdict_of(**fields: Any) -> Verdict:

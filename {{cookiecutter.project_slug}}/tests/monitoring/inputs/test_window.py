@@ -145,6 +145,12 @@ def test_the_latest_rows_are_counted_in_requests_of_many(world: World) -> None:
     ]
 
 
+def test_a_window_by_rows(world: World) -> None:
+    record(world, customers(500, 67))
+    start = latest_rows(world.journal.engine, 200, NOW)
+    assert sum(p.at >= start for p in world.journal.predictions()) == 200
+
+
 OLD_MOMENTS = ["2026-W01-1", "2026-01-31T10:10:10,5", "2026-01-31", "2026-01-31T10:10:10+01:00:30"]
 
 

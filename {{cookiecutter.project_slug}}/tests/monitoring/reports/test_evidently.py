@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from typing import Any
 
@@ -13,18 +14,19 @@ from ml.metrics import measure
 from ml.monitoring.checks.performance import cohort, performance
 from ml.monitoring.inputs.reference import Champion
 from ml.monitoring.inputs.window import read_window
+from ml.monitoring.monitor import REPORTS
 from ml.monitoring.statistics.column_tests import shift
-from tests.monitoring.conftest import DAY, NOW, World, customers, record
+from tests.monitoring.conftest import DAY, NOW, World, customers, judged, record, week
 
 
-def evidently(current: Any, before: Any, metrics: Any, **definition: Any) -> list[Any]:
+def evidently(current: Any, reference: Any, metrics: Any, **definition: Any) -> list[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from evidently import DataDefinition, Dataset, Report
 
         data = [
             Dataset.from_pandas(f, data_definition=DataDefinition(**definition))
-            for f in (current, before)
+            for f in (current, reference)
         ]
         values = [m["value"] for m in Report(metrics()).run(*data).dict()["metrics"]]
     return [
@@ -66,7 +68,7 @@ def test_counts_indices_and_metrics_agree(world: World, champion: Champion) -> N
             ValueDrift(column="plan", method="psi"),
         ]
 
-    found = evidently(
+    theirs = evidently(
         window.sample[names],
         champion.reference[names],
         metrics,
@@ -81,14 +83,14 @@ def test_counts_indices_and_metrics_agree(world: World, champion: Champion) -> N
         columns["charge"].high,
         float(window.sample["charge"].median()),
     ]
-    assert found[:6] == pytest.approx(ours)
+    assert theirs[:6] == pytest.approx(ours)
     # both put the same small share into an empty cell: Evidently 0.0001, the monitor half a row of
     # the reference's 5000
-    assert found[6] == pytest.approx(float(shift(plan, columns["plan"].tally).psi), rel=1e-6)
+    assert theirs[6] == pytest.approx(float(shift(plan, columns["plan"].tally).psi), rel=1e-6)
 
     group = cohort(window)
-    shown, _ = performance(group, champion, world.params.monitor)
-    assert shown.value == pytest.approx(_roc_auc(group, champion)[0], rel=1e-6)
+    numbers, _ = performance(group, champion, world.params.monitor)
+    assert numbers.value == pytest.approx(_roc_auc(group, champion)[0], rel=1e-6)
     assert measure("accuracy", group.outcome, group.answer) == pytest.approx(
         _roc_auc(group, champion)[1], rel=1e-6
     )
@@ -139,15 +141,15 @@ def test_the_chi_square_is_not_evidentlys_and_why(champion: Champion) -> None:
 
     ours, theirs = [], []
     for _ in range(40):
-        before, now = rng.integers(0, 50, 1000), rng.integers(0, 50, 1000)
-        profile = level_profile("x", before, 50, ordered=False)
-        ours.append(shift(profile, tally(profile, now)).p_values[0])
-        theirs.append(_their_chi_square(before, now))
+        reference, window = rng.integers(0, 50, 1000), rng.integers(0, 50, 1000)
+        profile = level_profile("x", reference, 50, ordered=False)
+        ours.append(shift(profile, tally(profile, window)).p_values[0])
+        theirs.append(_their_chi_square(reference, window))
     assert np.mean(np.array(theirs) < 0.05) > 0.5
     assert np.mean(np.array(ours) < 0.05) < 0.15
 
 
-def _their_chi_square(before: Any, now: Any) -> float:
+def _their_chi_square(reference: Any, window: Any) -> float:
     import pandas as pd
 
     with warnings.catch_warnings():
@@ -155,5 +157,24 @@ def _their_chi_square(before: Any, now: Any) -> float:
         from evidently.legacy.calculations.stattests import chi_stat_test
         from evidently.legacy.core import ColumnType
 
-        found = chi_stat_test(pd.Series(before), pd.Series(now), ColumnType.Categorical, 0.05)
-    return float(found.drift_score)
+        categorical = ColumnType.Categorical
+        test = chi_stat_test(pd.Series(reference), pd.Series(window), categorical, 0.05)
+    return float(test.drift_score)
+
+
+@pytest.mark.slow
+def test_evidentlys_report_shows_our_decision(world: World, champion: Champion) -> None:
+    judged(world, champion, week(2), customers(600, 70, charge=81))
+    report = json.loads((REPORTS / week(2).name / "report.json").read_text())
+    drifts = {
+        m["config"]["column"]: m["config"]["method"]
+        for m in report["metrics"]
+        if "ValueDrift" in m["metric_name"]
+    }
+    assert set(drifts.values()) == {f"calibrated: {name}" for name in drifts}
+    failed = {
+        t["metric_config"]["params"]["column"]
+        for t in report["tests"]
+        if t["status"] == "FAIL" and "Value Drift" in t["name"]
+    }
+    assert failed == {"charge", "prediction"}

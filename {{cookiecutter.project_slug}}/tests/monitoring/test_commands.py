@@ -1,0 +1,111 @@
+"""`ml monitor`, from the journal to the verdict: each answer it can give, what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx2
+import pandas as pd
+import pytest
+
+from ml.errors import UserError
+from ml.monitoring.commands import monitor
+from ml.monitoring.monitor import REPORTS
+from tests.monitoring.conftest import DAY, World, customers, record
+from tests.serving.conftest import free_port
+
+
+def lived(
+    world: World, frame: pd.DataFrame, labelled: float = 0.0
+) -> tuple[int, dict[str, object]]:
+    """Record the frame in the last ten days, monitor, and read the verdict."""
+    end = time.time()
+    record(world, frame, end - 10 * DAY, end - 60, labelled=labelled)
+    code = monitor(days=None)
+    (folder,) = (world.folder / "reports" / "monitoring").glob("*--*")
+    assert (folder / "report.html").stat().st_size > 100_000
+    assert json.loads((folder / "report.json").read_text())["metrics"]
+    return code, json.loads((folder / "verdict.json").read_text())
+
+
+def test_healthy_traffic_is_ok(world: World) -> None:
+    code, verdict = lived(world, customers(1000, 11), labelled=0.5)
+    assert (code, verdict["verdict"], verdict["action"]) == (0, "ok", "nothing")
+
+
+def test_a_moved_column_is_drift(world: World) -> None:
+    code, verdict = lived(world, customers(1000, 12, charge=81))
+    assert (code, verdict["verdict"]) == (3, "drift")
+    assert "`charge`" in " ".join(verdict["evidence"])  # type: ignore[arg-type]
+
+
+def test_a_turned_concept_is_decay(world: World) -> None:
+    code, verdict = lived(world, customers(1000, 13, concept=1), labelled=0.8)
+    assert (code, verdict["verdict"], verdict["action"]) == (3, "decay", "retrain")
+
+
+def test_an_empty_column_is_broken_and_the_report_survives(world: World) -> None:
+    code, verdict = lived(world, customers(1000, 14).assign(tenure=float("nan")))
+    assert (code, verdict["verdict"], verdict["action"]) == (3, "broken", "quarantine")
+    assert "tenure" in verdict["not_in_report"]  # type: ignore[operator]
+
+
+def test_too_few_rows_are_never_ok(world: World) -> None:
+    code, verdict = lived(world, customers(60, 15))
+    assert (code, verdict["verdict"], verdict["action"]) == (4, "insufficient", "wait")
+
+
+def test_no_journal_names_the_next_command(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOURNAL_URL", "sqlite:///elsewhere/journal.db")
+    with pytest.raises(UserError, match=r"elsewhere/journal\.db") as error:
+        monitor(days=None)
+    assert error.value.then == "make serve"
+
+
+@pytest.mark.slow
+def test_watch_judges_serves_its_numbers_and_ends(world: World) -> None:
+    end = time.time()
+    record(world, customers(600, 71), end - 5 * DAY, end - 60)
+    port = free_port()
+    command = [
+        sys.executable,
+        "-m",
+        "ml",
+        "monitor",
+        "--watch",
+        "--every",
+        "0.001",
+        "--port",
+        str(port),
+    ]
+    project = Path(__file__).parents[2]
+    with Path("log").open("w") as log:
+        process = subprocess.Popen(
+            command, env=os.environ | {"PYTHONPATH": str(project)}, stdout=log, stderr=log
+        )
+        try:
+            page = _page_with(f"http://127.0.0.1:{port}/metrics", "ml_monitor_runs_total 2.0")
+        finally:
+            process.terminate()
+            process.wait(timeout=10)
+    assert 'ml_monitor_verdict{verdict="ok"} 1.0' in page
+    assert "ml_monitor_failures_total 0.0" in page
+    assert (REPORTS / "metrics.prom").read_text().count("ml_monitor_verdict{") == 5
+
+
+def _page_with(address: str, wanted: str) -> str:
+    deadline = time.monotonic() + 120
+    page = ""
+    while wanted not in page and time.monotonic() < deadline:
+        time.sleep(0.5)
+        try:
+            page = httpx2.get(address).text
+        except httpx2.TransportError:
+            continue
+    assert wanted in page, page or Path("log").read_text()
+    return page
