@@ -4,10 +4,13 @@ Runs inside the new folder. Writes .git; the first commit only where git knows w
 """
 
 import json
+import re
+import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 
-SLUG = json.loads(r"""{{ cookiecutter | tojson }}""")["project_slug"]
-COMMIT = ["commit", "--quiet", "--no-verify", "-m", "Project from the template"]
+ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 
 
 def git(*args: str) -> str | None:
@@ -19,23 +22,56 @@ def git(*args: str) -> str | None:
     return None if done.returncode == 0 else done.stderr.strip() or f"git {args[0]} failed"
 
 
-def main() -> None:
-    """Initialize, stage, commit; then the next commands."""
-    steps = [f"cd {SLUG}"]
+def template_commit() -> str:
+    """The template's commit, with which `cruft link` begins; empty where there is none."""
+    if "_commit" in ANSWERS:  # cruft says it, cookiecutter leaves its clone
+        return str(ANSWERS["_commit"])[:12]
+    clone = Path(ANSWERS.get("_repo_dir", "."), ".git")
+    if not clone.exists() or not shutil.which("git"):
+        return ""
+    asked = ["git", "--git-dir", str(clone), "rev-parse", "--short=12", "HEAD"]
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def is_throwaway() -> bool:
+    """Whether cruft renders only to compare: `cruft diff` prints differences, nothing else."""
+    folder = Path.cwd().parent
+    is_temporary = folder.parent == Path(tempfile.gettempdir()).resolve()
+    return is_temporary and "_commit" in ANSWERS and bool(re.match(r"tmp\w{8}$", folder.name))
+
+
+def make_repository() -> tuple[str, list[str]]:
+    """Initialize, stage, commit; what is left to do and why, and its commands."""
+    commit = template_commit()
+    message = f"Project from the template at {commit}" if commit else "Project from the template"
+    typed = f"git commit -m '{message}'"
     # the option of `git init` for the branch is younger than this configuration key
     complaint = git("-c", "init.defaultBranch=main", "init", "--quiet") or git("add", "--all")
     if complaint:
-        print(f"No git repository was made: {complaint}")
-        steps += ["git init -b main", "git add --all", "git commit -m 'Project from the template'"]
-    elif git("-c", "user.useConfigOnly=true", *COMMIT):
-        print("Everything is staged; the first commit waits until git knows who you are:")
-        steps += ['git config user.name "Your Name"', "git config user.email you@your.domain"]
-        steps += ["git commit -m 'Project from the template'"]
-    steps += [
-        "make setup",
-        "make flow        # the demo data; or first make adopt DATA=your.csv TARGET=column",
-    ]
-    print("Next:", *steps, sep="\n  ")
+        return f"No git repository was made: {complaint}", [
+            "git init -b main",
+            "git add --all",
+            typed,
+        ]
+    known = ("-c", "user.useConfigOnly=true")
+    if git(*known, "commit", "--quiet", "--no-verify", "-m", message):
+        return "Everything is staged; the first commit waits until git knows who you are:", [
+            'git config user.name "Your Name"',
+            "git config user.email you@your.domain",
+            typed,
+        ]
+    return "", []
+
+
+def main() -> None:
+    """Make the repository; print the next commands."""
+    note, commands = make_repository()
+    if is_throwaway():
+        return
+    if note:
+        print(note)
+    first = "make flow        # the demo data; or first make adopt DATA=your.csv TARGET=column"
+    print("Next:", f"cd {ANSWERS['project_slug']}", *commands, "make setup", first, sep="\n  ")
 
 
 if __name__ == "__main__":
