@@ -89,6 +89,28 @@ def fresh(newborn: rendered_project.Project, tmp_path: Path) -> rendered_project
     return rendered_project.Project(tmp_path / newborn.path.name, newborn.env)
 
 
+def docker_client() -> str | None:
+    """A docker client that reaches an engine and can build: the system's own first."""
+    for docker in ("/usr/bin/docker", shutil.which("docker")):
+        if docker and Path(docker).exists():
+            done = subprocess.run([docker, "info"], capture_output=True, check=False)
+            if done.returncode == 0:
+                return docker
+    return None
+
+
+@pytest.fixture(scope="session")
+def docker() -> str:
+    """A client whose engine answers; tests that ask for it skip where there is none."""
+    found = docker_client()
+    if found is None:
+        pytest.skip(
+            f"no Docker engine answers (DOCKER_HOST={os.environ.get('DOCKER_HOST', '')}): "
+            "nothing was built"
+        )
+    return found
+
+
 @pytest.fixture
 def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """Notes a line that stands above pytest's summary: measured, not asserted."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,27 +9,6 @@ import pytest
 import rendered_project
 
 pytestmark = pytest.mark.slow
-
-
-def client() -> str | None:
-    """A docker client that reaches an engine and can build: the system's own first."""
-    for docker in ("/usr/bin/docker", shutil.which("docker")):
-        if docker and Path(docker).exists():
-            done = subprocess.run([docker, "info"], capture_output=True, check=False)
-            if done.returncode == 0:
-                return docker
-    return None
-
-
-@pytest.fixture(scope="module")
-def docker() -> str:
-    found = client()
-    if found is None:
-        pytest.skip(
-            f"no Docker engine answers (DOCKER_HOST={os.environ.get('DOCKER_HOST', '')}): "
-            "nothing was built"
-        )
-    return found
 
 
 def test_the_rehearsal_ends_with_an_answer_from_the_image(
