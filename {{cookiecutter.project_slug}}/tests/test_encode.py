@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.contract import Categorical, Contract, Datetime, Numeric, Target, Text
-from ml.dataset.frame import encode_frame, frame_of_rows, rows_of_frame
+from ml.dataset.frame import encode_frame, rows_of_frame
 from ml.encode import Encoder, Values, features
 
 PARTS = ("days", "year", "month", "day", "weekday", "hour", "minute")
@@ -28,13 +28,6 @@ def test_rows_and_columns_agree(
     np.testing.assert_array_equal(by_columns, by_rows)
     alone = [encoder.rows([row]) for row in rows_of_frame(frame, contract)]
     np.testing.assert_array_equal(by_columns, np.concatenate(alone))
-
-
-def test_rows_and_frames_are_inverse(
-    contract: Contract, make_frame: Callable[..., pd.DataFrame]
-) -> None:
-    rows = rows_of_frame(make_frame(100), contract)
-    assert rows_of_frame(frame_of_rows(rows, contract), contract) == rows
 
 
 @settings(max_examples=200)

@@ -16,8 +16,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tests.adopt import tables
-from tests.adopt.tables import Table, as_csv, drawn, yes_or_no
+from tests.adopt import names_and_levels, spellings
+from tests.adopt.table import Table, as_csv, drawn, yes_or_no
 
 
 def tabs(n: int = 200) -> Table:
@@ -102,9 +102,22 @@ def parquet(n: int = 300) -> Table:
 
 
 TABLES: tuple[Callable[[], Table], ...] = (
-    tables.prices, tables.german, tables.gaps, tables.codes, tables.booleans, tables.moments,
-    tables.identifiers,
-    tables.cities, tables.reviews, tables.headers, tables.own_names, tables.shops, tables.wide,
-    tabs, pipes, utf16,
-    headless, parquet,
-)  # fmt: skip
+    spellings.prices,
+    spellings.german,
+    spellings.gaps,
+    spellings.codes,
+    spellings.booleans,
+    spellings.moments,
+    names_and_levels.identifiers,
+    names_and_levels.cities,
+    names_and_levels.reviews,
+    names_and_levels.headers,
+    names_and_levels.own_names,
+    names_and_levels.shops,
+    names_and_levels.wide,
+    tabs,
+    pipes,
+    utf16,
+    headless,
+    parquet,
+)

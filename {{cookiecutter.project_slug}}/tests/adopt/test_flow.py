@@ -36,7 +36,7 @@ from ml.serving.api.app import create_app
 from ml.serving.api_keys import Keys
 from ml.serving.settings import Settings
 from tests.adopt.formats import TABLES
-from tests.adopt.tables import Table
+from tests.adopt.table import Table
 from tests.conftest import command, write_settings
 
 HERE = Path(__file__).parents[2]

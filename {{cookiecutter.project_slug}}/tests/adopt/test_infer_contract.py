@@ -27,9 +27,9 @@ from ml.dataset.typed import read_typed
 from ml.encode import Encoder
 from ml.params import load_params
 from ml.request_schema.rows import RequestSchema
-from tests.adopt import formats, tables
+from tests.adopt import formats, names_and_levels, spellings
 from tests.adopt.formats import TABLES
-from tests.adopt.tables import Table
+from tests.adopt.table import Table
 from tests.conftest import read_frame
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
@@ -82,7 +82,7 @@ def _column(contract: Contract, name: str, kind: type[Any]) -> Any:
 
 
 def test_money_percent_units_and_brackets_are_numbers(tmp_path: Path) -> None:
-    path, adopted = tables.prices().adopted(tmp_path)
+    path, adopted = spellings.prices().adopted(tmp_path)
     assert adopted.contract.target.task == "regression"
     assert set(_kinds(adopted.contract).values()) == {"numeric", "integer"}
     frame = read_frame(path, adopted.contract)
@@ -96,7 +96,7 @@ def test_money_percent_units_and_brackets_are_numbers(tmp_path: Path) -> None:
 
 
 def test_german_numbers_dates_and_words(tmp_path: Path) -> None:
-    path, adopted = tables.german().adopted(tmp_path)
+    path, adopted = spellings.german().adopted(tmp_path)
     contract = adopted.contract
     assert contract.source.separator == ";"
     assert contract.source.encoding == "latin-1"
@@ -110,7 +110,7 @@ def test_german_numbers_dates_and_words(tmp_path: Path) -> None:
 
 
 def test_every_spelling_of_missing_is_missing(tmp_path: Path) -> None:
-    path, adopted = tables.gaps().adopted(tmp_path)
+    path, adopted = spellings.gaps().adopted(tmp_path)
     part = read_typed(path, adopted.contract)
     assert part.without_target == adopted.target.missing > 10
     frame = read_frame(path, adopted.contract)
@@ -133,17 +133,17 @@ def test_every_spelling_of_missing_is_missing(tmp_path: Path) -> None:
 
 
 def test_words_that_could_mean_missing_stay_levels_among_words(contract: Understood) -> None:
-    gaps = contract(tables.gaps)
+    gaps = contract(spellings.gaps)
     assert "unknown" in _column(gaps, "job", Categorical).levels
     assert "None" in _column(gaps, "fence", Categorical).levels
     assert _column(gaps, "plan", Categorical).levels == ("a", "b")
-    cities = contract(tables.cities)
+    cities = contract(names_and_levels.cities)
     assert "NA" in _column(cities, "country", Categorical).levels
     assert "None" in cities.target.classes
 
 
 def test_codes_are_levels_and_counts_are_numbers(contract: Understood) -> None:
-    codes = contract(tables.codes)
+    codes = contract(spellings.codes)
     for name in ("zip", "postal_code", "Pclass", "branch_code", "month_code"):
         assert _column(codes, name, Categorical), name
     for name in ("siblings", "num_stores", "age", "year_built"):
@@ -153,7 +153,7 @@ def test_codes_are_levels_and_counts_are_numbers(contract: Understood) -> None:
 
 
 def test_nine_spellings_of_yes_and_no(tmp_path: Path) -> None:
-    path, adopted = tables.booleans().adopted(tmp_path)
+    path, adopted = spellings.booleans().adopted(tmp_path)
     kinds = _kinds(adopted.contract)
     assert [kinds[name] for name in "abcdefghi"] == ["boolean"] * 9
     assert kinds["j"] == "categorical"
@@ -167,7 +167,7 @@ def test_nine_spellings_of_yes_and_no(tmp_path: Path) -> None:
 
 
 def test_moments_in_fifteen_spellings_are_the_same_moment(tmp_path: Path) -> None:
-    path, adopted = tables.moments().adopted(tmp_path)
+    path, adopted = spellings.moments().adopted(tmp_path)
     kinds = _kinds(adopted.contract)
     assert {kinds[name] for name in kinds if name != "count"} == {"datetime"}
     frame = read_frame(path, adopted.contract)
@@ -184,7 +184,7 @@ def test_moments_in_fifteen_spellings_are_the_same_moment(tmp_path: Path) -> Non
 
 
 def test_identifiers_and_constants_are_no_features(contract: Understood) -> None:
-    made = contract(tables.identifiers)
+    made = contract(names_and_levels.identifiers)
     assert made.id == "customer_id"
     dropped = {d.name for d in made.dropped}
     assert dropped == {"column_1", "uuid", "ref", "phone", "country", "version", "notes", "extra"}
@@ -192,7 +192,7 @@ def test_identifiers_and_constants_are_no_features(contract: Understood) -> None
 
 
 def test_rare_levels_are_pooled_and_rare_classes_set_aside(tmp_path: Path) -> None:
-    path, adopted = tables.cities().adopted(tmp_path)
+    path, adopted = names_and_levels.cities().adopted(tmp_path)
     city = _column(adopted.contract, "city", Categorical)
     assert city.unseen == "pool"
     assert 5 < len(city.levels) < 100
@@ -204,14 +204,14 @@ def test_rare_levels_are_pooled_and_rare_classes_set_aside(tmp_path: Path) -> No
 
 
 def test_prose_is_hashed_and_names_of_people_are_no_feature(contract: Understood) -> None:
-    made = contract(tables.reviews)
+    made = contract(names_and_levels.reviews)
     assert _column(made, "review", Text).buckets > 0
     assert _column(made, "name", Text).buckets == 0
     assert made.target.task == "regression"
 
 
 def test_headers_of_any_kind_become_unique_names(contract: Understood) -> None:
-    made = contract(tables.headers)
+    made = contract(names_and_levels.headers)
     assert made.names[:6] == ["first name", "a.b", "größe", "x", "x_2", "column_6"]
     assert {"class", "model_config", "json", 'say "hi"', "line break", "x_2_2", "padded"} <= set(
         made.names
@@ -251,7 +251,7 @@ def test_parquet_types_are_kept(tmp_path: Path) -> None:
 
 
 def test_years_as_names_are_names(contract: Understood) -> None:
-    made = contract(tables.wide)
+    made = contract(names_and_levels.wide)
     assert made.names[1] == "1960"
     assert made.target.classes == ("0", "1")
     assert isinstance(made.get("1960"), Numeric)

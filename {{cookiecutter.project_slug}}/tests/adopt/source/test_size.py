@@ -20,13 +20,6 @@ from ml.adopt.source.size import MAX_BYTES, check_size
 from ml.errors import UserError
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current folder."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def _written(name: str, data: bytes) -> Path:
     path = Path(name)
     path.write_bytes(data)
