@@ -58,6 +58,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "release/promotion.py": "tests/release/test_commands.py and test_killed.py, with the registry",
     "release/publish.py": "tests/release/test_commands.py and test_killed.py, with the registry",
     "release/register.py": "tests/release/test_commands.py and test_faults.py, with the registry",
+    "release/runs.py": "tests/release/test_commands.py, with the registry",
     "request_schema/column_types.py": "tests/request_schema/test_rows.py: what each kind allows",
     "serving/api/routes/dependencies.py": "every test of a route",
     "serving/api/routes/metrics.py": "tests/serving/test_metrics.py, with what is counted",

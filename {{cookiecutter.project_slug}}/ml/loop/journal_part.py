@@ -35,6 +35,14 @@ JOURNAL_PART = "journal.parquet"
 _NAMED = 3  # rows left out that are named; the others are counted
 
 
+class Kept(NamedTuple):
+    """A labelled prediction that a request could have held, checked."""
+
+    prediction: Prediction
+    row: dict[str, Any]
+    outcome: Any
+
+
 class LeftOut(NamedTuple):
     """A labelled prediction that is not trained on, and why."""
 
@@ -63,50 +71,58 @@ def labelled_part(
 
 def _checked(
     labelled: Iterable[Prediction], contract: Contract, max_days_ahead: float | None
-) -> tuple[list[tuple[Prediction, dict[str, Any], Any]], list[LeftOut]]:
+) -> tuple[list[Kept], list[LeftOut]]:
     """Predictions with their rows and outcomes, and those that a request could not have held."""
     schema = RequestSchema(contract, max_rows=1)
-    kept, left_out = [], []
-    for prediction in labelled:
-        try:
-            row = _checked_row(prediction, schema, contract, max_days_ahead)
-            kept.append((prediction, row, outcome_of(prediction.outcome, contract.target)))
-        except RefusedError as refused:
-            left_out.append(LeftOut(prediction, refused.details[0]["msg"]))
-        except ValueError as error:
-            left_out.append(LeftOut(prediction, f'column "{contract.target.name}": {error}'))
-    return kept, left_out
+    checked = [_check(prediction, schema, contract, max_days_ahead) for prediction in labelled]
+    return [c for c in checked if isinstance(c, Kept)], [
+        c for c in checked if isinstance(c, LeftOut)
+    ]
 
 
-def _checked_row(
+def _check(
     prediction: Prediction, schema: RequestSchema, contract: Contract, max_days_ahead: float | None
-) -> dict[str, Any]:
-    """The contract's columns of a prediction, checked: the contract may have changed since."""
-    given = prediction.features
-    if isinstance(given, dict):
-        given = {name: given[name] for name in contract.names if name in given}
-    row = schema.check(given)
-    moment = row.get(contract.time) if contract.time else None
-    if moment is not None and max_days_ahead is not None:
-        answered = datetime.fromtimestamp(prediction.at, UTC)
-        if moment > latest_moment(answered, max_days_ahead):
-            raise RefusedError(
-                422, [{"msg": f'column "{contract.time}": {moment} lies too far after the answer'}]
-            )
-    return row
+) -> Kept | LeftOut:
+    try:
+        row = schema.check(_contract_columns(prediction.features, contract))
+        _refuse_future(prediction, row, contract.time, max_days_ahead)
+        return Kept(prediction, row, outcome_of(prediction.outcome, contract.target))
+    except RefusedError as refused:
+        return LeftOut(prediction, refused.details[0]["msg"])
+    except ValueError as error:
+        return LeftOut(prediction, f'column "{contract.target.name}": {error}')
 
 
-def _table(
-    kept: Sequence[tuple[Prediction, dict[str, Any], Any]], contract: Contract
-) -> pd.DataFrame:
+def _contract_columns(features: object, contract: Contract) -> object:
+    """The contract's columns of a journaled row: the contract may have changed since."""
+    if not isinstance(features, dict):
+        return features
+    return {name: features[name] for name in contract.names if name in features}
+
+
+def _refuse_future(
+    prediction: Prediction, row: dict[str, Any], time: str | None, max_days_ahead: float | None
+) -> None:
+    """Refuse a row whose moment lies too far after its answer."""
+    moment = row.get(time) if time else None
+    if moment is None or max_days_ahead is None:
+        return
+    if moment > latest_moment(datetime.fromtimestamp(prediction.at, UTC), max_days_ahead):
+        raise RefusedError(
+            422, [{"msg": f'column "{time}": {moment} lies too far after the answer'}]
+        )
+
+
+def _table(kept: Sequence[Kept], contract: Contract) -> pd.DataFrame:
     from ml.dataset.frame import frame_of_rows, typed
 
     frame = frame_of_rows([row for _, row, _ in kept], contract)
     frame[contract.target.name] = [outcome for _, _, outcome in kept]
+    predictions = [prediction for prediction, _, _ in kept]
     if contract.id:
-        frame[contract.id] = [prediction.row_id for prediction, _, _ in kept]
-    ids = [prediction.prediction_id for prediction, _, _ in kept]
-    return typed(frame.assign(**{contract.added(JOURNALED): ids}), contract)
+        frame[contract.id] = [prediction.row_id for prediction in predictions]
+    frame[contract.added(JOURNALED)] = [prediction.prediction_id for prediction in predictions]
+    return typed(frame, contract)
 
 
 def _failing(part: pd.DataFrame, contract: Contract, params: Params) -> dict[int, str]:
@@ -117,9 +133,9 @@ def _failing(part: pd.DataFrame, contract: Contract, params: Params) -> dict[int
     failing: dict[int, str] = {}
     judged = part[~part[contract.target.name].isin(contract.target.set_aside)]
     # without some rows, those beyond another column's range may be too large a share
-    while found := failing_rows(judged, contract, params.validate_):
-        failing |= {int(judged.index[i]): reason for i, reason in found.items()}
-        judged = judged.drop(index=judged.index[list(found)])
+    while reasons := failing_rows(judged, contract, params.validate_):
+        failing |= {int(judged.index[i]): reason for i, reason in reasons.items()}
+        judged = judged.drop(index=judged.index[list(reasons)])
     return failing
 
 
@@ -143,9 +159,13 @@ def write_part(part: pd.DataFrame, contract: Contract) -> Path:
     Raises:
         UserError: it cannot; data/raw is unchanged.
     """
-    numbers = [int(path.name[:4]) for path in RAW.glob("[0-9][0-9][0-9][0-9]-*")]
-    path = RAW / f"{max(numbers, default=0) + 1:04d}-{JOURNAL_PART}"
+    path = RAW / f"{_next_number():04d}-{JOURNAL_PART}"
     with staged(path) as draft:
         part.to_parquet(draft, index=False)
         check(draft, contract)
     return path
+
+
+def _next_number() -> int:
+    numbers = [int(path.name[:4]) for path in RAW.glob("[0-9][0-9][0-9][0-9]-*")]
+    return max(numbers, default=0) + 1

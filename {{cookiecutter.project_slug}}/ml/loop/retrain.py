@@ -11,12 +11,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Console
 
 from ml.adopt.source.raw_store import sweep
-from ml.contract import load_contract
+from ml.contract import Contract, load_contract
 from ml.dataset.reader import RAW
 from ml.dataset.typed import JOURNALED
 from ml.errors import UserError
@@ -33,6 +33,14 @@ if TYPE_CHECKING:
     from ml.release.gate import Decision
 
 
+class Labelled(NamedTuple):
+    """The journal's labelled answers."""
+
+    fresh: list[Prediction]  # may be trained on, and are not in data/raw yet
+    total: int
+    quarantined: int
+
+
 def retrain() -> Decision:
     """Add the new labelled rows, run the pipeline, release; the gate's decision.
 
@@ -40,18 +48,9 @@ def retrain() -> Decision:
         UserError: the journal holds no labelled row that is not in the raw data yet and keeps the
             contract.
     """
-    contract = load_contract()
+    contract, console = load_contract(), Console(stderr=True)
     sweep()  # what a killed call left behind
-    fresh, labelled, quarantined = _labelled(_taken(contract.added(JOURNALED)))
-    part, left_out = labelled_part(fresh, contract, load_params())
-    console = Console(stderr=True)
-    if part.empty and not _unfinished():
-        raise _nothing_new(labelled, quarantined, left_out)
-    if left_out:
-        console.print(summary(left_out), markup=False, highlight=False, soft_wrap=True)
-    if not part.empty:
-        path = write_part(part, contract)
-        console.print(f"{len(part)} labelled rows → {path}")
+    _add_part(contract, console)
     _run("dvc", "add", str(RAW), "-q")
     _run("dvc", "repro")
     decision = release()
@@ -59,39 +58,48 @@ def retrain() -> Decision:
     return decision
 
 
-def _labelled(taken: set[str]) -> tuple[list[Prediction], int, int]:
-    """Labelled answers that may be trained on and are not `taken`.
+def _add_part(contract: Contract, console: Console) -> None:
+    """Write the new labelled rows to data/raw; nothing where only an earlier call is finished."""
+    labelled = _labelled(_taken(contract.added(JOURNALED)))
+    part, left_out = labelled_part(labelled.fresh, contract, load_params())
+    if part.empty and not _unfinished():
+        raise _nothing_new(labelled, left_out)
+    if left_out:
+        console.print(summary(left_out), markup=False, highlight=False, soft_wrap=True)
+    if not part.empty:
+        console.print(f"{len(part)} labelled rows → {write_part(part, contract)}")
 
-    Also how many are labelled, and how many of these are quarantined.
-    """
+
+def _labelled(taken: set[str]) -> Labelled:
+    """The labelled answers; fresh are those that are not `taken`."""
     fit = not_quarantined()  # rows of a window that the monitor found broken are not trained on
     fresh: list[Prediction] = []
-    labelled = quarantined = 0
+    total = quarantined = 0
     with closing(Journal()) as journal:
         for prediction in journal.labelled():
-            labelled += 1
+            total += 1
             if not fit(prediction.at):
                 quarantined += 1
             elif prediction.prediction_id not in taken:
                 fresh.append(prediction)
-    return fresh, labelled, quarantined
+    return Labelled(fresh, total, quarantined)
 
 
-def _nothing_new(labelled: int, quarantined: int, left_out: Sequence[LeftOut]) -> UserError:
+def _nothing_new(labelled: Labelled, left_out: Sequence[LeftOut]) -> UserError:
     if left_out:
         return UserError(
             f"journal: no labelled row to add to data/raw; {' '.join(summary(left_out).split())}",
             "correct contract.yaml where it is the contract that is wrong, then `make retrain`",
         )
-    if quarantined:
+    if labelled.quarantined:
         return UserError(
-            f"journal: {quarantined} of {labelled} labelled rows lie in a quarantined window, "
-            "the others are in data/raw already",
+            f"journal: {labelled.quarantined} of {labelled.total} labelled rows lie in a "
+            "quarantined window, the others are in data/raw already",
             f"delete the window's entry in {QUARANTINE} if its data were right after all, "
             "then `make retrain`",
         )
     return UserError(
-        f"journal: no labelled row that is not in data/raw already ({labelled} labelled)",
+        f"journal: no labelled row that is not in data/raw already ({labelled.total} labelled)",
         "make label FILE=labels.csv",
     )
 

@@ -3,7 +3,8 @@
 commands.py     `ml release`, `ml rollback`, `ml pull`
 register.py     the bundle as a registered, sealed version
 lineage.py      where a model comes from: commit, data, parameters
-registry.py     runs, versions and aliases in MLflow
+runs.py         the bundle's run in MLflow
+registry.py     versions and aliases in MLflow
 relocate.py     mlflow.db of a project that was moved or copied
 gate.py         the checks that a new champion passes
 promotion.py    the registry's aliases and the served link move together

@@ -38,15 +38,16 @@ class Sample:
 
     def add(self, answer: Prediction, outcome: Any) -> None:
         """Score an answer: 1 for the right class, or the absolute error of a number."""
-        is_class = isinstance(outcome, str)
-        error = (
-            float(answer.prediction == outcome) if is_class else abs(answer.prediction - outcome)
-        )
         if not self._scores:
-            self.measure = "accuracy" if is_class else "absolute_error"
+            self.measure = "accuracy" if isinstance(outcome, str) else "absolute_error"
             self.first_version = answer.version
         self.latest_version = answer.version
-        self._scores.append(error)
+        self._scores.append(_score(answer.prediction, outcome))
+
+    @property
+    def mean(self) -> float:
+        """Of the scores."""
+        return float(self.scores.mean())
 
     @property
     def scores(self) -> Scores:
@@ -55,6 +56,10 @@ class Sample:
 
     def __len__(self) -> int:
         return len(self._scores)
+
+
+def _score(prediction: Any, outcome: Any) -> float:
+    return float(prediction == outcome) if isinstance(outcome, str) else abs(prediction - outcome)
 
 
 @dataclass
@@ -104,11 +109,13 @@ def collect(answers: Iterable[Prediction]) -> Samples:
             champion = awaited.pop(answer.prediction_id.removesuffix(SHADOW_SUFFIX), None)
             if champion is not None:
                 _add_pair(samples, champion, answer)
-        elif answer.labelled_at is not None:
-            side = samples.champion if answer.role == "champion" else samples.canary
-            side.add(answer, answer.outcome)
-            if answer.role == "champion":
-                awaited[answer.prediction_id] = replace(answer, features={})
+        elif answer.labelled_at is None:
+            continue
+        elif answer.role == "champion":
+            samples.champion.add(answer, answer.outcome)
+            awaited[answer.prediction_id] = replace(answer, features={})
+        else:
+            samples.canary.add(answer, answer.outcome)
     return samples
 
 
@@ -150,20 +157,23 @@ def _result(
     challenger: Sample,
     standard_error: float,
 ) -> dict[str, Any]:
-    measure = champion.measure
-    means = float(champion.scores.mean()), float(challenger.scores.mean())
-    difference = float(challenger.scores.mean() - champion.scores.mean())
     return {
         "role": role,
-        "measure": measure,
-        "champion": {"version": versions[0], "rows": len(champion), measure: means[0]},
-        "challenger": {"version": versions[1], "rows": len(challenger), measure: means[1]},
-        "difference": {
-            "value": difference,
-            "low": difference - Z * standard_error,
-            "high": difference + Z * standard_error,
-        },
+        "measure": champion.measure,
+        "champion": _side(versions[0], champion, champion.measure),
+        "challenger": _side(versions[1], challenger, champion.measure),
+        "difference": _interval(challenger.mean - champion.mean, standard_error),
     }
+
+
+def _side(version: str, sample: Sample, measure: str) -> dict[str, Any]:
+    return {"version": version, "rows": len(sample), measure: sample.mean}
+
+
+def _interval(value: float, standard_error: float) -> dict[str, float]:
+    """A value with its 95 % interval (normal approximation)."""
+    margin = Z * standard_error
+    return {"value": value, "low": value - margin, "high": value + margin}
 
 
 def _print(result: dict[str, Any]) -> None:
@@ -173,15 +183,18 @@ def _print(result: dict[str, Any]) -> None:
 
     measure, console = result["measure"], Console(width=80)
     table = Table("", "version", "labelled rows", measure.replace("_", " "))
-    for who in ("champion", "challenger"):
-        side = result[who]
-        table.add_row(
-            who, escape(printable(side["version"])), f"{side['rows']:,}", f"{side[measure]:.4f}"
-        )
+    for role in ("champion", "challenger"):
+        side = result[role]
+        version = escape(printable(side["version"]))
+        table.add_row(role, version, f"{side['rows']:,}", f"{side[measure]:.4f}")
     console.print(table)
+    console.print(_format_difference(result))
+
+
+def _format_difference(result: dict[str, Any]) -> str:
     difference = result["difference"]
-    better = "higher" if measure == "accuracy" else "lower"
-    console.print(
+    better = "higher" if result["measure"] == "accuracy" else "lower"
+    return (
         f"challenger minus champion ({result['role']}): {difference['value']:+.4f}, "
         f"95 % interval {difference['low']:+.4f} to {difference['high']:+.4f} ({better} is better)"
     )

@@ -24,13 +24,17 @@ def challenge(version: str) -> None:
         return
     folder = RELEASES / version
     if not folder.is_dir():
-        there = ", ".join(sorted(f.name for f in RELEASES.glob("*"))) or "none"
-        raise UserError(
-            f"{folder}: there is no such release; there are: {there}", "ml release, or ml pull"
-        )
+        raise _no_such_release(folder)
     load_bundle(folder)
     replace_link(CHALLENGER, Path(RELEASES.name) / version)
     print(
         f"serving/challenger → {folder}\n"
         "next: serve.challenger in params.yaml says shadow or canary; then ml compare"
+    )
+
+
+def _no_such_release(folder: Path) -> UserError:
+    names = ", ".join(sorted(release.name for release in RELEASES.glob("*"))) or "none"
+    return UserError(
+        f"{folder}: there is no such release; there are: {names}", "ml release, or ml pull"
     )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, a quota, `ulimit -f`
+NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 KNOWN_FAULTS = (  # in sqlite's or MLflow's message, in lower case; what is wrong; what to do
     (
         "database is locked",
@@ -55,9 +56,8 @@ def translate_faults(command: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if _comes_from_registry(
-            error
-        ):  # asked first, because an error of requests is an OSError as well
+        # asked first, because an error of requests is an OSError as well
+        if _comes_from_registry(error):
             raise _registry_error(error, command) from error
         if isinstance(error, OSError):
             raise _disk_error(error, command) from error
@@ -86,13 +86,18 @@ def _disk_error(error: OSError, command: str) -> UserError:
         return UserError(
             f"{path}: {reason}", f"free some space or make it writable, then {command}"
         )
-    path = str(error.filename2 or error.filename or Path.cwd())
+    wrong, remedy = _disk_fault(error)
+    path = error.filename2 or error.filename or Path.cwd()
+    return UserError(f"{path}: {wrong}", f"{remedy}, then {command}")
+
+
+def _disk_fault(error: OSError) -> tuple[str, str]:
+    """What is wrong and what to do."""
     if error.errno in DISK_FULL:
-        return UserError(f"{path}: the disk is full", f"free some space, then {command}")
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        what = f"{path}: cannot be written: {error.strerror}"
-        return UserError(what, f"make it writable, then {command}")
-    return UserError(f"{path}: {error.strerror or error}", f"mend that, then {command}")
+        return "the disk is full", "free some space"
+    if error.errno in NOT_WRITABLE:
+        return f"cannot be written: {error.strerror}", "make it writable"
+    return str(error.strerror or error), "mend that"
 
 
 def _registry_address() -> str:

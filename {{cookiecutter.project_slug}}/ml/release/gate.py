@@ -79,12 +79,13 @@ def against_champion(
     from ml.metrics import measure
 
     ours, theirs = measure(metric, y, challenger), measure(metric, y, champion)
+    gain = ours - theirs
     low, high = paired_interval(y, challenger, champion, metric)
     figures = (
         f"{metric} {ours:.4f}, champion {theirs:.4f} on the same {len(y)} rows "
-        f"(difference {ours - theirs:+.4f}, 95 % interval {low:+.4f} to {high:+.4f})"
+        f"(difference {gain:+.4f}, 95 % interval {low:+.4f} to {high:+.4f})"
     )
-    return Check(NOT_WORSE, ours - theirs >= -params.max_loss, figures)
+    return Check(NOT_WORSE, gain >= -params.max_loss, figures)
 
 
 def paired_interval(

@@ -55,14 +55,11 @@ def raw_params() -> dict[str, Any]:
 
 
 def _flat(values: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
+    flat: list[tuple[str, Any]] = []
     for key, value in values.items():
-        found += (
-            _flat(value, f"{prefix}{key}.")
-            if isinstance(value, dict)
-            else [(f"{prefix}{key}", value)]
-        )
-    return found
+        name = prefix + key
+        flat += _flat(value, f"{name}.") if isinstance(value, dict) else [(name, value)]
+    return flat
 
 
 def _yaml(path: Path) -> dict[str, Any]:

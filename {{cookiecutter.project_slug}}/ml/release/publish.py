@@ -63,10 +63,15 @@ def seal(bundle: Path, reference: Path, lineage: dict[str, Any]) -> Path:
     draft = draft_folder(lineage["version"])
     shutil.copytree(bundle, draft)
     write_json(draft / LINEAGE_FILE, lineage)
-    hashes = {path.name: file_hash(path) for path in sorted(draft.iterdir())}
-    write_json(draft / MANIFEST_FILE, {"files": hashes})
+    _write_manifest(draft)
     shutil.copyfile(reference, draft / REFERENCE)
     return publish(draft, folder)
+
+
+def _write_manifest(folder: Path) -> None:
+    """The hash of each file that is in the folder."""
+    hashes = {path.name: file_hash(path) for path in sorted(folder.iterdir())}
+    write_json(folder / MANIFEST_FILE, {"files": hashes})
 
 
 def publish(draft: Path, folder: Path) -> Path:

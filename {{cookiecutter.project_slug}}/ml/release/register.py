@@ -20,7 +20,7 @@ from ml.bundle import ABOUT_FILE, MODEL_FILE
 from ml.contract import load_contract
 from ml.errors import UserError
 from ml.pipeline.artifacts import BUNDLE, EVALUATION, REFERENCE, TRIALS
-from ml.release import publish, registry
+from ml.release import publish, registry, runs
 from ml.release.lineage import folder_hash, git_note, lineage
 from ml.release.promotion import fetch
 
@@ -78,8 +78,8 @@ def register_bundle(client: MlflowClient, name: str, next_step: NextStep) -> str
     version = (
         str(registered.version) if registered else _register(client, name, run_id, bundle_hash)
     )
-    identity = {"name": name, "version": version, "mlflow_run": run_id, "bundle_hash": bundle_hash}
-    _seal(client, {**identity, **origin})
+    released = {"name": name, "version": version, "mlflow_run": run_id, "bundle_hash": bundle_hash}
+    _seal(client, {**released, **origin})
     return version
 
 
@@ -95,7 +95,7 @@ def _log_run(client: MlflowClient, name: str, origin: dict[str, Any], bundle_has
         "folders": [EVALUATION],
         "trials": json.loads(TRIALS.read_text()),
     }
-    return registry.log_run(client, registry.experiment(client, name), about, bundle_hash, name)
+    return runs.log_run(client, runs.experiment(client, name), about, bundle_hash, name)
 
 
 def about_bundle() -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""The MLflow side of a release: runs, registered versions, the aliases `champion` and `previous`.
+"""MLflow's registry: registered versions and the aliases `champion` and `previous`.
 
-Everything here can be killed and repeated: a run and a version are found again by the bundle's
-hash. The writes of a promotion are no transaction, so that what they are to end in is written down
-before the first (`begin_promotion`) and taken away after the last (`end_promotion`).
+Everything here can be killed and repeated: a version is found again by the bundle's hash. The
+writes of a promotion are no transaction, so what they are to end in is written down before the
+first (`begin_promotion`) and taken away after the last (`end_promotion`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from ml.errors import UserError
-from ml.release.relocate import ARTIFACTS, DATABASE, relocate
+from ml.release.relocate import DATABASE, relocate
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -47,11 +47,7 @@ def connect() -> MlflowClient:
 
     By default sqlite:///mlflow.db beside the project, with files under mlartifacts/.
     """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")  # what it logs below, it also raises
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", RETRIES)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    _set_defaults()
     import mlflow
     from mlflow.tracking import MlflowClient
 
@@ -70,6 +66,15 @@ def connect() -> MlflowClient:
     return MlflowClient()
 
 
+def _set_defaults() -> None:
+    """What MLflow reads from the environment while it is imported; a person's own values stay."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")  # what it logs below, it also raises
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", RETRIES)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
 def _make_database() -> None:
     """Make mlflow.db under another name first.
 
@@ -79,36 +84,18 @@ def _make_database() -> None:
 
     if DATABASE.exists():
         return
-    for left in Path().glob(f"{DATABASE}.draft*"):
-        left.unlink()
+    for old_draft in Path().glob(f"{DATABASE}.draft*"):
+        old_draft.unlink()
     # a name of its own, because MLflow keeps the connection to a file that is removed
     draft = Path(f"{DATABASE}.draft-{uuid4().hex}").absolute()
     MlflowClient(f"sqlite:///{draft}").search_experiments(max_results=1)
     draft.replace(DATABASE)
 
 
-def experiment(client: MlflowClient, name: str) -> str:
-    """The experiment's id, made on the first call."""
-    found = client.get_experiment_by_name(name)
-    if found:
-        return str(found.experiment_id)
-    remote = (
-        "://" in os.environ.get("MLFLOW_TRACKING_URI", "")
-        and "sqlite" not in os.environ["MLFLOW_TRACKING_URI"]
-    )
-    return str(client.create_experiment(name, None if remote else ARTIFACTS.absolute().as_uri()))
-
-
-def find_run(client: MlflowClient, experiment_id: str, bundle_hash: str) -> str | None:
-    """The run that logged this bundle."""
-    runs = client.search_runs([experiment_id], f"tags.{HASH} = '{bundle_hash}'", max_results=1)
-    return str(runs[0].info.run_id) if runs else None
-
-
 def find_version(client: MlflowClient, name: str, bundle_hash: str) -> ModelVersion | None:
     """The registered version of this bundle."""
-    found = client.search_model_versions(f"name = '{name}'")
-    return next((v for v in found if v.tags.get(HASH) == bundle_hash), None)
+    versions = client.search_model_versions(f"name = '{name}'")
+    return next((v for v in versions if v.tags.get(HASH) == bundle_hash), None)
 
 
 def alias(client: MlflowClient, name: str, word: str) -> str | None:
@@ -162,80 +149,24 @@ def end_promotion(client: MlflowClient, name: str) -> None:
     client.delete_registered_model_tag(name, PROMOTION)
 
 
-def log_run(
-    client: MlflowClient, experiment_id: str, about: dict[str, Any], bundle_hash: str, name: str
-) -> str:
-    """Start (or find again) a bundle's run; log parameters, metrics and the data it came from."""
-    import mlflow
-
-    run_id = find_run(client, experiment_id, bundle_hash)
-    title, tags = f"{name}-{bundle_hash[:8]}", _run_tags(bundle_hash, about["lineage"])
-    with mlflow.start_run(run_id, experiment_id, run_name=title, tags=tags) as run:
-        mlflow.log_params(about["lineage"]["params"])
-        mlflow.log_metrics(about["metrics"])
-        _log_data(about["lineage"]["data"])
-        for folder in about["folders"]:
-            mlflow.log_artifacts(str(folder), folder.name)
-        _log_trials(client, experiment_id, str(run.info.run_id), about["trials"])
-        return str(run.info.run_id)
-
-
-def _run_tags(bundle_hash: str, lineage: dict[str, Any]) -> dict[str, str]:
-    """Given with the run's creation: killed after it, the run is found again."""
-    return {
-        HASH: bundle_hash,
-        "git_commit": lineage["git_commit"] or "none",
-        "git_dirty": str(lineage["git_dirty"]).lower(),
-        "dvc_lock": lineage["dvc_lock"],
-    }
-
-
-def _log_data(digest: str) -> None:
-    """Name DVC's version of the raw data as the run's training data."""
-    import mlflow
-    from mlflow.data.meta_dataset import MetaDataset
-    from mlflow.data.sources import LocalArtifactDatasetSource
-
-    source = LocalArtifactDatasetSource("data/raw")
-    mlflow.log_input(MetaDataset(source, name="data/raw", digest=digest), context="training")
-
-
-def _log_trials(
-    client: MlflowClient, experiment_id: str, run_id: str, trials: list[dict[str, Any]]
-) -> None:
-    """The search's trials as child runs; those that an earlier call finished stay as they are."""
-    found = client.search_runs([experiment_id], f"tags.mlflow.parentRunId = '{run_id}'")
-    children = {child.data.tags.get("trial"): child.info for child in found}
-    for i, trial in enumerate(trials):
-        child = children.get(str(i))
-        if not child or child.status != "FINISHED":
-            _log_trial(child.run_id if child else None, experiment_id, i, trial)
-
-
-def _log_trial(run_id: str | None, experiment_id: str, number: int, trial: dict[str, Any]) -> None:
-    import mlflow
-
-    with mlflow.start_run(
-        run_id, experiment_id, run_name=f"trial-{number}", nested=True, tags={"trial": str(number)}
-    ):
-        mlflow.log_params(trial["settings"])
-        mlflow.log_metrics({name: trial[name] for name in ("score", "rows", "round")})
-
-
 def register(
     client: MlflowClient, name: str, run_id: str, model: Path, contract: Any, bundle_hash: str
 ) -> str:
     """Log the ONNX model in MLflow's own flavour and register it; the version as text."""
+    model_uri = _log_model(client, run_id, model, contract)
+    _ensure_registered_model(client, name)
+    registered = client.create_model_version(name, model_uri, run_id, tags={HASH: bundle_hash})
+    return str(registered.version)
+
+
+def _ensure_registered_model(client: MlflowClient, name: str) -> None:
     from mlflow.exceptions import MlflowException
 
-    model_uri = _log_model(client, run_id, model, contract)
     try:
         client.create_registered_model(name)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    made = client.create_model_version(name, model_uri, run_id, tags={HASH: bundle_hash})
-    return str(made.version)
 
 
 def _log_model(client: MlflowClient, run_id: str, model: Path, contract: Any) -> str:
@@ -258,10 +189,10 @@ def _log_model(client: MlflowClient, run_id: str, model: Path, contract: Any) ->
 
 
 def _logged_models(client: MlflowClient, run: Any) -> list[str]:
-    found = client.search_logged_models(
+    models = client.search_logged_models(
         [run.experiment_id], filter_string=f"source_run_id = '{run.run_id}'"
     )
-    return [str(model.model_id) for model in found]
+    return [str(model.model_id) for model in models]
 
 
 def _signature(contract: Any) -> Any:
@@ -271,12 +202,12 @@ def _signature(contract: Any) -> Any:
 
     from ml.encode import features
 
-    inputs = Schema([TensorSpec(np.dtype("float32"), (-1, len(features(contract))), "x")])
-    classes = contract.target.classes
-    outputs = TensorSpec(
-        np.dtype("float32"), (-1, len(classes) or 1), "probabilities" if classes else "value"
-    )
-    return ModelSignature(inputs, Schema([outputs]))
+    def matrix(columns: int, name: str) -> Schema:
+        return Schema([TensorSpec(np.dtype("float32"), (-1, columns), name)])
+
+    classes = len(contract.target.classes)
+    answers = matrix(classes, "probabilities") if classes else matrix(1, "value")
+    return ModelSignature(matrix(len(features(contract)), "x"), answers)
 
 
 def download(client: MlflowClient, name: str, version: str, into: Path) -> Path:

@@ -35,16 +35,18 @@ def relocate() -> None:
 
 def _recorded(store: sqlite3.Connection) -> list[str]:
     """The addresses of mlartifacts/ of the experiments; none in a database without tables yet."""
-    tables = {
-        name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-    }
-    if not tables.issuperset(table for table, _ in ADDRESSES):
+    if not _tables(store).issuperset(table for table, _ in ADDRESSES):
         return []
-    found = store.execute(
+    locations = store.execute(
         "SELECT DISTINCT artifact_location FROM experiments WHERE artifact_location LIKE ?",
         (f"file:///%/{ARTIFACTS}",),
     )
-    return [location for (location,) in found]
+    return [location for (location,) in locations]
+
+
+def _tables(store: sqlite3.Connection) -> set[str]:
+    rows = store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    return {name for (name,) in rows}
 
 
 def _replace(store: sqlite3.Connection, there: str, here: str) -> None:

@@ -6,13 +6,14 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from mlflow.tracking import MlflowClient
 
 from ml.errors import UserError
-from ml.release import publish, registry
+from ml.release import publish, registry, runs
 from ml.release.commands import pull, release, rollback
 from tests.conftest import command, live_in, ml
 
@@ -106,20 +107,22 @@ def test_a_worse_model_is_registered_and_not_promoted(worsened: Path) -> None:
     assert "not worse than the champion" in tags["gate_reason"]
 
 
-@pytest.mark.parametrize("step", ["register", "log_run", "move_aliases"])
+@pytest.mark.parametrize(
+    ("module", "step"), [(registry, "register"), (runs, "log_run"), (registry, "move_aliases")]
+)
 def test_stopped_anywhere_and_run_again(
-    retrained: Path, monkeypatch: pytest.MonkeyPatch, step: str
+    retrained: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType, step: str
 ) -> None:
-    real: Callable[..., Any] = getattr(registry, step)
+    real: Callable[..., Any] = getattr(module, step)
 
     def stop_after(*args: Any) -> Any:
         real(*args)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(registry, step, stop_after)
+    monkeypatch.setattr(module, step, stop_after)
     with pytest.raises(KeyboardInterrupt):
         release()
-    monkeypatch.setattr(registry, step, real)
+    monkeypatch.setattr(module, step, real)
     assert release().passed
     assert state(retrained) == {
         "versions": [1, 2],
