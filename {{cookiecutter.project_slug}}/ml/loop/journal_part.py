@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ml.adopt.append import check
 from ml.atomic import staged
-from ml.contract import Contract
+from ml.contract import Contract, Target
 from ml.dataset.checks import failing_rows
 from ml.dataset.reader import RAW
 from ml.dataset.typed import JOURNALED
@@ -107,7 +107,8 @@ def _refuse_future(
     moment = row.get(time) if time else None
     if moment is None or max_days_ahead is None:
         return
-    if moment > latest_moment(datetime.fromtimestamp(prediction.at, UTC), max_days_ahead):
+    answered = datetime.fromtimestamp(prediction.at, UTC)
+    if moment > latest_moment(answered, max_days_ahead):
         raise RefusedError(
             422, [{"msg": f'column "{time}": {moment} lies too far after the answer'}]
         )
@@ -126,17 +127,19 @@ def _table(kept: Sequence[Kept], contract: Contract) -> pd.DataFrame:
 
 
 def _failing(part: pd.DataFrame, contract: Contract, params: Params) -> dict[int, str]:
-    """Rows of the part that `make flow` would stop at, with their reasons.
-
-    A class that was set aside is no reason.
-    """
+    """Rows of the part that `make flow` would stop at, with their reasons."""
     failing: dict[int, str] = {}
-    judged = part[~part[contract.target.name].isin(contract.target.set_aside)]
+    judged = _without_set_aside(part, contract.target)
     # without some rows, those beyond another column's range may be too large a share
     while reasons := failing_rows(judged, contract, params.validate_):
         failing |= {int(judged.index[i]): reason for i, reason in reasons.items()}
         judged = judged.drop(index=judged.index[list(reasons)])
     return failing
+
+
+def _without_set_aside(part: pd.DataFrame, target: Target) -> pd.DataFrame:
+    """The rows but those of a class that was set aside, which `make flow` counts and leaves out."""
+    return part[~part[target.name].isin(target.set_aside)]
 
 
 def summary(left_out: Sequence[LeftOut]) -> str:

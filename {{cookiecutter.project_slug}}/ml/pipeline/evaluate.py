@@ -53,18 +53,26 @@ def summary(y: NDArray[Any], answer: NDArray[Any], metric: str) -> dict[str, Any
 
 def format_summary(compared: dict[str, dict[str, float]], about: dict[str, Any]) -> str:
     """The gate's metric of each estimator, the model's with its interval, and what it suggests."""
-    metric, between = about["metric"], about["interval_95"]
-    model, linear, baseline = (compared[name].get(metric) for name in ESTIMATORS)
-    figures = (
-        f"evaluate: {metric} {_format_figure(model)} "
-        f"(95 % {between['low']:.4f} to {between['high']:.4f}), linear {_format_figure(linear)}, "
-        f"baseline {_format_figure(baseline)}, on {about['rows']} held-out rows"
-    )
-    if model is None or linear is None or linear <= model:
+    figure_of = {name: compared[name].get(about["metric"]) for name in ESTIMATORS}
+    figures = _format_figures(figure_of, about)
+    if not _linear_is_better(figure_of["model"], figure_of["linear"]):
         return figures
     return (
         f"{figures}\nevaluate: the linear model is better here: "
         "in params.yaml `train: model: linear`, then make flow"
+    )
+
+
+def _linear_is_better(model: float | None, linear: float | None) -> bool:
+    return model is not None and linear is not None and linear > model
+
+
+def _format_figures(figure_of: dict[str, float | None], about: dict[str, Any]) -> str:
+    model, linear, baseline = (_format_figure(figure_of[name]) for name in ESTIMATORS)
+    low, high = about["interval_95"]["low"], about["interval_95"]["high"]
+    return (
+        f"evaluate: {about['metric']} {model} (95 % {low:.4f} to {high:.4f}), linear {linear}, "
+        f"baseline {baseline}, on {about['rows']} held-out rows"
     )
 
 
@@ -80,22 +88,16 @@ def slices(
     None where the rows of a level cannot define it; levels with few rows are left out.
     """
     metric = gate_metric(params.metric, contract)
-    levels = _levels(contract, params.slices)
-    rows_of = {key: np.flatnonzero(_is_level(frame, *key)) for key in levels}
     return [
-        {
-            "column": name,
-            "level": level,
-            "rows": len(rows),
-            metric: _defined(measure(metric, y[rows], answer[rows])),
-        }
-        for (name, level), rows in rows_of.items()
-        if len(rows) >= params.min_slice_rows
+        {"column": name, "level": level, "rows": len(rows)}
+        | {metric: _defined(measure(metric, y[rows], answer[rows]))}
+        for name, level in _levels(contract, params.slices)
+        if len(rows := _rows_of_level(frame, name, level)) >= params.min_slice_rows
     ]
 
 
-def _is_level(frame: pd.DataFrame, name: str, level: str | bool) -> Any:
-    return frame[name].to_numpy(dtype=object) == level
+def _rows_of_level(frame: pd.DataFrame, name: str, level: str | bool) -> NDArray[np.intp]:
+    return np.flatnonzero(frame[name].to_numpy(dtype=object) == level)
 
 
 def _defined(figure: float) -> float | None:
@@ -105,11 +107,11 @@ def _defined(figure: float) -> float | None:
 def _levels(contract: Contract, at_most: int) -> list[tuple[str, str | bool]]:
     """Column and level, of the first so many columns that have levels."""
     with_levels = [c for c in contract.columns if isinstance(c, Categorical | Boolean)]
-    return [
-        (column.name, level)
-        for column in with_levels[:at_most]
-        for level in (column.levels if isinstance(column, Categorical) else (True, False))
-    ]
+    return [(c.name, level) for c in with_levels[:at_most] for level in _levels_of(c)]
+
+
+def _levels_of(column: Categorical | Boolean) -> tuple[str, ...] | tuple[bool, ...]:
+    return column.levels if isinstance(column, Categorical) else (True, False)
 
 
 def importance(
@@ -127,12 +129,22 @@ def importance(
     def measured(values: Matrix) -> float:
         return measure(metric, y, answers(model, values, contract))
 
-    unshuffled = measured(x)
-    losses = {
-        name: unshuffled - _mean_shuffled(measured, x, places, rng) if places else 0.0
-        for name, places in _places(contract).items()
-    }
+    losses = _losses(measured, x, _places(contract), rng)
     return dict(sorted(losses.items(), key=lambda item: -item[1]))
+
+
+def _losses(
+    measured: Callable[[Matrix], float],
+    x: Matrix,
+    places: dict[str, list[int]],
+    rng: np.random.Generator,
+) -> dict[str, float]:
+    """What the metric loses by each column; nothing by one that is not in the matrix."""
+    unshuffled = measured(x)
+    return {
+        name: unshuffled - _mean_shuffled(measured, x, columns, rng) if columns else 0.0
+        for name, columns in places.items()
+    }
 
 
 def _places(contract: Contract) -> dict[str, list[int]]:
@@ -173,13 +185,17 @@ def main() -> None:
     _write_metrics(compare(models, x, y, contract), summary(y, answer, metric))
     write_json(EVALUATION / "slices.json", slices(frame, y, answer, contract, params))
     weights = importance(models["model"], x, y, contract, metric)
-    write_json(EVALUATION / "importance.json", weights)
-    write_plots(EVALUATION, Evaluation(y, answer, contract, weights))
+    _write_evaluation(Evaluation(y, answer, contract, weights))
     reference(frame, answer, contract).to_parquet(REFERENCE, index=False)
 
 
 def _load_models() -> dict[str, Any]:
     return {name: load_model(MODELS / f"{name}.skops", STORED_TYPES) for name in ESTIMATORS}
+
+
+def _write_evaluation(evaluation: Evaluation) -> None:
+    write_json(EVALUATION / "importance.json", evaluation.importance)
+    write_plots(EVALUATION, evaluation)
 
 
 def _write_metrics(compared: dict[str, dict[str, float]], about: dict[str, Any]) -> None:

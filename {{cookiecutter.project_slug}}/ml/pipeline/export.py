@@ -49,10 +49,7 @@ def edge_rows(x: Matrix, features: Sequence[Feature]) -> Matrix:
     blocks = []
     for value in EDGES:
         blocks += [np.full_like(base, value), _one_at_a_time(base[0], value)]
-    numbers = [i for i, feature in enumerate(features) if not feature.levels]
-    if numbers:
-        blocks += [_replaced(base, numbers, bounds) for bounds in _extremes(x[:, numbers])]
-    return np.concatenate(blocks).astype(np.float32)
+    return np.concatenate([*blocks, *_rows_at_extremes(x, features)]).astype(np.float32)
 
 
 def _one_at_a_time(row: Matrix, value: float) -> Matrix:
@@ -60,6 +57,14 @@ def _one_at_a_time(row: Matrix, value: float) -> Matrix:
     rows = np.repeat(row[None], len(row), axis=0)
     np.fill_diagonal(rows, value)
     return rows
+
+
+def _rows_at_extremes(x: Matrix, features: Sequence[Feature]) -> list[Matrix]:
+    """The first rows with all numbers at their lowest, and at their highest."""
+    numbers = [i for i, feature in enumerate(features) if not feature.levels]
+    if not numbers:
+        return []
+    return [_replaced(x[:BASE_ROWS], numbers, bounds) for bounds in _extremes(x[:, numbers])]
 
 
 def _extremes(numbers: Matrix) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -83,11 +88,13 @@ def difference(
     itself, whichever is larger, because a sum of float32 leaves is as exact as its largest terms,
     not as its total.
     """
-    distance = np.abs(expected - given)
-    if not contract.is_classification:
-        distance = distance / np.maximum(np.abs(expected), expected.std() or 1.0)
-    gap: NDArray[np.float64] = np.nan_to_num(distance.max(axis=1), nan=np.inf)
-    return gap
+    scale = 1.0 if contract.is_classification else _spread(expected)
+    gap = (np.abs(expected - given) / scale).max(axis=1)
+    return np.asarray(np.nan_to_num(gap, nan=np.inf), dtype=np.float64)
+
+
+def _spread(expected: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(np.maximum(np.abs(expected), expected.std() or 1.0))
 
 
 def parity(
@@ -105,9 +112,9 @@ def parity(
 
 def _labels_flipped(expected: NDArray[Any], given: NDArray[Any], tolerance: float) -> int:
     """Rows with another label, where the best two classes are further apart than the tolerance."""
-    ordered = np.sort(expected, axis=1)
-    clear = ordered[:, -1] - ordered[:, -2] > 2 * tolerance
-    return int((clear & (expected.argmax(axis=1) != given.argmax(axis=1))).sum())
+    *_, second, best = np.sort(expected, axis=1).T
+    differ = expected.argmax(axis=1) != given.argmax(axis=1)
+    return int((differ & (best - second > 2 * tolerance)).sum())
 
 
 def refuse_difference(
@@ -131,11 +138,17 @@ def refuse_difference(
     worst = int(gap.argmax())
     raise UserError(
         f"models/model.skops: ONNX answers {given[worst].tolist()} where scikit-learn answers "
-        f"{expected[worst].tolist()} (difference {gap[worst]:.2g}, "
-        f"allowed {report['tolerance']:g}, {report['labels_flipped']} labels flipped in "
-        f"{report['rows']} rows); the row: {row(worst)[:600]}",
+        f"{expected[worst].tolist()} (difference {gap[worst]:.2g}, {_format_parity(report)}); "
+        f"the row: {row(worst)[:600]}",
         "choose another model in params.yaml (train.model) or ml/model.py; "
         "no scaler belongs in front of trees",
+    )
+
+
+def _format_parity(report: dict[str, Any]) -> str:
+    return (
+        f"allowed {report['tolerance']:g}, {report['labels_flipped']} labels flipped in "
+        f"{report['rows']} rows"
     )
 
 
@@ -151,9 +164,7 @@ def main() -> None:
     report = parity(expected, given, contract, params.export.tolerance)
     write_json(PARITY, report)
     gap = difference(expected, given, contract)
-    refuse_difference(
-        report, expected, given, gap, lambda row: _format_row(x[row], encoder.features)
-    )
+    refuse_difference(report, expected, given, gap, lambda i: _format_row(x[i], encoder.features))
     _print_agreement(report)
     # what a server must reproduce is the answer of this very model: scikit-learn's may lie as far
     # off as parity allows

@@ -27,14 +27,16 @@ TEXT = "a short text"
 def golden_rows(contract: Contract, n: int) -> list[dict[str, Any]]:
     """`n` rows as a request carries them: each column is drawn by itself, with a fixed seed."""
     rng = np.random.default_rng(SEED)
-    columns = {column.name: _values(column, n, rng) for column in contract.columns}
-    return [{name: values[i] for name, values in columns.items()} for i in range(n)]
+    columns = [_values(column, n, rng) for column in contract.columns]
+    return [dict(zip(contract.names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _values(column: Column, n: int, rng: Generator) -> list[Any]:
     values = _complete_values(column, n, rng)
-    empty = rng.random(n) < MISSING_SHARE if column.missing else np.zeros(n, dtype=bool)
-    return [None if empty[i] and i > 0 else value for i, value in enumerate(values)]
+    if not column.missing:
+        return values
+    empty = rng.random(n) < MISSING_SHARE
+    return [values[0], *(None if empty[i] else values[i] for i in range(1, n))]
 
 
 def _complete_values(column: Column, n: int, rng: Generator) -> list[Any]:
@@ -60,8 +62,13 @@ def _midnights(n: int, rng: Generator) -> list[str]:
 
 def _numbers(column: Numeric | Integer, n: int, rng: Generator) -> list[float]:
     """Within what the adopted data held; one unit wide where the contract does not say."""
+    low, width = _range(column)
+    return [low + width * share for share in rng.random(n).tolist()]
+
+
+def _range(column: Numeric | Integer) -> tuple[float, float]:
+    """The lowest value and the width of the range."""
     low, high = column.min, column.max
     if low is None:
         low = 0.0 if high is None else high - 1
-    width = 1.0 if high is None else high - low
-    return [low + width * share for share in rng.random(n).tolist()]
+    return low, 1.0 if high is None else high - low

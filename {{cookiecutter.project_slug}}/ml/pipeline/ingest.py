@@ -52,8 +52,12 @@ def main() -> None:
     pq.write_table(table, INGESTED)
     report = summary(parts, table, contract)
     write_json(INGEST_REPORT, report)
-    print(
-        f"ingest: {report['rows']} rows from {len(parts)} part(s), "
+    print(_format_summary(report))
+
+
+def _format_summary(report: dict[str, Any]) -> str:
+    return (
+        f"ingest: {report['rows']} rows from {len(report['parts'])} part(s), "
         f"{report['without_target']} without a target"
     )
 

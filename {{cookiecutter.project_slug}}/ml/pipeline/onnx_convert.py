@@ -8,6 +8,7 @@ to a single row each node costs as much as the trees).
 from __future__ import annotations
 
 import warnings
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -206,25 +207,23 @@ def _fitted_parts(model: Any) -> list[Any]:
 
 def _round_constants(step: Any) -> None:
     """Means, medians and target encodings, to nearest."""
-    for name in ("mean_", "statistics_"):
+    for name in ("mean_", "statistics_", "target_mean_"):
         if getattr(step, name, None) is not None:
             setattr(step, name, _nearest32(getattr(step, name)))
     if hasattr(step, "encodings_"):
         step.encodings_ = [_nearest32(encoding) for encoding in step.encodings_]
-        step.target_mean_ = np.float32(step.target_mean_).astype(np.float64)
 
 
 def _round_thresholds(step: Any) -> None:
     """Where trees split, down."""
-    for trees in getattr(step, "_predictors", []):  # histogram gradient boosting
-        for tree in trees:
-            tree.nodes["num_threshold"] = _floor32(tree.nodes["num_threshold"])
+    for tree in chain.from_iterable(getattr(step, "_predictors", [])):  # gradient boosting
+        tree.nodes["num_threshold"] = _floor32(tree.nodes["num_threshold"])
     for tree in getattr(step, "estimators_", []):  # forests
         tree.tree_.threshold[:] = _floor32(tree.tree_.threshold)
 
 
 def _nearest32(values: Any) -> Any:
-    return values.astype(np.float32).astype(np.float64)
+    return np.float32(values).astype(np.float64)
 
 
 def _floor32(values: Any) -> Any:

@@ -31,7 +31,6 @@ POINTS = 5000  # of a scatter; more is a blot
 CURVE_POINTS = 1000  # of a curve that DVC's page draws
 BARS = 20
 COUNTED_CLASSES = 12  # with more, the counts do not fit into the picture
-NO_POINTS = (np.array([]), np.array([]))
 BLUE = "#3b6ea5"
 
 
@@ -79,13 +78,21 @@ def _images(e: Evaluation) -> dict[str, Plot]:
 
 def _tables(e: Evaluation) -> dict[str, Table]:
     """Header and rows of each CSV file; no rows where the task has no such plot."""
-    curve = _thinned(roc_points(*e.truth_and_answer), CURVE_POINTS) if e.is_binary else NO_POINTS
-    residual = NO_POINTS if e.contract.is_classification else residuals(*e.truth_and_answer)
     return {
         "importance.csv": (("column", "loss"), e.importance.items()),
-        "roc.csv": (("false_positive_rate", "true_positive_rate"), zip(*curve, strict=True)),
-        "residuals.csv": (("predicted", "residual"), zip(*residual, strict=True)),
+        "roc.csv": (("false_positive_rate", "true_positive_rate"), _curve(e)),
+        "residuals.csv": (("predicted", "residual"), _residual_rows(e)),
     }
+
+
+def _curve(e: Evaluation) -> Iterable[tuple[Any, Any]]:
+    if not e.is_binary:
+        return ()
+    return zip(*_thinned(roc_points(*e.truth_and_answer), CURVE_POINTS), strict=True)
+
+
+def _residual_rows(e: Evaluation) -> Iterable[tuple[Any, Any]]:
+    return () if e.contract.is_classification else zip(*residuals(*e.truth_and_answer), strict=True)
 
 
 def _write_csv(path: Path, table: Table) -> None:
@@ -107,16 +114,18 @@ def roc_points(y: NDArray[Any], positive: NDArray[Any]) -> Points:
 def reliability(y: NDArray[Any], positive: NDArray[Any]) -> Points:
     """Mean predicted probability and share that came true, in groups of equal size."""
     groups = _equal_groups(positive)
-    return (
-        np.array([positive[rows].mean() for rows in groups]),
-        np.array([y[rows].mean() for rows in groups]),
-    )
+    return _means(positive, groups), _means(y, groups)
+
+
+def _means(values: NDArray[Any], groups: list[NDArray[np.bool_]]) -> NDArray[Any]:
+    return np.array([values[rows].mean() for rows in groups])
 
 
 def _equal_groups(values: NDArray[Any]) -> list[NDArray[np.bool_]]:
     """Masks of groups of equal size, the group of the lowest values first."""
     edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)))
-    bins = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, max(len(edges) - 2, 0))
+    bins = np.searchsorted(edges, values, side="right") - 1
+    bins = bins.clip(0, max(len(edges) - 2, 0))
     return [bins == b for b in np.unique(bins)]
 
 
@@ -129,7 +138,8 @@ def residuals(y: NDArray[Any], value: NDArray[Any]) -> Points:
 def _thinned(points: Points, at_most: int) -> Points:
     """So many of the points, evenly chosen; the first and the last among them."""
     x, y = points
-    chosen = np.unique(np.linspace(0, len(x) - 1, min(len(x), at_most)).round().astype(int))
+    n = len(x)
+    chosen = np.unique(np.linspace(0, n - 1, min(n, at_most)).round().astype(int))
     return x[chosen], y[chosen]
 
 
@@ -180,12 +190,16 @@ def _plain(name: str) -> str:
 
 def _draw_confusion(axes: Axes, e: Evaluation) -> None:
     counts = confusion(e.y, e.answer)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.imshow(_row_shares(counts), cmap="Blues", vmin=0, vmax=1)
     _name_ticks(axes, [_plain(name) for name in e.contract.target.classes])
     axes.set(title="Confusion (rows: truth)", xlabel="predicted", ylabel="true")
     if len(counts) <= COUNTED_CLASSES:
         _write_counts(axes, counts)
+
+
+def _row_shares(counts: NDArray[np.int_]) -> NDArray[np.float64]:
+    shares: NDArray[np.float64] = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return shares
 
 
 def _name_ticks(axes: Axes, classes: list[str]) -> None:
@@ -206,8 +220,7 @@ def _draw_roc(axes: Axes, y: NDArray[Any], positive: NDArray[Any]) -> None:
     auc = roc_auc_score(y, positive)
     axes.plot(*roc_points(y, positive), color=BLUE, label=f"model, AUC {auc:.3f}")
     _draw_diagonal(axes, "chance")
-    axes.set(title="ROC, held-out rows", xlabel="false positive rate", ylabel="true positive rate")
-    axes.legend(frameon=False)
+    _caption(axes, "ROC, held-out rows", "false positive rate", "true positive rate")
 
 
 def _draw_reliability(axes: Axes, y: NDArray[Any], positive: NDArray[Any]) -> None:
@@ -215,11 +228,11 @@ def _draw_reliability(axes: Axes, y: NDArray[Any], positive: NDArray[Any]) -> No
     groups = f"{len(predicted)} groups of equal size"
     _draw_diagonal(axes, "perfectly calibrated")
     axes.plot(predicted, observed, marker="o", color=BLUE, label=groups)
-    axes.set(
-        title="Reliability, held-out rows",
-        xlabel="predicted probability",
-        ylabel="share that came true",
-    )
+    _caption(axes, "Reliability, held-out rows", "predicted probability", "share that came true")
+
+
+def _caption(axes: Axes, title: str, xlabel: str, ylabel: str) -> None:
+    axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
     axes.legend(frameon=False)
 
 

@@ -84,15 +84,16 @@ def _folds(contract: Contract, seed: int) -> Any:
 
 
 def _trials(results: dict[str, Any]) -> list[dict[str, Any]]:
-    return [
-        {
-            "settings": _settings(arguments),
-            "round": int(results["iter"][i]),
-            "rows": int(results["n_resources"][i]),
-            "score": float(results["mean_test_score"][i]),
-        }
-        for i, arguments in enumerate(results["params"])
-    ]
+    return [_trial(results, i) for i in range(len(results["params"]))]
+
+
+def _trial(results: dict[str, Any], i: int) -> dict[str, Any]:
+    return {
+        "settings": _settings(results["params"][i]),
+        "round": int(results["iter"][i]),
+        "rows": int(results["n_resources"][i]),
+        "score": float(results["mean_test_score"][i]),
+    }
 
 
 def _settings(arguments: dict[str, Any]) -> dict[str, Any]:

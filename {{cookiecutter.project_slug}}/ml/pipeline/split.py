@@ -79,11 +79,14 @@ def _drawn(frame: pd.DataFrame, contract: Contract, params: Split) -> NDArray[np
     if not contract.is_classification:
         return _lowest(hashes, params.test_share)
     mask = np.zeros(len(frame), dtype=bool)
-    labels = frame[contract.target.name].to_numpy()
-    for name in contract.target.classes:
-        rows = np.flatnonzero(labels == name)
+    for rows in _rows_by_class(frame, contract):
         mask[rows] = _lowest(hashes[rows], params.test_share)
     return mask
+
+
+def _rows_by_class(frame: pd.DataFrame, contract: Contract) -> list[NDArray[np.intp]]:
+    labels = frame[contract.target.name].to_numpy()
+    return [np.flatnonzero(labels == name) for name in contract.target.classes]
 
 
 def _lowest(hashes: NDArray[np.uint64], share: float) -> NDArray[np.bool_]:
@@ -93,11 +96,9 @@ def _lowest(hashes: NDArray[np.uint64], share: float) -> NDArray[np.bool_]:
     """
     if len(np.unique(hashes)) < 2:
         return np.zeros(len(hashes), dtype=bool)
-    drawn = hashes < np.uint64(int(share * 2**64))
-    if not drawn.any():
-        drawn = hashes == hashes.min()
-    elif drawn.all():
-        drawn = hashes < hashes.max()
+    mark = np.uint64(int(share * 2**64))
+    lowest, highest = hashes.min(), hashes.max()
+    drawn = hashes == lowest if mark <= lowest else hashes < min(mark, highest)
     return np.asarray(drawn, dtype=bool)
 
 
@@ -105,7 +106,8 @@ def _row_hashes(frame: pd.DataFrame, contract: Contract, seed: int) -> NDArray[n
     """By id, so that all rows of one customer fall on the same side; without one by its values."""
     if contract.id is None:
         return _hashed(frame[contract.names], seed)
-    hashes, nameless = _hashed(frame[[contract.id]], seed), frame[contract.id].isna().to_numpy()
+    hashes = _hashed(frame[[contract.id]], seed)
+    nameless = frame[contract.id].isna().to_numpy()
     hashes[nameless] = _hashed(frame.loc[nameless, contract.names], seed)
     return hashes
 
@@ -122,18 +124,11 @@ def _refuse_absent_classes(
 ) -> None:
     if not contract.is_classification:
         return
-    target = frame[contract.target.name]
-    for name in contract.target.classes:
-        rows = (target == name).to_numpy()
-        if not rows[~mask].any():
-            raise _nothing_to_train_on(contract.target.name, name, int(rows.sum()))
-    if target[mask].nunique() < 2:
-        raise UserError(
-            f'data/raw: target "{contract.target.name}": the {int(mask.sum())} held-out rows hold '
-            "one class only",
-            "raise split.test_share in params.yaml, or remove `time:` from contract.yaml for a "
-            "stratified split",
-        )
+    for name, rows in zip(contract.target.classes, _rows_by_class(frame, contract), strict=True):
+        if mask[rows].all():
+            raise _nothing_to_train_on(contract.target.name, name, len(rows))
+    if frame.loc[mask, contract.target.name].nunique() < 2:
+        raise _nothing_to_tell_apart(contract.target.name, int(mask.sum()))
 
 
 def _nothing_to_train_on(target: str, name: str, rows: int) -> UserError:
@@ -142,6 +137,14 @@ def _nothing_to_train_on(target: str, name: str, rows: int) -> UserError:
         f"({rows} in all)",
         "lower split.test_share in params.yaml, or remove the class (and its rows) from "
         "contract.yaml",
+    )
+
+
+def _nothing_to_tell_apart(target: str, rows: int) -> UserError:
+    return UserError(
+        f'data/raw: target "{target}": the {rows} held-out rows hold one class only',
+        "raise split.test_share in params.yaml, or remove `time:` from contract.yaml for a "
+        "stratified split",
     )
 
 

@@ -72,9 +72,9 @@ def _fit_model(
 
 
 def _fit_linear(x: Matrix, y: NDArray[Any], contract: Contract, params: Train) -> Any:
-    rows = np.random.default_rng(params.seed).permutation(len(y))[:LINEAR_ROWS]
+    drawn = np.random.default_rng(params.seed).permutation(len(y))[:LINEAR_ROWS]
     linear = make_model(contract, params.model_copy(update={"model": "linear"}))
-    return linear.fit(x[rows], y[rows])
+    return linear.fit(x[drawn], y[drawn])
 
 
 def _enough_to_stop_early(y: NDArray[Any], contract: Contract) -> bool:
@@ -94,6 +94,10 @@ def main() -> None:
     x, y = _training_rows(contract)
     print(f"train: {params.model} on {len(y)} rows, {x.shape[1]} features", flush=True)
     fitted = fit(x, y, contract, params)
+    _write(fitted)
+
+
+def _write(fitted: Fitted) -> None:
     for name, model in fitted.models.items():
         save_model(model, MODELS / f"{name}.skops")
     write_json(TRIALS, fitted.trials)
@@ -104,14 +108,17 @@ def _training_rows(contract: Contract) -> tuple[Matrix, NDArray[Any]]:
     frame = read_table(TRAIN, contract)
     if contract.time:
         frame = frame.sort_values(contract.time, kind="stable", na_position="first")
-    x = encode_frame(frame, Encoder(contract))
-    if not x.shape[1]:
-        raise UserError(
-            "contract.yaml: none of its columns is a feature",
-            "give a text its `buckets` or a datetime its `parts`, or adopt a table with more "
-            "columns",
-        )
-    return x, target_codes(frame, contract)
+    encoder = Encoder(contract)
+    if not encoder.features:
+        raise _no_feature()
+    return encode_frame(frame, encoder), target_codes(frame, contract)
+
+
+def _no_feature() -> UserError:
+    return UserError(
+        "contract.yaml: none of its columns is a feature",
+        "give a text its `buckets` or a datetime its `parts`, or adopt a table with more columns",
+    )
 
 
 if __name__ == "__main__":
