@@ -16,7 +16,6 @@ from typing import cast, get_args
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress
 
 from ml.adopt import demo_data
 from ml.adopt.append import check
@@ -39,7 +38,7 @@ from ml.adopt.summary import table
 from ml.contract import CONTRACT, Source, Task, load_contract
 from ml.dataset.reader import RAW
 from ml.errors import SENTENCE, UserError, printable
-from ml.progress import reading
+from ml.progress import counting, reading
 
 MAX_CHANGES = 40  # lines that are shown of what would change in the contract
 
@@ -118,8 +117,8 @@ def _infer(paths: list[Path], request: Request) -> Adopted:
     """Read the parts and infer their contract; a bar shows how far both are."""
     with reading() as watch:
         texts, source = read(paths, request.names, watch, request.encoding)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        adopted = infer_contract(str(paths[0]), texts, source, request, progress.track)
+    with counting("columns", texts.num_columns - 1) as advance:
+        adopted = infer_contract(str(paths[0]), texts, source, request, advance)
     return adopted if request.encoding else _with_encoding_doubts(adopted, paths, source)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import pyarrow
@@ -21,11 +21,11 @@ from ml.dataset.parser import Texts, numbers, texts_of
 from ml.dataset.typed import type_texts
 from ml.encode import features_of
 from ml.errors import UserError, closest
+from ml.progress import Advance
 
 MIN_ROWS = 20  # fewer cannot be split and judged
 MAX_MISSING_IDS = 0.01  # of the rows: a column with more gaps identifies nothing
 
-Track = Callable[..., Iterable[str]]
 Described = TypeVar("Described", bound=BaseModel)
 
 
@@ -61,12 +61,12 @@ class Adopted:
         return {name: doubts for name, doubts in (kept | of_target).items() if doubts}
 
 
-def _untracked(names: Sequence[str], **_how: Any) -> Iterable[str]:
-    return names
-
-
 def infer_contract(
-    path: str, texts: pyarrow.Table, source: Source, request: Request, track: Track = _untracked
+    path: str,
+    texts: pyarrow.Table,
+    source: Source,
+    request: Request,
+    advance: Advance = lambda _: None,
 ) -> Adopted:
     """The contract of a table of texts.
 
@@ -75,7 +75,7 @@ def infer_contract(
         texts: one column of text for each name (or typed ones, from Parquet).
         source: how the file is written.
         request: what a person said.
-        track: shows progress over the columns.
+        advance: is called after each column but the target.
 
     Raises:
         UserError: a name that is not there, too few rows, a target that cannot be learned, no
@@ -86,7 +86,7 @@ def infer_contract(
     target_texts = texts_of(texts[request.target])
     target = infer_target(path, request.target, target_texts, request.task)
     _check_rows(path, texts.num_rows - target.missing)
-    columns, codes = _columns(texts, request, track)
+    columns, codes = _columns(texts, request, advance)
     contract = _contract(path, source, request, target, columns, texts.num_rows)
     warnings, joint_leak = _leaks(path, texts, contract, columns)
     repeats = leakage.duplicates([target_texts.codes, *codes], contract)
@@ -96,7 +96,7 @@ def infer_contract(
 
 
 def _columns(
-    texts: pyarrow.Table, request: Request, track: Track
+    texts: pyarrow.Table, request: Request, advance: Advance
 ) -> tuple[list[InferredColumn], list[NDArray[np.int32]]]:
     """The verdict on each column but the target, and the codes of those that are features.
 
@@ -104,10 +104,11 @@ def _columns(
     """
     columns, codes = [], []
     names = [name for name in texts.column_names if name != request.target]
-    for name in track(names, description="columns"):
+    for name in names:
         column, read = _column(name, texts, request)
         columns.append(column)
         codes += [read.codes] if read and column.column else []
+        advance(1)
     return columns, codes
 
 

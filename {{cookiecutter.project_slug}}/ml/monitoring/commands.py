@@ -29,6 +29,7 @@ from ml.monitoring.reports import alerts, prometheus
 from ml.monitoring.reports.terminal import table
 from ml.monitoring.verdict import EXIT, Verdict
 from ml.params import load_params
+from ml.progress import working
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,11 +54,11 @@ def monitor(days: float | None) -> int:
 
 def run_once(days: float | None) -> Verdict:
     """Judge the latest window, write everything, alert, and print the table."""
-    settings, console = load_params().monitor, Console(stderr=True)
-    with console.status("Reading the journal"):
+    settings = load_params().monitor
+    with working("reading the journal"):
         engine, champion = journal(), load_champion()
         span = latest_span(engine, days, settings)
-    verdict = evaluate_window(engine, champion, span, settings, console)
+    verdict = evaluate_window(engine, champion, span, settings)
     _print(verdict)
     alerts.send(verdict, REPORTS / "alerts.json")
     return verdict

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from ml.monitoring import history, quarantine
 from ml.monitoring.checks.delayed_labels import Late, late_cohorts
 from ml.monitoring.checks.drift import drift, shifts
@@ -32,6 +30,7 @@ from ml.monitoring.verdict import (
     decide,
     tier,
 )
+from ml.progress import working
 
 if TYPE_CHECKING:
     import sqlalchemy as sql
@@ -50,18 +49,16 @@ def evaluate_window(
     champion: Champion,
     span: Span,
     settings: Monitor,
-    console: Console | None = None,
     reports: Path = REPORTS,
 ) -> Verdict:
     """Judge one window of the journal and write its folder."""
-    console = console or Console(quiet=True)
-    with console.status("Judging the window"):
+    with working("judging the window") as next_step:
         window = read_window(engine, span, champion.contract, champion.profiles, champion.version)
         checked, late = run_checks(window, champion, settings), Late()
         if len(window) >= settings.min_rows:
             late = late_cohorts(engine, champion, settings, reports, span)
             checked.findings = [*checked.findings, *late.findings]
-    with console.status("Writing Evidently's report"):
+        next_step("writing Evidently's report")
         left_out = _report(reports / span.name, window, champion, checked)
     verdict = _verdict(window, champion, checked, late, history.previous(reports, span), left_out)
     _write(verdict, span, reports)
