@@ -62,5 +62,4 @@ def previous(reports: Path, span: Span) -> Verdict | None:
     An overlap of a tenth is allowed.
     """
     limit = span.start + OVERLAP * (span.end - span.start)
-    latest_first = reversed(verdicts(reports))
-    return next((verdict for verdict in latest_first if verdict.end <= limit), None)
+    return next((v for v in reversed(verdicts(reports)) if v.end <= limit), None)

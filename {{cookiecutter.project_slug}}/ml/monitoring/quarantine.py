@@ -30,8 +30,8 @@ def load(path: Path = QUARANTINE) -> Entries:
 
 def not_quarantined(path: Path = QUARANTINE) -> Callable[[float], bool]:
     """A predicate of a row's moment (unix seconds): does it lie in no quarantined stretch?"""
-    spans = [(entry["start"], entry["end"]) for entry in load(path)]
-    return lambda at: not any(start <= at < end for start, end in spans)
+    entries = load(path)
+    return lambda at: not any(entry["start"] <= at < entry["end"] for entry in entries)
 
 
 def add(span: Span, evidence: Sequence[str], path: Path = QUARANTINE) -> None:

@@ -225,9 +225,7 @@ def _direct_loss(champion: Champion) -> Fitted:
     error = np.abs(champion.outcome - prediction)
     models, expected = _cross_fitted(_encoded(champion.reference, champion), error)
     noise = float(((error - expected) ** 2).mean() / (expected**2).mean())
-    parts = np.array_split(np.argsort(prediction), CHUNKS)
-    excess = float(np.mean([_beyond_chance(error[p], expected[p], noise) for p in parts]))
-    loss = LossModels(models, noise, max(excess, 0.0))
+    loss = LossModels(models, noise, _excess(prediction, error, expected, noise))
     return Fitted("mae", loss.mean, loss.reach, float(error.mean()))
 
 
@@ -271,6 +269,13 @@ class LossModels:
         of_shift = self.excess * means.mean() ** 2
         t = stats.t.ppf(0.975, len(means) - 1)
         return float(t * np.sqrt(of_rows + of_estimator + of_shift))
+
+
+def _excess(prediction: Floats, error: Floats, expected: Floats, noise: float) -> float:
+    """Mean squared error beyond chance of parts that are sorted by the champion's answer."""
+    parts = np.array_split(np.argsort(prediction), CHUNKS)
+    excess = [_beyond_chance(error[rows], expected[rows], noise) for rows in parts]
+    return max(float(np.mean(excess)), 0.0)
 
 
 def _beyond_chance(error: Floats, expected: Floats, noise: float) -> float:

@@ -123,7 +123,7 @@ def _is_constant(column: Column, profile: Profile) -> bool:
 
 
 def _constant_is_expected(usual: float, rows: float, profile: Profile) -> bool:
-    """Whether so many rows hold the commonest value alone now and then.
+    """Whether chance explains that so many rows hold the commonest value alone.
 
     Rows that depend on each other count less: a whole week of one season is expected.
     """
@@ -179,11 +179,16 @@ def _change_of_all_rows(reference: Floats, window: Floats) -> UnitChange | None:
     nonzero = (old != 0) & (new != 0)
     if nonzero.sum() < len(QUANTILES) / 2 or np.ptp(old) == 0:
         return None
-    ratio = np.log10(np.abs(new[nonzero]) / np.abs(old[nonzero]))
+    factor = _matching_factor(np.log10(np.abs(new[nonzero]) / np.abs(old[nonzero])))
+    return None if factor is None else (factor, 1.0)
+
+
+def _matching_factor(log_ratios: Floats) -> float | None:
+    """The factor, or its inverse, that all ratios are close to; they are decimal logarithms."""
     for factor in FACTORS:
         for sign in (1, -1):
-            if (np.abs(ratio - sign * np.log10(factor)) < TOLERANCE).all():
-                return factor**sign, 1.0
+            if (np.abs(log_ratios - sign * np.log10(factor)) < TOLERANCE).all():
+                return factor**sign
     return None
 
 
@@ -204,7 +209,7 @@ def _fitting_factor(typical: float, reference: Floats) -> float | None:
 
 
 def _is_chance(beyond: int, n: int, m: int) -> bool:
-    """Whether so many of n rows leave the range of m earlier ones now and then.
+    """Whether chance explains that so many of n rows leave the range of m earlier ones.
 
     The share of a continuous distribution outside the range of m draws is Beta(2, m - 1) (Wilks
     1941).

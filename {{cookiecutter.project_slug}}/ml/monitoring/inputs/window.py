@@ -211,5 +211,4 @@ class Sampler:
 def typed_sample(sampler: Sampler, contract: Contract) -> tuple[pd.DataFrame, Codes]:
     """The sample as a typed frame, and the place of each of its rows in the window."""
     table = sampler.table()
-    places = table.column(0).to_numpy()
-    return typed(table.remove_column(0).to_pandas(), contract), places
+    return typed(table.remove_column(0).to_pandas(), contract), table.column(0).to_numpy()

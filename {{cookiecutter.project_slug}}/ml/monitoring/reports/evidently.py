@@ -155,18 +155,24 @@ def _mapped(frame: pd.DataFrame, name: str, label_of: dict[Any, str]) -> pd.Data
 
 def _drift(folder: Path, sides: Tables, levels: list[str], decisions: Decisions) -> None:
     from evidently import Report
-    from evidently.presets import DataDriftPreset, DataSummaryPreset
+    from evidently.presets import DataSummaryPreset
 
     names = [str(name) for name in sides[0]]
-    preset = DataDriftPreset(
+    presets = [_drift_preset(names, decisions), DataSummaryPreset()]
+    numbers = [name for name in names if name not in levels]
+    data = _datasets(sides, categorical_columns=levels, numerical_columns=numbers)
+    run = Report(presets, include_tests=True).run(*data)
+    run.save_html(str(folder / "report.html"))
+    run.save_json(str(folder / "report.json"))
+
+
+def _drift_preset(names: list[str], decisions: Decisions) -> Any:
+    from evidently.presets import DataDriftPreset
+
+    return DataDriftPreset(
         per_column_method={name: _decided(name, decisions) for name in names},
         drift_share=1 / len(names),  # one column with a ticket is drift
     )
-    numbers = [name for name in names if name not in levels]
-    data = _datasets(sides, categorical_columns=levels, numerical_columns=numbers)
-    run = Report([preset, DataSummaryPreset()], include_tests=True).run(*data)
-    run.save_html(str(folder / "report.html"))
-    run.save_json(str(folder / "report.json"))
 
 
 def _datasets(sides: Tables, **definition: Any) -> list[Any]:

@@ -104,16 +104,18 @@ def worst_cell(
 ) -> tuple[Result, NDArray[np.int64]]:
     """The cell that moved most: its test with Bonferroni's bound over the cells, and its place."""
     reference, window = profile.cells / inflation, tally.cells / inflation
-    others = (
-        np.maximum(profile.rows / inflation - reference, 0.0),
-        np.maximum((n / inflation)[..., None] - window, 0.0),
-    )
+    others = _others(reference, profile.rows / inflation), _others(window, n / inflation)
     p_cells = p_rates(reference, window, *others)
     effect_cells = effect_share(reference, window, *others)
     worst = p_cells.argmin(axis=-1)
     effect_worst = np.take_along_axis(effect_cells, worst[..., None], axis=-1)[..., 0]
     p_bound = np.minimum(1.0, p_cells.min(axis=-1) * len(reference))
     return Result(p_bound, effect_worst), worst
+
+
+def _others(cells: Floats, rows: Counts) -> Floats:
+    """Of the rows (…) those that are not in the cell, for each cell (…, B)."""
+    return np.maximum(np.asarray(rows)[..., None] - cells, 0.0)
 
 
 def p_rates(reference: Counts, window: Floats, others: Counts, others_window: Floats) -> Floats:

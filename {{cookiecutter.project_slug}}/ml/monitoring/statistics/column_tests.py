@@ -130,12 +130,17 @@ def _spread(
     """One-sided tests of a wider and of a narrower spread, by the ratio of the mean squares."""
     if not profile.variance > 0:
         return _unchanged(n), _unchanged(n)
-    known = (tally.rows > 0) & (profile.square > 0)
-    ratio = np.where(known, tally.squares / n / (profile.square or 1), 1.0)
+    ratio = _square_ratio(profile, tally, n)
     noise = _mean_noise(profile, n) * inflation
     score = _spread_score(ratio, profile, noise, independent=np.isinf(freedom))
     effect_size = _effect_spread(ratio)
     return Result(_p_t(-score, freedom), effect_size), Result(_p_t(score, freedom), effect_size)
+
+
+def _square_ratio(profile: Profile, tally: Tally, n: Floats) -> Floats:
+    """The window's mean squared score by the reference's; 1 where either is not known."""
+    known = (tally.rows > 0) & (profile.square > 0)
+    return np.where(known, tally.squares / n / (profile.square or 1), 1.0)
 
 
 def _effect_spread(ratio: Floats) -> Floats:

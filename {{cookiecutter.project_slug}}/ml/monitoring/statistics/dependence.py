@@ -109,8 +109,7 @@ def _limit(lengths: Floats, rows: int) -> Floats:
 def _is_frequent(parts: Floats) -> Marks:
     """Columns (p,) that can show dependence: scores and cells, neither constant nor rare."""
     is_score, is_frequent_cell = parts.min(axis=0) < 0, parts.mean(axis=0) > RARE
-    frequent: Marks = (parts.var(axis=0) > 0) & (is_score | is_frequent_cell)
-    return frequent
+    return np.asarray((parts.var(axis=0) > 0) & (is_score | is_frequent_cell))
 
 
 def block_lengths(rows: int) -> Floats:

@@ -162,7 +162,7 @@ def _edges(x: Floats, present: Floats) -> Floats:
 
 def _edges_between(x: Floats) -> Floats:
     """Edges that give each value a cell of its own, and one beyond either end."""
-    return np.concatenate([[np.nextafter(x[0], -np.inf)], (x[1:] + x[:-1]) / 2, [x[-1]]])
+    return np.asarray(np.r_[np.nextafter(x[0], -np.inf), (x[1:] + x[:-1]) / 2, x[-1]])
 
 
 def level_profile(name: str, codes: Codes, levels: int, ordered: bool) -> Profile:
@@ -185,9 +185,7 @@ def level_profile(name: str, codes: Codes, levels: int, ordered: bool) -> Profil
 def _level_dependence(present: Codes, cells: Floats, missing: Marks) -> Dependence:
     """Dependence in time of the rows of the most frequent levels."""
     frequent = np.argsort(-cells)[:SCORED]
-    return dependence(
-        np.stack([present == code for code in frequent], axis=1).astype(float), missing
-    )
+    return dependence((present[:, None] == frequent).astype(float), missing)
 
 
 def tally(profile: Profile, values: Floats | Codes) -> Tally:
