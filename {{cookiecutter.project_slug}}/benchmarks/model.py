@@ -18,7 +18,7 @@ from ml.dataset.frame import frame_of_rows
 from ml.encode import Encoder
 from ml.model import make_model
 from ml.params import load_params
-from ml.pipeline.onnx_convert import to_onnx
+from ml.pipeline.training.onnx_convert import to_onnx
 
 LEVELS = ["north", "south", "east", "west", "up", "down"]
 NUMBERS = [f"number_{i}" for i in range(12)]

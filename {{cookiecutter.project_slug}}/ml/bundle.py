@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ RUN = 100
 TOLERANCE = 1e-5
 
 Answers = NDArray[np.float32]
+Answer = Callable[[Matrix], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,8 @@ class Bundle:
     def answer(self, matrix: Matrix) -> Answers:
         """Probabilities (n, classes), or values (n, 1) of a regression, for the matrix (n, k)."""
         if len(matrix) <= RUN:
-            return self._run(matrix)
-        return np.concatenate([self._run(matrix[i : i + RUN]) for i in range(0, len(matrix), RUN)])
-
-    def _run(self, matrix: Matrix) -> Answers:
-        answers: Answers = self._session.run(None, {"x": matrix})[0]
-        return answers
+            return _one_run(self._session, matrix)
+        return _in_runs(self._session, matrix)
 
 
 def write_bundle(
@@ -160,9 +158,30 @@ def onnx_session(model: bytes) -> Any:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
+def load_onnx(model: bytes) -> Answer:
+    """The answers of an ONNX model outside of a bundle: matrix (n, k) to answers (n, m)."""
+    session = onnx_session(model)
+
+    def answer(x: Matrix) -> NDArray[np.float64]:
+        return np.asarray(_in_runs(session, x), dtype=np.float64)
+
+    return answer
+
+
 def onnx_answers(model: bytes, x: Matrix) -> NDArray[np.float64]:
-    """The answer matrix of an ONNX model for the encoded rows x, outside of a bundle."""
-    return np.asarray(onnx_session(model).run(None, {"x": x})[0], dtype=np.float64)
+    """The answers of an ONNX model that is asked once."""
+    return load_onnx(model)(x)
+
+
+def _in_runs(session: Any, matrix: Matrix) -> Answers:
+    """Answers to the matrix (n, k), so many rows at a time."""
+    starts = range(0, max(1, len(matrix)), RUN)
+    return np.concatenate([_one_run(session, matrix[i : i + RUN]) for i in starts])
+
+
+def _one_run(session: Any, matrix: Matrix) -> Answers:
+    answers: Answers = session.run(None, {"x": matrix})[0]
+    return answers
 
 
 def check_golden(bundle: Bundle) -> None:

@@ -1,7 +1,7 @@
 """The model: a scikit-learn Pipeline over the encoder's float32 matrix. Yours to change.
 
 `make_model` is the one place where an estimator is chosen. Whatever it returns must convert to ONNX
-and answer alike there: `ml.pipeline.export` refuses it otherwise.
+and answer alike there: the train stage refuses it otherwise.
 """
 
 from __future__ import annotations
@@ -21,16 +21,6 @@ if TYPE_CHECKING:
 # more levels than this are target-encoded: one column instead of one for each level
 ONE_HOT_LEVELS = 40
 
-# What a stored model may hold beside plain values and scikit-learn's public estimators, by exact
-# name. Loading creates what the file names, so add the types of a new estimator one by one, after
-# a look at each; never a function. `ml.pipeline.artifacts.load_model` names what is not listed.
-STORED_TYPES = (
-    "numpy.dtype",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.model_selection._split.KFold",
-    "sklearn.tree._tree.Tree",
-)
-
 
 def make_model(contract: Contract, params: Train) -> Pipeline:
     """An unfitted Pipeline whose last step is the estimator that `params.model` names.
@@ -44,24 +34,33 @@ def make_model(contract: Contract, params: Train) -> Pipeline:
     classify = contract.is_classification
     numbers: Any  # what is done to the numeric columns
     match params.model:
-        case "boosting":
+        case "boosting" | "auto":  # what `auto` means is decided by ml.pipeline.training.candidates
             numbers, estimator = "passthrough", _boosting(classify, params)
         case "forest":
             numbers, estimator = _imputed(), _forest(classify, params)
         case "linear":
             numbers, estimator = _scaled(), _linear(classify, params)
+        case "ensemble":
+            return _ensemble(contract, params)
     return Pipeline([("columns", _columns(contract, numbers)), ("estimator", estimator)])
 
 
-def make_baseline(contract: Contract) -> Any:
-    """The naive answer that any model must beat: the training rows' class shares, or mean."""
-    from sklearn.dummy import DummyClassifier, DummyRegressor
+def _ensemble(contract: Contract, params: Train) -> Pipeline:
+    """Boosting, forest and linear, weighed by a linear model of their answers (stacking)."""
+    from sklearn.ensemble import StackingClassifier, StackingRegressor
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.pipeline import Pipeline
 
-    return (
-        DummyClassifier(strategy="prior")
+    parts = [
+        (kind, make_model(contract, params.model_copy(update={"model": kind})))
+        for kind in ("boosting", "forest", "linear")
+    ]
+    stacked = (
+        StackingClassifier(parts, LogisticRegression(max_iter=2000), cv=3)
         if contract.is_classification
-        else DummyRegressor(strategy="mean")
+        else StackingRegressor(parts, Ridge(), cv=3)
     )
+    return Pipeline([("estimator", stacked)])
 
 
 def search_space(contract: Contract, params: Train) -> dict[str, Any]:
@@ -69,7 +68,7 @@ def search_space(contract: Contract, params: Train) -> dict[str, Any]:
     from scipy.stats import loguniform, randint
 
     match params.model:
-        case "boosting":
+        case "boosting" | "auto":
             return {
                 "learning_rate": loguniform(0.02, 0.3),
                 "max_leaf_nodes": randint(4, 64),
@@ -80,6 +79,8 @@ def search_space(contract: Contract, params: Train) -> dict[str, Any]:
             return {"min_samples_leaf": randint(1, 30), "max_features": loguniform(0.1, 1)}
         case "linear":
             return {"C" if contract.is_classification else "alpha": loguniform(1e-3, 1e3)}
+        case "ensemble":
+            return {"boosting__estimator__learning_rate": loguniform(0.02, 0.3)}
 
 
 def _columns(contract: Contract, numbers: Any) -> Any:

@@ -53,7 +53,7 @@ class Search(_Frozen):
 
 
 class Train(_Frozen):
-    model: Literal["boosting", "linear", "forest"]
+    model: Literal["auto", "boosting", "linear", "forest", "ensemble"]
     seed: int
     class_weight: Literal["balanced"] | None
     search: Search

@@ -1,9 +1,8 @@
-"""Models of every kind and task learn, are stored without pickle, and ONNX answers alike."""
+"""Models of every kind and task learn, and ONNX answers alike."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,38 +13,43 @@ from ml.contract import Categorical, Contract
 from ml.dataset.frame import encode_frame, target_codes
 from ml.encode import Encoder
 from ml.metrics import answers, score
-from ml.model import ONE_HOT_LEVELS, STORED_TYPES
+from ml.model import ONE_HOT_LEVELS
 from ml.params import Params
-from ml.pipeline.artifacts import load_model, save_model
-from ml.pipeline.export import difference, edge_rows, parity, refuse_difference
-from ml.pipeline.onnx_convert import to_onnx
 from ml.pipeline.train import fit
+from ml.pipeline.training.onnx_convert import to_onnx
+from ml.pipeline.training.parity import difference, edge_rows, parity, refuse_difference
 from tests.pipeline.tasks import of_task
 
 Make = Callable[..., pd.DataFrame]
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
-@pytest.mark.parametrize("kind", ["boosting", "linear", "forest"])
+@pytest.mark.parametrize("kind", ["boosting", "linear", "forest", "ensemble"])
 def test_every_model_learns_and_keeps_parity(
-    task: str, kind: str, contract: Contract, params: Params, make_frame: Make, tmp_path: Path
+    task: str, kind: str, contract: Contract, params: Params, make_frame: Make
 ) -> None:
     asked, frame = of_task(task, contract, make_frame(1500))
     encoder = Encoder(asked)
     x, y = encode_frame(frame, encoder), target_codes(frame, asked)
     forest = params.train.forest.model_copy(update={"n_estimators": 20})
+    trees = {"max_iter": 30} if kind == "ensemble" else {}  # it fits four times as many
+    boosting = params.train.boosting.model_copy(update=trees)
     fitted = fit(
-        x[:1000], y[:1000], asked, params.train.model_copy(update={"model": kind, "forest": forest})
-    ).models
+        x[:1000],
+        y[:1000],
+        asked,
+        params.train.model_copy(update={"model": kind, "forest": forest, "boosting": boosting}),
+    )
     metric = "r2" if task == "regression" else "balanced_accuracy"
-    ours = score(y[1000:], answers(fitted["model"], x[1000:], asked), asked)[metric]
-    naive = score(y[1000:], answers(fitted["baseline"], x[1000:], asked), asked)[metric]
+    ours = score(y[1000:], answers(fitted.model, x[1000:], asked), asked)[metric]
+    naive = score(y[1000:], np.tile(fitted.baseline, (500, 1)), asked)[metric]
     assert ours > naive + 0.1
 
-    save_model(fitted["model"], tmp_path / "model.skops")
-    loaded = load_model(tmp_path / "model.skops", STORED_TYPES)
     tried = np.concatenate([x[1000:], edge_rows(x[1000:], encoder.features)])
-    expected, found = answers(loaded, tried, asked), onnx_answers(to_onnx(loaded, asked), tried)
+    expected, found = (
+        answers(fitted.model, tried, asked),
+        onnx_answers(to_onnx(fitted.model, asked), tried),
+    )
     report = parity(expected, found, asked, 1e-5)
     assert report["largest_difference"] <= 1e-5
     assert report["labels_flipped"] == 0
@@ -69,7 +73,10 @@ def test_many_levels_are_encoded_by_their_target_and_repeatably(
     frame["shop"] = np.array(levels)[order * len(levels) // len(order)]
     encoder = Encoder(asked)
     x, y = encode_frame(frame, encoder), target_codes(frame, asked)
-    model, again = (fit(x[:1000], y[:1000], asked, params.train).models["model"] for _ in range(2))
+    model, again = (
+        fit(x[:1000], y[:1000], asked, params.train.model_copy(update={"model": "boosting"})).model
+        for _ in range(2)
+    )
     metric = "r2" if task == "regression" else "balanced_accuracy"
     assert score(y[1000:], answers(model, x[1000:], asked), asked)[metric] > 0.8
     np.testing.assert_array_equal(answers(model, x, asked), answers(again, x, asked))

@@ -3,13 +3,13 @@
 ingest.py         raw parts → one typed table
 validate.py       every row against the contract
 split.py          which rows are held out
-train.py          the model, a baseline and a linear model
-search.py         settings that train tries out
+train.py          the model, a baseline and a linear model, as ONNX that answers alike
+training/         the kinds of model compared, settings tried out, ONNX, parity
 evaluate.py       metrics, slices, importance, the monitor's reference
 plots.py          what `dvc plots` shows of an evaluation
-export.py         the bundle that serves, if ONNX answers as scikit-learn does
-onnx_convert.py   a fitted pipeline as ONNX
+export.py         the bundle that serves
 golden.py         synthetic rows that every server of a bundle answers first
+stored_models.py  estimators as ONNX, from train to the next stages
 artifacts.py      what the stages hand to each other
 stage.py          how a stage is run
 """

@@ -1,6 +1,6 @@
 """How good the model is on the held-out rows, beside a baseline and a linear model.
 
-Reads: contract.yaml, params.yaml (evaluate), data/test.parquet, models/*.skops.
+Reads: contract.yaml, params.yaml (evaluate), data/test.parquet, models/*.onnx.
 Writes: metrics/<estimator>.json, reports/evaluate/ (summary.json, slices.json, importance.json,
 what `dvc plots` shows: images/*.png and *.csv) and data/reference.parquet, the held-out rows with
 their predictions, which the monitor compares live traffic with.
@@ -17,12 +17,12 @@ from ml.atomic import write_json
 from ml.contract import Boolean, Categorical, Contract, load_contract
 from ml.dataset.frame import answer_columns, encode_frame, read_table, target_codes
 from ml.encode import Encoder
-from ml.metrics import answers, gate_metric, interval, measure, score
-from ml.model import STORED_TYPES
+from ml.metrics import gate_metric, interval, measure, score
 from ml.params import load_params
-from ml.pipeline.artifacts import EVALUATION, METRICS, MODELS, REFERENCE, TEST, load_model
+from ml.pipeline.artifacts import EVALUATION, METRICS, REFERENCE, TEST
 from ml.pipeline.plots import Evaluation, write_plots
 from ml.pipeline.stage import run_stage
+from ml.pipeline.stored_models import load_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,19 +30,22 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from ml.bundle import Answer
     from ml.encode import Matrix
     from ml.params import Evaluate
 
 ESTIMATORS = ("model", "linear", "baseline")
 IMPORTANCE_ROWS = 2000  # permutation importance settles long before
 SHUFFLES = 3  # of each column; its importance is their mean
+IMPORTANCE_ANSWERS = 1_000_000  # of the model for all columns together: some seconds
+IMPORTANCE_LEAST_ROWS = 300
 
 
 def compare(
-    models: dict[str, Any], x: Matrix, y: NDArray[Any], contract: Contract
+    models: dict[str, Answer], x: Matrix, y: NDArray[Any], contract: Contract
 ) -> dict[str, dict[str, float]]:
     """Metrics of every estimator on the same rows, by its name."""
-    return {name: score(y, answers(model, x, contract), contract) for name, model in models.items()}
+    return {name: score(y, answer(x), contract) for name, answer in models.items()}
 
 
 def summary(y: NDArray[Any], answer: NDArray[Any], metric: str) -> dict[str, Any]:
@@ -115,34 +118,45 @@ def _levels_of(column: Categorical | Boolean) -> tuple[str, ...] | tuple[bool, .
 
 
 def importance(
-    model: Any, x: Matrix, y: NDArray[Any], contract: Contract, metric: str
+    model: Answer, x: Matrix, y: NDArray[Any], contract: Contract, metric: str
 ) -> dict[str, float]:
     """Loss of the metric when a column's values are shuffled, highest first (Breiman 2001).
 
-    All parts of one column of the contract are shuffled together; mean of three shuffles, in units
-    of the metric.
+    All parts of one column of the contract are shuffled together; mean of three shuffles (of one,
+    on fewer rows, where a table is wide), in units of the metric.
     """
     rng = np.random.default_rng(0)
-    rows = rng.permutation(len(y))[:IMPORTANCE_ROWS]
+    columns = _places(contract)
+    n, shuffles = _importance_effort(len(columns))
+    rows = rng.permutation(len(y))[:n]
     x, y = x[rows], y[rows]
 
     def measured(values: Matrix) -> float:
-        return measure(metric, y, answers(model, values, contract))
+        return measure(metric, y, model(values))
 
-    losses = _losses(measured, x, _places(contract), rng)
+    losses = _losses(measured, x, columns, shuffles, rng)
     return dict(sorted(losses.items(), key=lambda item: -item[1]))
+
+
+def _importance_effort(columns: int) -> tuple[int, int]:
+    """Rows and shuffles of each column: a wide table gets fewer of both."""
+    if columns * IMPORTANCE_ROWS * SHUFFLES <= IMPORTANCE_ANSWERS:
+        return IMPORTANCE_ROWS, SHUFFLES
+    affordable = IMPORTANCE_ANSWERS // columns
+    return min(IMPORTANCE_ROWS, max(IMPORTANCE_LEAST_ROWS, affordable)), 1
 
 
 def _losses(
     measured: Callable[[Matrix], float],
     x: Matrix,
     places: dict[str, list[int]],
+    shuffles: int,
     rng: np.random.Generator,
 ) -> dict[str, float]:
     """What the metric loses by each column; nothing by one that is not in the matrix."""
     unshuffled = measured(x)
     return {
-        name: unshuffled - _mean_shuffled(measured, x, columns, rng) if columns else 0.0
+        name: unshuffled - _mean_shuffled(measured, x, columns, shuffles, rng) if columns else 0.0
         for name, columns in places.items()
     }
 
@@ -157,9 +171,13 @@ def _places(contract: Contract) -> dict[str, list[int]]:
 
 
 def _mean_shuffled(
-    measured: Callable[[Matrix], float], x: Matrix, places: list[int], rng: np.random.Generator
+    measured: Callable[[Matrix], float],
+    x: Matrix,
+    places: list[int],
+    shuffles: int,
+    rng: np.random.Generator,
 ) -> float:
-    return float(np.mean([measured(_shuffled(x, places, rng)) for _ in range(SHUFFLES)]))
+    return float(np.mean([measured(_shuffled(x, places, rng)) for _ in range(shuffles)]))
 
 
 def _shuffled(x: Matrix, places: list[int], rng: np.random.Generator) -> Matrix:
@@ -179,18 +197,14 @@ def main() -> None:
     contract, params = load_contract(), load_params().evaluate
     frame = read_table(TEST, contract)
     x, y = encode_frame(frame, Encoder(contract)), target_codes(frame, contract)
-    models = _load_models()
+    models = {name: load_model(name) for name in ESTIMATORS}
     metric = gate_metric(params.metric, contract)
-    answer = answers(models["model"], x, contract)
+    answer = models["model"](x)
     _write_metrics(compare(models, x, y, contract), summary(y, answer, metric))
     write_json(EVALUATION / "slices.json", slices(frame, y, answer, contract, params))
     weights = importance(models["model"], x, y, contract, metric)
     _write_evaluation(Evaluation(y, answer, contract, weights))
     reference(frame, answer, contract).to_parquet(REFERENCE, index=False)
-
-
-def _load_models() -> dict[str, Any]:
-    return {name: load_model(MODELS / f"{name}.skops", STORED_TYPES) for name in ESTIMATORS}
 
 
 def _write_evaluation(evaluation: Evaluation) -> None:

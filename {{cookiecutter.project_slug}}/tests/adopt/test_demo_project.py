@@ -23,7 +23,7 @@ from tests.conftest import HERE, write_customers
 
 OUTPUTS = [
     "data/test.parquet",
-    "models/model.skops",
+    "models/model.onnx",
     "bundle/model.onnx",
     "reports/ingest.json",
     "metrics/model.json",

@@ -1,6 +1,6 @@
 """Every table of traps through pipeline, release, server and monitor.
 
-A request answered as scikit-learn answers.
+A request is answered as the evaluated model answers.
 
 The stages run in this process and DVC takes their files as they are (`dvc commit`): seconds instead
 of a minute.
@@ -19,17 +19,18 @@ import pytest
 from starlette.testclient import TestClient
 
 from ml.adopt.contract_file import contract_yaml
+from ml.bundle import Answer
 from ml.dataset.frame import read_table, rows_of_frame
 from ml.encode import Encoder
 from ml.journal.bulk.scan import Span
 from ml.journal.store import journal_url
-from ml.model import STORED_TYPES
 from ml.monitoring.commands import journal
 from ml.monitoring.inputs.reference import load_champion
 from ml.monitoring.monitor import evaluate_window
 from ml.params import load_params
 from ml.pipeline import evaluate, export, ingest, split, train, validate
-from ml.pipeline.artifacts import INGESTED, MODELS, load_model
+from ml.pipeline.artifacts import INGESTED
+from ml.pipeline.stored_models import load_model
 from ml.release.commands import release
 from ml.scoring import score
 from ml.serving.api.app import create_app
@@ -47,7 +48,7 @@ HERE = Path(__file__).parents[2]
 def test_a_table_is_trained_on_released_and_served(
     make: Callable[[], Table], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The API's own example is answered as scikit-learn answers.
+    """The API's own example is answered as the evaluated model answers.
 
     The table's rows are scored and watched.
     """
@@ -85,7 +86,7 @@ def test_a_table_is_trained_on_released_and_served(
     x = Encoder(contract).rows([row])
     _assert_same(
         answered.json(),
-        load_model(MODELS / "model.skops", STORED_TYPES),
+        load_model("model"),
         x,
         contract.target.classes,
     )
@@ -110,10 +111,10 @@ def _make_project(folder: Path) -> None:
     command(folder, "dvc", "init", "-q")
 
 
-def _assert_same(answer: dict[str, Any], model: Any, x: Any, classes: tuple[str, ...]) -> None:
+def _assert_same(answer: dict[str, Any], model: Answer, x: Any, classes: tuple[str, ...]) -> None:
+    (expected,) = model(x)
     if not classes:
-        np.testing.assert_allclose(answer["prediction"], model.predict(x)[0], rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(answer["prediction"], expected[0], rtol=1e-5, atol=1e-5)
         return
-    shares = model.predict_proba(x)[0]
-    np.testing.assert_allclose([answer["probabilities"][c] for c in classes], shares, atol=1e-5)
-    assert answer["prediction"] == classes[int(np.argmax(shares))]
+    np.testing.assert_allclose([answer["probabilities"][c] for c in classes], expected, atol=1e-5)
+    assert answer["prediction"] == classes[int(np.argmax(expected))]

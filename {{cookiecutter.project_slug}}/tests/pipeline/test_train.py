@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -25,7 +26,10 @@ def test_few_rows_are_fitted_without_early_stopping(
     frame = make_frame(rows)
     x, y = encode_frame(frame, Encoder(contract)), target_codes(frame, contract)
     few = params.train.boosting.model_copy(update={"max_iter": 5})
-    fitted = fit(x, y, contract, params.train.model_copy(update={"boosting": few}))
-    assert set(fitted.models) == {"model", "linear", "baseline"}
-    assert fitted.models["model"][-1].early_stopping is stops
+    fitted = fit(
+        x, y, contract, params.train.model_copy(update={"model": "boosting", "boosting": few})
+    )
+    assert fitted.model[-1].early_stopping is stops
+    np.testing.assert_allclose(fitted.baseline, [(y == 0).mean(), (y == 1).mean()])
+    assert fitted.comparison == {"chosen": "boosting", "candidates": []}
     assert fitted.trials == []

@@ -83,7 +83,7 @@ def write_release(folder: Path, contract: Contract, version: str, seed: int = 0)
     """Train a small model on random rows and seal it as a release does."""
     from ml.bundle import onnx_answers, write_bundle
     from ml.model import make_model
-    from ml.pipeline.onnx_convert import to_onnx
+    from ml.pipeline.training.onnx_convert import to_onnx
 
     encoder, rng = Encoder(contract), np.random.default_rng(seed)
     x = encoder.rows(sample_rows(contract, 400, seed))

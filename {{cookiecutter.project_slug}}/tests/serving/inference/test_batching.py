@@ -18,7 +18,7 @@ from ml.errors import RefusedError
 from ml.journal.store import Journal
 from ml.model import make_model
 from ml.params import load_params
-from ml.pipeline.onnx_convert import to_onnx
+from ml.pipeline.training.onnx_convert import to_onnx
 from ml.serving.inference.batching import TOGETHER, Batcher
 from ml.serving.inference.predictor import Answered
 from ml.serving.inference.service import Service

@@ -31,6 +31,4 @@ def test_search_halves_its_trials_and_repeats_itself(
     assert first.trials == again.trials
     assert [t["rows"] for t in first.trials] == [533] * 4 + [1599] * 2
     best = max(first.trials[4:], key=lambda trial: trial["score"])
-    assert (
-        first.models["model"][-1].get_params()["learning_rate"] == best["settings"]["learning_rate"]
-    )
+    assert first.model[-1].get_params()["learning_rate"] == best["settings"]["learning_rate"]

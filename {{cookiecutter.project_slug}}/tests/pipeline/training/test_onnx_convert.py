@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from ml.bundle import onnx_answers
 from ml.contract import Contract
+from ml.encode import Encoder
 from ml.metrics import answers
 from ml.params import Params
-from ml.pipeline.onnx_convert import to_onnx
 from ml.pipeline.train import fit
+from ml.pipeline.training.onnx_convert import constant_onnx, to_onnx
 
 
 def test_thresholds_between_neighbouring_floats_split_alike(
@@ -19,7 +21,15 @@ def test_thresholds_between_neighbouring_floats_split_alike(
     columns = tuple(c for c in contract.columns if c.name == "charge")
     narrow = contract.model_copy(update={"columns": columns, "time": None})
     steps = np.float32(16777.1) + np.arange(400, dtype=np.float32) * np.spacing(np.float32(16777.1))
+    boosting = params.train.model_copy(update={"model": "boosting"})
     x, y = np.repeat(steps, 5)[:, None], np.repeat(np.arange(400) // 7 % 2, 5)
-    model = fit(x, y, narrow, params.train).models["model"]
+    model = fit(x, y, narrow, boosting).model
     expected, found = answers(model, x, narrow), onnx_answers(to_onnx(model, narrow), x)
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 250])
+def test_a_constant_answers_each_row_alike(contract: Contract, rows: int) -> None:
+    x = np.zeros((rows, len(Encoder(contract).features)), dtype=np.float32)
+    answered = onnx_answers(constant_onnx(np.array([0.25, 0.75]), contract), x)
+    np.testing.assert_array_equal(answered, np.tile([0.25, 0.75], (rows, 1)))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ml.encode import Matrix
 
 OPSET = 21  # the newest that skl2onnx 1.20 writes
+IR_VERSION = 10  # of the file format, as it belongs to that opset
 
 
 def one_hot_shape(operator: Any) -> None:
@@ -130,13 +131,45 @@ def _column(scope: Any, container: Any, x: str, place: int) -> str:
     return _node(scope, container, "Gather", [x, index], "column", axis=1)
 
 
+def constant_onnx(answer: NDArray[np.float64], contract: Contract) -> bytes:
+    """A model whose answer (m,) is the same for every row, as ONNX like that of `to_onnx`."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    width = len(Encoder(contract).features)
+    name = _output_name(contract)
+    nodes = [
+        helper.make_node("Shape", ["x"], ["rows"], start=0, end=1),
+        helper.make_node("Concat", ["rows", "one"], ["shape"], axis=0),
+        helper.make_node("Expand", ["answer", "shape"], [name]),
+    ]
+    constants = [
+        numpy_helper.from_array(np.array([1], dtype=np.int64), "one"),
+        numpy_helper.from_array(answer[None].astype(np.float32), "answer"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "constant",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, width])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, len(answer)])],
+        constants,
+    )
+    opset = [helper.make_opsetid("", OPSET)]
+    return bytes(
+        helper.make_model(graph, opset_imports=opset, ir_version=IR_VERSION).SerializeToString()
+    )
+
+
+def _output_name(contract: Contract) -> str:
+    return "probabilities" if contract.is_classification else "value"
+
+
 def to_onnx(model: Any, contract: Contract) -> bytes:
     """The fitted pipeline as ONNX, float32 in and out.
 
     x (n, k) → `probabilities` (n, classes), or `value` (n, 1) of a regression.
     """
     converted = _converted(model, contract)
-    _keep_last_output(converted.graph, "probabilities" if contract.is_classification else "value")
+    _keep_last_output(converted.graph, _output_name(contract))
     return bytes(converted.SerializeToString())
 
 
@@ -200,7 +233,10 @@ def round_to_float32(model: Any) -> Any:
 
 
 def _fitted_parts(model: Any) -> list[Any]:
-    """The estimators of a Pipeline or a ColumnTransformer, at any depth."""
+    """The estimators of a Pipeline, a ColumnTransformer or a stack of them, at any depth."""
+    if hasattr(model, "final_estimator_"):
+        stacked = [*model.estimators_, model.final_estimator_]
+        return [part for each in stacked for part in _fitted_parts(each)]
     steps = getattr(model, "steps", None) or getattr(model, "transformers_", None)
     return [model] if steps is None else [part for step in steps for part in _fitted_parts(step[1])]
 

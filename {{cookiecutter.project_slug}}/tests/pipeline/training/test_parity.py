@@ -8,7 +8,7 @@ import pytest
 from ml.contract import Contract
 from ml.encode import Encoder
 from ml.errors import UserError
-from ml.pipeline.export import EDGES, difference, edge_rows, parity, refuse_difference
+from ml.pipeline.training.parity import EDGES, difference, edge_rows, parity, refuse_difference
 
 
 def test_a_difference_is_refused_with_its_row(contract: Contract) -> None:

@@ -51,7 +51,7 @@ def search(
         factor=FACTOR,
         min_resources=_rows_at_first(len(y), params.search.trials),
         scoring=_scorer(contract),
-        cv=_folds(contract, params.seed),
+        cv=folds_of(contract, params.seed),
         random_state=params.seed,
         error_score="raise",
     ).fit(x, y)
@@ -74,7 +74,8 @@ def _scorer(contract: Contract) -> Callable[[Any, Matrix, NDArray[Any]], float]:
     return lambda model, x, y: measure(metric, y, answers(model, x, contract))
 
 
-def _folds(contract: Contract, seed: int) -> Any:
+def folds_of(contract: Contract, seed: int) -> Any:
+    """How training rows are cross-validated: in order of time where there is one."""
     from sklearn.model_selection import KFold, StratifiedKFold, TimeSeriesSplit
 
     if contract.time:

@@ -1,0 +1,7 @@
+"""What the train stage is made of.
+
+candidates.py     which kind of model suits the data, by cross-validation
+search.py         settings of that kind, tried out
+onnx_convert.py   a fitted pipeline as ONNX
+parity.py         refuse a model that ONNX answers differently
+"""
