@@ -11,8 +11,8 @@ TRAIN = Path("data/train.parquet")
 TEST = Path("data/test.parquet")
 MODELS = Path("models")
 TRIALS = Path("reports/trials.json")
-CANDIDATES = Path("reports/candidates.json")
 METRICS = Path("metrics")
+CANDIDATES = METRICS / "candidates.json"
 EVALUATION = Path("reports/evaluate")
 # the held-out rows with their predictions, for the monitor
 REFERENCE = Path("data/reference.parquet")

@@ -39,8 +39,10 @@ def main() -> None:
 
 
 def _about(encoder: Encoder) -> dict[str, Any]:
+    comparison = _json(CANDIDATES)
     return {
-        "model": _json(CANDIDATES)["chosen"],
+        "model": comparison["chosen"],
+        "comparison": comparison,
         **_json(EVALUATION / "summary.json"),
         "metrics": _json(METRICS / "model.json"),
         "baseline": _json(METRICS / "baseline.json"),

@@ -2,7 +2,7 @@
 
 A model whose ONNX form answers differently is refused here: nothing later sees scikit-learn's.
 Reads: contract.yaml, params.yaml (train, export.tolerance), data/train.parquet. Writes:
-models/*.onnx, reports/trials.json, reports/candidates.json and reports/parity.json.
+models/*.onnx, reports/trials.json, metrics/candidates.json and reports/parity.json.
 Run: `python -m ml.pipeline.train` (dvc stage `train`).
 """
 
@@ -85,7 +85,7 @@ def fit(x: Matrix, y: NDArray[Any], contract: Contract, params: Train) -> Fitted
 def _chosen(x: Matrix, y: NDArray[Any], contract: Contract, params: Train) -> dict[str, Any]:
     if params.model == "auto":
         return choose(x, y, contract, params)
-    return {"chosen": params.model, "candidates": []}
+    return {"chosen": params.model, "candidates": {}}
 
 
 def _fit_model(
@@ -143,7 +143,8 @@ def main() -> None:
 
 def format_comparison(comparison: dict[str, Any]) -> str:
     """Each kind's cross-validated score, and the one that was chosen."""
-    scores = ", ".join(f"{c['model']} {c['score']:.4f}" for c in comparison["candidates"])
+    candidates = comparison["candidates"].items()
+    scores = ", ".join(f"{kind} {candidate['score']:.4f}" for kind, candidate in candidates)
     return (
         f"{comparison['metric']} by cross-validation: {scores}; {comparison['chosen']}, "
         "the simplest within one standard error of the best"

@@ -105,7 +105,11 @@ def about_bundle() -> dict[str, Any]:
 
 def _metrics(about: dict[str, Any]) -> dict[str, float]:
     baseline = {f"baseline_{name}": value for name, value in about["baseline"].items()}
-    return {**about["metrics"], **baseline}
+    candidates = {
+        f"cross_validated_{kind}": candidate["score"]
+        for kind, candidate in about["comparison"]["candidates"].items()
+    }
+    return {**about["metrics"], **baseline, **candidates}
 
 
 def _register(client: MlflowClient, name: str, run_id: str, bundle_hash: str) -> str:

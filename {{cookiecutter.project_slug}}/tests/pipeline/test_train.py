@@ -31,5 +31,5 @@ def test_few_rows_are_fitted_without_early_stopping(
     )
     assert fitted.model[-1].early_stopping is stops
     np.testing.assert_allclose(fitted.baseline, [(y == 0).mean(), (y == 1).mean()])
-    assert fitted.comparison == {"chosen": "boosting", "candidates": []}
+    assert fitted.comparison == {"chosen": "boosting", "candidates": {}}
     assert fitted.trials == []

@@ -41,7 +41,7 @@ def choose(x: Matrix, y: NDArray[Any], contract: Contract, params: Train) -> dic
         params: the settings of each kind.
 
     Returns:
-        `chosen`; `metric`, `rows`; and for each of the `candidates` its `model`, its `score`, how
+        `chosen`; `metric`, `rows`; and for each of the `candidates`, by its kind, its `score`, how
         far it is `behind` the best, and the `standard_error` of that distance.
     """
     rows = _rows_to_compare(len(y), contract, params.seed)
@@ -87,18 +87,17 @@ def _class_columns(model: Any, contract: Contract) -> list[int]:
 
 def _compare(
     answered: dict[Kind, NDArray[np.float64]], y: NDArray[Any], metric: str
-) -> list[dict[str, Any]]:
+) -> dict[Kind, dict[str, float]]:
     scores = {kind: measure(metric, y, answer) for kind, answer in answered.items()}
     best = max(scores, key=lambda kind: np.nan_to_num(scores[kind], nan=-np.inf))
-    return [
-        {
-            "model": kind,
+    return {
+        kind: {
             "score": scores[kind],
             "behind": scores[best] - scores[kind],
             "standard_error": _distance_error(answered[best], answered[kind], y, metric),
         }
         for kind in answered
-    ]
+    }
 
 
 def _distance_error(
@@ -112,6 +111,6 @@ def _distance_error(
     return 0.0 if best is other else float(np.nanstd(resample(len(y), distance, RESAMPLES)))
 
 
-def _simplest(compared: list[dict[str, Any]]) -> Kind:
-    kinds: list[Kind] = [c["model"] for c in compared if c["behind"] <= c["standard_error"]]
-    return kinds[0] if kinds else "boosting"
+def _simplest(compared: dict[Kind, dict[str, float]]) -> Kind:
+    near = (kind for kind, c in compared.items() if c["behind"] <= c["standard_error"])
+    return next(near, "boosting")

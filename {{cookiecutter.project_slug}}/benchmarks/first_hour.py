@@ -1,0 +1,190 @@
+"""Seconds from a file to a judged service, beside a plain script that does the same without one.
+
+Steps of a new project: `ml adopt`, `dvc repro`, `dvc repro` again, `ml release`, `ml monitor` on
+1,000 answered rows, `ml --help`. The floor is benchmarks/plain.py on the same file. Rounds take
+turns, the figures are medians over the rounds; ratios hold on other machines, seconds do not. Each
+stage is run once more by itself, with Python's own clock of its imports.
+
+Makes seeded tables in a temporary project beside this one's code; writes nothing here.
+Run: `python benchmarks/first_hour.py` (or `python benchmarks/first_hour.py 344 --rounds 1`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from adopt import STAGES, table
+from rich.console import Console
+from rich.table import Table
+
+HERE = Path(__file__).parents[1]
+PLAIN = HERE / "benchmarks" / "plain.py"
+SIZES = (344, 100_000)
+ANSWERED = 1000  # rows that the monitor looks at
+COPIED = ("ml", "params.yaml", "dvc.yaml", ".dvc", ".dvcignore", ".gitignore", "pyproject.toml")
+GIT = ("git", "-c", "user.name=bench", "-c", "user.email=bench@localhost")
+ANSWER = """
+import sys
+from pathlib import Path
+from starlette.testclient import TestClient
+from ml.contract import load_contract
+from ml.dataset.frame import read_table, rows_of_frame
+from ml.pipeline.artifacts import TEST
+from ml.serving.api.app import create_app
+from ml.serving.settings import load_settings
+
+contract = load_contract()
+frame = read_table(TEST, contract).sample(int(sys.argv[1]), replace=True, random_state=0)
+with TestClient(create_app(load_settings()), base_url="http://127.0.0.1") as client:
+    answer = client.post("/predict", json=rows_of_frame(frame, contract))
+    assert answer.status_code == 200, answer.text
+"""
+IMPORT_LINE = re.compile(r"^import time:\s+(\d+) \|", re.MULTILINE)
+
+
+def small_table(rows: int) -> pd.DataFrame:
+    """Three classes, four measures, two texts, a year; some values missing."""
+    rng = np.random.default_rng(0)
+    kind = rng.choice(3, rows, p=[0.44, 0.2, 0.36])
+    measures = rng.normal(0, 1, (rows, 4)) + kind[:, None] * np.array([1.0, 0.5, -0.8, 1.4])
+    measures[rng.random((rows, 4)) < 0.02] = np.nan
+    return pd.DataFrame(
+        {
+            **{f"measure{i}": measures[:, i].round(1) for i in range(4)},
+            "place": rng.choice(["north", "south", "west"], rows),
+            "sex": rng.choice(["female", "male"], rows),
+            "left": np.array(["a", "b", "c"])[kind],
+        }
+    )
+
+
+def write_table(rows: int, path: Path) -> None:
+    """A small table of few columns, or the wider one of benchmarks/adopt.py."""
+    made = small_table(rows) if rows < 10_000 else table(rows)
+    made.to_csv(path, index=False)
+
+
+def make_project(folder: Path, rows: int) -> Path:
+    """A project of this code with the table beside it, in a git repository."""
+    project = folder / f"rows{rows}"
+    for part in COPIED:
+        copy = shutil.copytree if (HERE / part).is_dir() else shutil.copyfile
+        (project / part).parent.mkdir(parents=True, exist_ok=True)
+        copy(HERE / part, project / part)
+    write_table(rows, project / "table.csv")
+    subprocess.run([*GIT, "init", "-q"], cwd=project, check=True)
+    commit(project)
+    return project
+
+
+def commit(project: Path) -> None:
+    """Commit everything, so that a release knows where it comes from."""
+    subprocess.run([*GIT, "add", "--all"], cwd=project, check=True)
+    subprocess.run([*GIT, "commit", "-q", "--allow-empty", "-m", "step"], cwd=project, check=True)
+
+
+def seconds(project: Path, *words: str, allowed: tuple[int, ...] = (0,)) -> float:
+    """Run one command of the project and wait for it."""
+    environment = os.environ | {"PYTHONPATH": str(project), "DO_NOT_TRACK": "1"}
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, *words], cwd=project, env=environment, capture_output=True, text=True
+    )
+    took = time.perf_counter() - start
+    if done.returncode not in allowed:
+        sys.exit(f"{' '.join(words)} ended with status {done.returncode}\n{done.stderr}")
+    return took
+
+
+def import_seconds(project: Path, stage: str) -> float:
+    """What the imports of a stage take, by `python -X importtime`."""
+    environment = os.environ | {"PYTHONPATH": str(project)}
+    command = [sys.executable, "-X", "importtime", "-m", f"ml.pipeline.{stage}"]
+    done = subprocess.run(
+        command, cwd=project, env=environment, capture_output=True, text=True, check=True
+    )
+    return sum(map(int, IMPORT_LINE.findall(done.stderr))) / 1e6
+
+
+def answer_rows(project: Path) -> None:
+    """Let the service answer rows of the held-out table, so that there is something to monitor."""
+    subprocess.run([sys.executable, "-c", ANSWER, str(ANSWERED)], cwd=project, check=True)
+
+
+def run(project: Path, round_number: int) -> dict[str, float]:
+    """Seconds of each step, in the order in which a person takes them."""
+    target = ("--target", "left")
+    costs = {"plain script": seconds(project, str(PLAIN), "table.csv", "left")}
+    costs["ml adopt"] = seconds(project, "-m", "ml", "adopt", "table.csv", *target)
+    edit_seed(project, round_number)
+    costs["dvc repro"] = seconds(project, "-m", "dvc", "repro")
+    commit(project)
+    costs["dvc repro, nothing to do"] = seconds(project, "-m", "dvc", "repro")
+    costs["ml release"] = seconds(project, "-m", "ml", "release", allowed=(0, 3))
+    answer_rows(project)
+    costs["ml monitor"] = seconds(project, "-m", "ml", "monitor", allowed=(0, 3, 4))
+    costs["ml --help"] = seconds(project, "-m", "ml", "--help")
+    return costs
+
+
+def edit_seed(project: Path, seed: int) -> None:
+    """Another seed of the split: every stage but the first two runs again."""
+    params = project / "params.yaml"
+    text = re.sub(r"(?m)^(  seed: )\d+", rf"\g<1>{seed}", params.read_text(encoding="utf-8"))
+    params.write_text(text, encoding="utf-8")
+
+
+def report(costs: dict[int, list[dict[str, float]]], imports: dict[int, dict[str, float]]) -> Table:
+    """Median seconds of each step and its ratio to the plain script; imports of each stage."""
+    shown = Table("step", title="seconds (times the plain script)", title_justify="left")
+    for rows in costs:
+        shown.add_column(f"{rows:,} rows", justify="right")
+    medians = {rows: median_costs(rounds) for rows, rounds in costs.items()}
+    for step in next(iter(medians.values())):
+        shown.add_row(step, *(figure(m[step], m["plain script"]) for m in medians.values()))
+    for stage in STAGES:
+        shown.add_row(f"imports of {stage}", *(f"{of[stage]:.2f}" for of in imports.values()))
+    return shown
+
+
+def median_costs(rounds: list[dict[str, float]]) -> dict[str, float]:
+    """Medians over the rounds, and adopt and the first flow together."""
+    medians = {step: statistics.median(r[step] for r in rounds) for step in rounds[0]}
+    return medians | {"adopt + repro": medians["ml adopt"] + medians["dvc repro"]}
+
+
+def figure(took: float, plain: float) -> str:
+    """Seconds, and how often the plain script's."""
+    return f"{took:.2f} ({took / plain:.2f} x)"
+
+
+def main() -> None:
+    """Measure each size and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sizes", nargs="*", type=int, default=list(SIZES))
+    parser.add_argument("--rounds", type=int, default=3)
+    chosen = parser.parse_args()
+    console = Console(stderr=True)
+    costs, imports = {}, {}
+    with tempfile.TemporaryDirectory() as folder:
+        for rows in chosen.sizes:
+            project = make_project(Path(folder), rows)
+            with console.status(f"{rows:,} rows"):
+                costs[rows] = [run(project, n) for n in range(chosen.rounds)]
+                imports[rows] = {stage: import_seconds(project, stage) for stage in STAGES}
+    Console().print(report(costs, imports))
+
+
+if __name__ == "__main__":
+    main()
