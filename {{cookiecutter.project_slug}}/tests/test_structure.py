@@ -53,6 +53,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "journal/bulk/scan.py": "tests/monitoring/inputs/test_window.py, with the window that it fills",
     "journal/schema.py": "tests/journal/test_store.py: tables alone do nothing",
     "journal/writing.py": "tests/journal/test_store.py, through `Journal`",
+    "pipeline/artifacts.py": "paths alone: every stage's test",
     "pipeline/export.py": "tests/adopt/test_flow.py; what it writes: tests/test_bundle.py",
     "pipeline/validate.py": "tests/adopt/test_flow.py; its checks: tests/dataset/test_checks.py",
     "release/challenger.py": "tests/serving/inference/test_challenger.py, with the service",
