@@ -84,11 +84,11 @@ def _holds_demo(table: Path) -> bool:
 def remove_demo() -> list[Path]:
     """Remove what was made of the demo data, but data/raw and contract.yaml; return its paths.
 
-    Releases, registry and journal go only where all releases come from the demo data: on no account
-    may a model of a person's own data be lost.
+    Releases, registry and journal are removed only where all releases come from the demo data: a
+    model of a person's own data must never be lost.
 
     Raises:
-        UserError: a service has the journal open; its answers would go to a file that nobody finds.
+        UserError: a service has the journal open and would go on writing to the removed file.
     """
     outputs = [Path("dvc.lock"), Path("reports/monitoring"), *_pipeline_outputs()]
     if _only_demo_releases():

@@ -1,7 +1,8 @@
-"""Columns that give the target away, alone or a few together: warnings that name the way out.
+"""Leaks: columns from which the target can be read, alone or a few together.
 
-Looks at up to `SAMPLE` rows: small trees and least squares are fitted on half of them and judged on
-the other half. What comes out too good is not always a leak, so nothing is dropped here.
+Small trees and least squares are fitted on half of up to `SAMPLE` rows and judged on the other
+half. A score that is too good is not always a leak: nothing is dropped here, and each warning names
+the option that drops the column.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ml.dataset.frame import encode_frame, target_codes, typed
 from ml.encode import Encoder
 
 SAMPLE = 20_000
-ALONE = 0.98  # held-out ROC AUC or R² from which one column says too much
+ALONE = 0.98  # held-out ROC AUC or R² of one column from which it may be a leak
 TOGETHER = 0.999  # the same for up to `SET` columns
 ORDERS = 0.9  # the same for an identifier
 SET = 3

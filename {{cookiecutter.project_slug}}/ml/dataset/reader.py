@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
     from ml.contract import Source
 
-BLOCK_BYTES = 16 << 20  # one block of the CSV reader; a row longer than this is not a table's
+BLOCK_BYTES = 16 << 20  # one block of the CSV reader; a file with a longer row is no table
 # long texts exceed the csv module's own limit of 128 KiB
 csv.field_size_limit(BLOCK_BYTES)
 UNREADABLE = (pa.ArrowException, UnicodeError, OSError, EOFError, zlib.error, csv.Error)
 # an open file, its bytes, its name → the same file, watched
 Watch = Callable[[BinaryIO, int, str], BinaryIO]
-MAX_RAGGED = 10_000  # rows of a wrong length after which reading stops: this is not a table
+MAX_RAGGED = 10_000  # rows of a wrong length after which reading stops: the file is no table
 RAW = Path("data/raw")
 
 

@@ -155,6 +155,6 @@ def _is_written_alike(path: Path, source: Source, first: Source) -> bool:
 
 
 def is_ascii(path: Path) -> bool:
-    """Whether the file reads the same in every encoding that goes a byte at a time."""
+    """Whether the file reads the same in every encoding of one byte for each ASCII letter."""
     with open_bytes(path) as file:
         return all(chunk.isascii() for chunk in iter(lambda: file.read(1 << 22), b""))

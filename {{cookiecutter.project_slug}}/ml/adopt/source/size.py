@@ -1,7 +1,7 @@
 """How large a table is once it is unpacked: 461 kB of gzip can hold 20 million rows.
 
-That is more than fits into memory, so the size is checked before anything else reads the file, and
-the check stops at the limit.
+So many do not fit into memory: the size is checked before anything else reads the file, and the
+check reads no further than the limit.
 """
 
 from __future__ import annotations
