@@ -87,16 +87,16 @@ def load_bundle(folder: Path = CHAMPION) -> Bundle:
         UserError: the folder or a file is missing, a hash or a golden answer differs; it names file
             and row.
     """
-    found = folder.resolve()  # the link may move while we read: everything comes from one release
-    if not found.is_dir():
+    release = folder.resolve()  # the link may move while we read: everything is of one release
+    if not release.is_dir():
         raise UserError(
             f"{folder}: there is no released model here", "make flow, then make release"
         )
-    files = _verified(found)
+    files = _verified(release)
     try:
-        loaded = _assembled(found, files)
+        loaded = _assembled(release, files)
     except (ValueError, KeyError, TypeError, ValidationError) as error:
-        raise _broken(found, f"cannot be read: {_first_line(error)}") from None
+        raise _broken(release, f"cannot be read: {_first_line(error)}") from None
     check_golden(loaded)
     return loaded
 
@@ -198,8 +198,9 @@ def check_golden(bundle: Bundle) -> None:
             f"{GOLDEN_FILE} holds answers {expected.shape}, the model gives {given.shape}",
         )
     off = np.abs(given - expected) / np.maximum(1.0, np.abs(expected))
-    row = int(np.argmax(np.where(np.isfinite(off), off, np.inf).max(axis=1)))
-    if not (off[row] <= TOLERANCE).all():
+    off_by_row = np.where(np.isfinite(off), off, np.inf).max(axis=1)
+    row = int(off_by_row.argmax())
+    if off_by_row[row] > TOLERANCE:
         answered, due = given[row].tolist(), expected[row].tolist()
         raise _broken(bundle.folder, f"golden row {row}: the model answers {answered}, not {due}")
 

@@ -49,8 +49,8 @@ def gate_metric(wanted: str, contract: Contract) -> str:
 
 def score(y: NDArray[Any], answer: NDArray[Any], contract: Contract) -> dict[str, float]:
     """Every metric of the task for codes or values y, but those that the rows cannot define."""
-    found = {name: measure(name, y, answer) for name in TASK_METRICS[contract.target.task]}
-    return {name: value for name, value in found.items() if not np.isnan(value)}
+    figures = {name: measure(name, y, answer) for name in TASK_METRICS[contract.target.task]}
+    return {name: figure for name, figure in figures.items() if not np.isnan(figure)}
 
 
 def measure(metric: str, y: NDArray[Any], answer: NDArray[Any]) -> float:

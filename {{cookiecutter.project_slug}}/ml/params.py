@@ -148,24 +148,33 @@ def load_params(path: Path = PARAMS) -> Params:
 
 
 def _problem(error: ValidationError) -> str:
-    # an unknown key often explains a missing one: it is told first
     problems = error.errors(include_url=False)
+    # an unknown key often explains a missing one, so it comes first
     first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-    key = ".".join(str(part) for part in first["loc"])
+    key, value = ".".join(map(str, first["loc"])), printable(repr(first["input"]))
     if first["type"] != "extra_forbidden":
-        return f"{key}: {first['msg']} (given: {printable(repr(first['input']))})"
-    near = closest(str(first["loc"][-1]), _keys_beside(first["loc"]))
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"unknown key {key!r} (value {printable(repr(first['input']))}){hint}"
+        return f"{key}: {first['msg']} (given: {value})"
+    return f"unknown key {key!r} (value {value}){_hint(first['loc'])}"
+
+
+def _hint(loc: tuple[int | str, ...]) -> str:
+    near = closest(str(loc[-1]), _keys_beside(loc))
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:
     """The keys of the block that holds the key at `loc`."""
     model: type[BaseModel] = Params
     for part in loc[:-1]:
-        fields = model.model_fields.items()
-        kind = next((f.annotation for name, f in fields if part in (name, f.alias)), None)
-        if not isinstance(kind, type) or not issubclass(kind, BaseModel):
+        block = _block(model, part)
+        if block is None:
             return []
-        model = kind
+        model = block
     return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _block(model: type[BaseModel], key: int | str) -> type[BaseModel] | None:
+    """The model of the block under a key; None where the key holds a plain value."""
+    fields = model.model_fields.items()
+    kind = next((field.annotation for name, field in fields if key in (name, field.alias)), None)
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None

@@ -120,5 +120,7 @@ def _answers(frame: pd.DataFrame, bundle: Bundle, where: str) -> Answers:
 def _check_columns(names: list[str], contract: Contract, source: Path) -> None:
     absent = [name for name in contract.names if name not in names]
     if absent:
-        there = f"there are: {listing(names)}"
-        raise UserError(f'{source}: there is no column "{absent[0]}"; {there}', f"mend {source}")
+        raise UserError(
+            f'{source}: there is no column "{absent[0]}"; there are: {listing(names)}',
+            f"mend {source}",
+        )

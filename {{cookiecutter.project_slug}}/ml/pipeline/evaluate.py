@@ -188,8 +188,8 @@ def _shuffled(x: Matrix, places: list[int], rng: np.random.Generator) -> Matrix:
 
 def reference(frame: pd.DataFrame, answer: NDArray[Any], contract: Contract) -> pd.DataFrame:
     """The held-out rows with `prediction` (label or value) and `probability:<class>` of classes."""
-    columns = answer_columns(answer, contract)
-    return frame.assign(**{contract.added(name): values for name, values in columns.items()})
+    columns = answer_columns(answer, contract).items()
+    return frame.assign(**{contract.added(name): values for name, values in columns})
 
 
 def main() -> None:

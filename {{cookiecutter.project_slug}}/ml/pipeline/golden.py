@@ -42,7 +42,7 @@ def _values(column: Column, n: int, rng: Generator) -> list[Any]:
 def _complete_values(column: Column, n: int, rng: Generator) -> list[Any]:
     match column:
         case Numeric():
-            return [float(f"{value:.8g}") for value in _numbers(column, n, rng)]
+            return [_short(value) for value in _numbers(column, n, rng)]
         case Integer():
             return [round(value) for value in _numbers(column, n, rng)]
         case Boolean():
@@ -53,6 +53,11 @@ def _complete_values(column: Column, n: int, rng: Generator) -> list[Any]:
             return _midnights(n, rng)
         case _:
             return [TEXT] * n
+
+
+def _short(value: float) -> float:
+    """Eight significant digits: what a float32 holds, and a page can show."""
+    return float(f"{value:.8g}")
 
 
 def _midnights(n: int, rng: Generator) -> list[str]:

@@ -98,9 +98,7 @@ def _residual_rows(e: Evaluation) -> Iterable[tuple[Any, Any]]:
 def _write_csv(path: Path, table: Table) -> None:
     header, rows = table
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
+        csv.writer(file, lineterminator="\n").writerows([header, *rows])
 
 
 def roc_points(y: NDArray[Any], positive: NDArray[Any]) -> Points:
@@ -203,8 +201,9 @@ def _row_shares(counts: NDArray[np.int_]) -> NDArray[np.float64]:
 
 
 def _name_ticks(axes: Axes, classes: list[str]) -> None:
-    axes.set_xticks(range(len(classes)), classes, rotation=45 if len(classes) > 4 else 0)
-    axes.set_yticks(range(len(classes)), classes)
+    places = range(len(classes))
+    axes.set_xticks(places, classes, rotation=45 if len(classes) > 4 else 0)
+    axes.set_yticks(places, classes)
 
 
 def _write_counts(axes: Axes, counts: NDArray[np.int_]) -> None:

@@ -26,11 +26,11 @@ def relocate() -> None:
     """Make addresses below another folder's mlartifacts/ point here, in one transaction."""
     if not DATABASE.is_file():
         return
-    here = ARTIFACTS.absolute().as_uri()
+    address = ARTIFACTS.absolute().as_uri()
     with closing(sqlite3.connect(DATABASE)) as store, store:
-        for there in _recorded(store):
-            if there != here:
-                _replace(store, there, here)
+        for recorded in _recorded(store):
+            if recorded != address:
+                _replace(store, recorded, address)
 
 
 def _recorded(store: sqlite3.Connection) -> list[str]:
@@ -49,12 +49,12 @@ def _tables(store: sqlite3.Connection) -> set[str]:
     return {name for (name,) in rows}
 
 
-def _replace(store: sqlite3.Connection, there: str, here: str) -> None:
+def _replace(store: sqlite3.Connection, old: str, new: str) -> None:
     for table, column in ADDRESSES:
         store.execute(
             f"UPDATE {table} SET {column} = ? || substr({column}, ?) "  # noqa: S608 - names from above
             f"WHERE {column} = ? OR substr({column}, 1, ?) = ?",
-            (here, len(there) + 1, there, len(there) + 1, f"{there}/"),
+            (new, len(old) + 1, old, len(old) + 1, f"{old}/"),
         )
 
 

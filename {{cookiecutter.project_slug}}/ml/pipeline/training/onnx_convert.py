@@ -17,7 +17,7 @@ from ml.contract import Contract
 from ml.encode import Encoder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -213,9 +213,7 @@ def _keep_last_output(graph: Any, name: str) -> None:
 def _rename(graph: Any, old: str, new: str) -> None:
     for node in graph.node:
         for names in (node.input, node.output):
-            for i, name in enumerate(names):
-                if name == old:
-                    names[i] = new
+            names[:] = [new if name == old else name for name in names]
 
 
 def round_to_float32(model: Any) -> Any:
@@ -252,10 +250,16 @@ def _round_constants(step: Any) -> None:
 
 def _round_thresholds(step: Any) -> None:
     """Where trees split, down."""
+    for thresholds in _thresholds(step):
+        thresholds[:] = _floor32(thresholds)
+
+
+def _thresholds(step: Any) -> Iterator[Any]:
+    """The arrays that hold them, to write into."""
     for tree in chain.from_iterable(getattr(step, "_predictors", [])):  # gradient boosting
-        tree.nodes["num_threshold"] = _floor32(tree.nodes["num_threshold"])
+        yield tree.nodes["num_threshold"]
     for tree in getattr(step, "estimators_", []):  # forests
-        tree.tree_.threshold[:] = _floor32(tree.tree_.threshold)
+        yield tree.tree_.threshold
 
 
 def _nearest32(values: Any) -> Any:

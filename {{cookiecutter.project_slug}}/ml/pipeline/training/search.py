@@ -64,7 +64,7 @@ def _distributions(contract: Contract, params: Train) -> dict[str, Any]:
 
 
 def _rows_at_first(n: int, trials: int) -> int:
-    """So many that the last round sees nearly all n rows."""
+    """As many rows as let the last round see nearly all n."""
     rounds = int(math.log(trials, FACTOR) + 1e-9)
     return int(min(n, max(ROWS_AT_FIRST, n // FACTOR**rounds)))
 
