@@ -15,10 +15,20 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from ml.errors import Detail, RefusedError, first_details, printable
+from ml.errors import Detail, RefusedError, printable
 from ml.serving.api.middleware import ServiceMiddleware
 from ml.serving.api.openapi import document_of
-from ml.serving.api.routes import health, labels, metrics, model, open_inference, pages
+from ml.serving.api.refusals import body_of_refusal, status_of
+from ml.serving.api.routes import (
+    health,
+    kserve_v1,
+    labels,
+    metrics,
+    mlflow,
+    model,
+    open_inference,
+    pages,
+)
 from ml.serving.api.routes.predict import Predict
 from ml.serving.api.tracing import Tracing, requested_exporter
 from ml.serving.inference.service import Service
@@ -31,6 +41,8 @@ ROUTERS = (  # in the order of `/openapi.json`
     pages.router,
     labels.router,
     open_inference.router,
+    kserve_v1.router,
+    mlflow.router,
 )
 
 
@@ -81,19 +93,17 @@ def _lifespan(
     return lifespan
 
 
-# One shape for every refusal: {"detail": [{"type", "loc", "msg"}]}. It never holds the input
-# itself, which may be NaN.
-
-
-async def send_refused(_request: Request, error: RefusedError) -> JSONResponse:
+async def send_refused(request: Request, error: RefusedError) -> JSONResponse:
     """A refusal of this service's own."""
-    return JSONResponse({"detail": error.details}, error.status, error.headers)
+    path = request.url.path
+    return JSONResponse(
+        body_of_refusal(path, error), status_of(path, error.status), dict(error.headers)
+    )
 
 
-async def send_invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+async def send_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
     """A refusal of FastAPI's: a parameter that is not valid."""
-    details = [_detail(fault) for fault in error.errors()]
-    return JSONResponse({"detail": first_details(details)}, 422)
+    return await send_refused(request, RefusedError(422, [_detail(e) for e in error.errors()]))
 
 
 def _detail(fault: Mapping[str, Any]) -> Detail:
@@ -102,6 +112,6 @@ def _detail(fault: Mapping[str, Any]) -> Detail:
 
 async def send_http_error(request: Request, error: HTTPException) -> JSONResponse:
     """A refusal of Starlette's: an unknown path or method."""
-    asked = f"{request.method} {printable(request.url.path)}"
-    detail = {"type": "http", "loc": ["path"], "msg": f"{asked}: {error.detail}"}
-    return JSONResponse({"detail": [detail]}, error.status_code, error.headers)
+    msg = f"{request.method} {printable(request.url.path)}: {error.detail}"
+    detail = {"type": "http", "loc": ["path"], "msg": msg}
+    return await send_refused(request, RefusedError(error.status_code, [detail], error.headers))

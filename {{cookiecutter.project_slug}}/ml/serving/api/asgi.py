@@ -8,7 +8,8 @@ from collections.abc import Callable
 from starlette.types import Receive, Scope, Send
 
 from ml.errors import RefusedError, refusal
-from ml.serving.api.origin import is_from_browser
+from ml.serving.api.origin import Fields, is_from_browser
+from ml.serving.api.refusals import INVOCATIONS, body_of_refusal, status_of
 from ml.serving.inference.admission import LARGE_BODY
 
 
@@ -39,16 +40,12 @@ async def read_body(receive: Receive, limit: int, hold: Callable[[int], None]) -
 def check_headers(scope: Scope, limit: int) -> int:
     """The announced length of the body, 0 where it is not announced.
 
-    A page of any origin can send a body without a type, and one with a type of forms; for JSON its
-    browser asks first. Clients of the Open Inference Protocol send no type, and are no browsers.
-
     Raises:
         RefusedError: larger than `limit` bytes, compressed, or not said to be JSON.
     """
     fields = scope["fields"]
     kind = fields.get(b"content-type")
-    untyped = kind is None and scope["path"].startswith("/v2/") and not is_from_browser(fields)
-    if not untyped and (kind is None or not _is_json(kind)):
+    if (kind is None or not _is_json(kind)) and not _is_of_protocol(scope["path"], fields):
         raise _unsupported("content-type", "send application/json")
     if fields.get(b"content-encoding", b"identity") != b"identity":
         raise _unsupported("content-encoding", "send the body uncompressed")
@@ -67,6 +64,26 @@ def _is_json(content_type: bytes) -> bool:
         content_type == b"application/json"
         or content_type.split(b";")[0].strip().lower() == b"application/json"
     )
+
+
+def _is_of_protocol(path: str, fields: Fields) -> bool:
+    """Whether the body's type, or that it has none, is one that the path's protocol knows.
+
+    A page of any origin can send a body without a type, and one with a type of forms; for JSON, CSV
+    and bytes its browser asks first. Clients of these protocols send no type, and are no browsers.
+    """
+    kind = fields.get(b"content-type")
+    if kind is None:
+        return path.startswith(("/v2/", "/v1/")) and not is_from_browser(fields)
+    if path == INVOCATIONS:
+        return is_csv(kind)
+    return path.startswith("/v2/") and kind == b"application/octet-stream"
+
+
+def is_csv(content_type: bytes) -> bool:
+    """Whether a body is said to be CSV in UTF-8."""
+    kind, _, parameters = content_type.lower().partition(b";")
+    return kind.strip() == b"text/csv" and parameters.strip() in (b"", b"charset=utf-8")
 
 
 async def _rest(body: bytes, receive: Receive, limit: int, hold: Callable[[int], None]) -> bytes:
@@ -98,14 +115,15 @@ async def send_json(send: Send, status: int, body: bytes, close: bool = False) -
     await send({"type": "http.response.body", "body": body})
 
 
-async def send_refusal(send: Send, refused: RefusedError) -> None:
-    """Send {"detail": [...]} with the refusal's status and headers."""
-    body = json.dumps({"detail": refused.details}).encode()
+async def send_refusal(send: Send, refused: RefusedError, path: str = "") -> None:
+    """Send a refusal in the shape of its path, with its headers."""
+    status = status_of(path, refused.status)
+    body = json.dumps(body_of_refusal(path, refused)).encode()
     extra = [(name.lower().encode(), value.encode()) for name, value in refused.headers.items()]
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(body)),
         *extra,
     ]
-    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

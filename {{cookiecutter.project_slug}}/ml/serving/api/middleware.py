@@ -15,15 +15,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ml.errors import RefusedError, refusal
 from ml.serving.api.asgi import DisconnectedError, check_headers, read_body, send_refusal
 from ml.serving.api.origin import check_host, check_origin
+from ml.serving.api.refusals import INVOCATIONS
 
 if TYPE_CHECKING:
     from ml.serving.api.tracing import Tracing
     from ml.serving.inference.service import Service
 
-PAGES = ("/", "/docs")  # hold no data: they request what they show, with a key
-INFER = "/v2/models/{name}/infer"
+# pages hold no data: they request what they show, with a key; probes carry none
+PAGES_AND_PROBES = ("/", "/docs", "/ping", "/health")
+OPEN = ("/health/", "/v2/health/")
 LABELS = "/labels"
-OPEN = ("/health/", "/v2/health/")  # probes carry no key
+INDEX = "/v2/repository/index"
+INFER, PREDICT = "/v2/models/{name}/infer", "/v1/models/{name}:predict"
 
 
 class ServiceMiddleware:
@@ -42,7 +45,10 @@ class ServiceMiddleware:
         self.app = app
         self.service = service
         self._predict = predict if tracing is None else tracing.wrap(predict, "/predict")
-        self._infer = self._admitted if tracing is None else tracing.wrap(self._admitted, INFER)
+        self._inferring = {
+            route: self._admitted if tracing is None else tracing.wrap(self._admitted, route)
+            for route in (INFER, PREDICT, INVOCATIONS)
+        }
         settings = service.settings
         self._keys = settings.keys
         self._label_keys = settings.label_keys if settings.label_keys.needed else settings.keys
@@ -58,7 +64,7 @@ class ServiceMiddleware:
             self._check_caller(scope)
             await self._route(scope["method"], scope["path"])(scope, receive, send)
         except RefusedError as refused:
-            await send_refusal(send, refused)
+            await send_refusal(send, refused, scope["path"])
         except DisconnectedError:
             return
 
@@ -71,7 +77,7 @@ class ServiceMiddleware:
             if not self._keys.needed:
                 check_host(fields, self.service.settings.allowed_hosts)
             check_origin(fields, scope["method"], keys.needed)
-            if keys.needed and path not in PAGES and not path.startswith(OPEN):
+            if keys.needed and not _is_open(path):
                 keys.check(fields)
         except RefusedError as refused:
             self.service.metrics.callers_refused.labels(refused.details[0]["type"]).inc()
@@ -82,18 +88,14 @@ class ServiceMiddleware:
             return self._without_body
         if path == "/predict":
             return self._predict
-        if path == LABELS:
+        if path in (LABELS, INDEX):
             return self._admitted
-        return (
-            self._infer
-            if path.startswith("/v2/") and path.endswith("/infer")
-            else self._without_body
-        )
+        route = _inference_route(path)
+        return self._without_body if route is None else self._inferring[route]
 
     async def _without_body(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A route of the application that reads no body, whatever is sent."""
-        is_open = scope["path"] in PAGES or scope["path"].startswith(OPEN)
-        if is_open and scope["method"] not in ("GET", "HEAD"):
+        if _is_open(scope["path"]) and scope["method"] not in ("GET", "HEAD"):
             msg = f"{scope['method']}: ask with GET or HEAD"
             raise refusal(405, "http", msg, ("path",), Allow="GET, HEAD", Connection="close")
         if scope["method"] == "HEAD":
@@ -105,12 +107,12 @@ class ServiceMiddleware:
 
         Refused inferences are counted as refused predictions are.
         """
-        limit = self.service.settings.serve.max_body_bytes
+        limit, path = self.service.settings.serve.max_body_bytes, scope["path"]
         slot = self.service.admission.slot(time.perf_counter())
 
         async def answering(message: Message) -> None:
             slot.leave()  # the deadline does not hold for a client that reads slowly
-            if message.get("status", 200) != 200 and scope["path"] != LABELS:
+            if message.get("status", 200) != 200 and path not in (LABELS, INDEX):
                 self.service.metrics.requests.labels(str(message["status"])).inc()
             await send(message)
 
@@ -120,4 +122,18 @@ class ServiceMiddleware:
                 scope["body"] = await read_body(receive, limit, slot.hold)
                 await self.app(scope, receive, answering)
         except RefusedError as refused:
-            await send_refusal(answering, refused)
+            await send_refusal(answering, refused, path)
+
+
+def _is_open(path: str) -> bool:
+    """Whether a path is answered without a key."""
+    return path in PAGES_AND_PROBES or path.startswith(OPEN)
+
+
+def _inference_route(path: str) -> str | None:
+    """The route, as traces name it, of a path whose body holds rows to answer."""
+    if path == INVOCATIONS:
+        return INVOCATIONS
+    if path.startswith("/v2/") and path.endswith("/infer"):
+        return INFER
+    return PREDICT if path.startswith("/v1/") and path.endswith(":predict") else None

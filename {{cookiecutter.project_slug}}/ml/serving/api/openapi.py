@@ -7,10 +7,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
+from pydantic import TypeAdapter
 
 from ml.contract import FLOAT32_MAX, Contract
 from ml.journal.labels import MAX_LABELS
+from ml.serving.api.refusals import INVOCATIONS, is_protocol
 from ml.serving.api.routes.labels import LABEL_SCHEMA
+from ml.serving.api.routes.open_inference import INDEX_REQUEST
+from ml.serving.api.tables import INSTANCES, INVOCATION
 from ml.serving.api.tensors import INFER
 from ml.serving.inference.predictor import Predictor, target_schema
 
@@ -42,10 +46,34 @@ def _schema(app: FastAPI, service: Service) -> dict[str, Any]:
     paths["/labels"]["post"]["requestBody"] = _labels_body(service.served.bundle.contract)
     for path, methods in paths.items():
         for method, operation in methods.items():
-            if path.endswith("/infer"):
-                operation["requestBody"] = _required_body(INFER.json_schema())
+            if method == "post" and path in PROTOCOL_BODIES:
+                operation["requestBody"] = _protocol_body(path)
             _complete(operation, path, method, service)
     return schema
+
+
+# routes of other protocols: what is said of their rows is the shape alone
+PROTOCOL_BODIES: dict[str, TypeAdapter[Any]] = {
+    "/v2/models/{name}/infer": INFER,
+    "/v2/models/{name}/versions/{version}/infer": INFER,
+    "/v2/repository/index": INDEX_REQUEST,
+    "/v1/models/{name}:predict": INSTANCES,
+    INVOCATIONS: INVOCATION,
+}
+
+
+def _protocol_body(path: str) -> dict[str, Any]:
+    schema = PROTOCOL_BODIES[path].json_schema()
+    text = json.dumps(schema)
+    # references would be looked for in this whole document
+    for name, definition in schema.pop("$defs", {}).items():
+        text = text.replace(json.dumps({"$ref": f"#/$defs/{name}"}), json.dumps(definition))
+    inlined = json.loads(text)
+    inlined.pop("$defs", None)
+    content = _json(inlined)
+    if path == INVOCATIONS:
+        content["text/csv"] = {"schema": {"type": "string"}}
+    return {"required": path != "/v2/repository/index", "content": content}
 
 
 def _labels_body(contract: Contract) -> dict[str, Any]:
@@ -85,23 +113,26 @@ def _complete(operation: dict[str, Any], path: str, method: str, service: Servic
 
 def _refusals(path: str, method: str) -> dict[str, Any]:
     return {
-        status: {"description": _REFUSALS[status], "content": _json(_ERROR)}
+        status: {"description": _REFUSALS[status], "content": _json(_error_schema(path))}
         for status in sorted(_refusal_statuses(path, method))
     }
 
 
 def _refusal_statuses(path: str, method: str) -> set[str]:
-    statuses = {"403"} if "/health/" in path else {"401", "403", "429"}
+    is_probe = "/health/" in path or path in ("/ping", "/health")
+    statuses = {"403"} if is_probe else {"401", "403", "429"}
     if "{name}" in path:
         statuses.add("404")
     if method == "post":
-        statuses |= {"413", "415", "422", "500", "503"}
-    if path.endswith("/health/ready"):
+        mistake = "400" if is_protocol(path) else "422"
+        statuses |= {"413", "415", mistake, "500", "503"}
+    if path.endswith("/ready") or path in ("/ping", "/health", "/v1/models/{name}"):
         statuses.add("503")
     return statuses
 
 
 _REFUSALS = {
+    "400": "Not valid for the contract",
     "401": "No valid API key",
     "403": "From a web page of another origin, or for a name that is not this service's",
     "404": "There is no such model here",
@@ -111,6 +142,12 @@ _REFUSALS = {
     "429": "The key has asked too often; see Retry-After",
     "500": "The model failed",
     "503": "Not recorded, overloaded or shutting down; see Retry-After",
+}
+_ONE_TEXT = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
+_MLFLOW_ERROR = {
+    "type": "object",
+    "required": ["error_code", "message"],
+    "properties": {"error_code": {"type": "string"}, "message": {"type": "string"}},
 }
 _ERROR = {
     "type": "object",
@@ -130,6 +167,13 @@ _ERROR = {
         }
     },
 }
+
+
+def _error_schema(path: str) -> dict[str, Any]:
+    """The shape of a refusal on a path, as `refusals` makes it."""
+    if path == INVOCATIONS:
+        return _MLFLOW_ERROR
+    return _ONE_TEXT if is_protocol(path) else _ERROR
 
 
 def _json(schema: dict[str, Any], examples: dict[str, Any] | None = None) -> dict[str, Any]:

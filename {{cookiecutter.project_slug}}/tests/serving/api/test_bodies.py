@@ -13,8 +13,8 @@ from starlette.testclient import TestClient
 from ml.journal.store import Journal
 from ml.serving.api.app import create_app
 from ml.serving.settings import Settings
-from tests.serving.api.routes.test_open_inference import INFER, tensors
 from tests.serving.conftest import CLASSIFICATION, sample_rows, with_serve
+from tests.serving.protocols import INFER, INVOCATIONS, V1, message_of, tensors
 
 JSON = {"content-type": "application/json"}
 ROW = {**sample_rows(CLASSIFICATION, 1)[0], "customer id": "c1", "monthly charge": 11.25}
@@ -22,6 +22,8 @@ BODIES: dict[str, Any] = {
     "/predict": ROW,
     "/labels": {"prediction_id": "c1", "outcome": "no"},
     INFER: {"id": "c1", "inputs": tensors([ROW])},
+    INVOCATIONS: {"dataframe_records": [ROW]},
+    V1: {"instances": [ROW]},
 }
 ROUTES = list(BODIES)
 
@@ -43,9 +45,7 @@ ROUTES = list(BODIES)
 def test_what_is_no_json_is_refused(client: TestClient, route: str, old: str, new: str) -> None:
     body = json.dumps(BODIES[route]).replace(old, new)
     answer = client.post(route, content=body.encode("latin-1"), headers=JSON)
-    assert answer.status_code == 422
-    (detail,) = answer.json()["detail"]
-    assert (detail["type"], detail["loc"]) == ("json_invalid", ["body"])
+    assert message_of(answer, 422).startswith("not valid JSON: ")
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-1e999", "1e39", "1" + "0" * 400])
@@ -55,8 +55,7 @@ def test_a_number_that_the_model_cannot_hold_is_refused(
 ) -> None:
     body = json.dumps(BODIES[route]).replace("11.25", number)
     answer = client.post(route, content=body, headers=JSON)
-    assert answer.status_code == 422
-    assert "is not a finite number" in answer.json()["detail"][0]["msg"]
+    assert "is not a finite number" in message_of(answer, 422)
 
 
 @pytest.mark.parametrize("outcome", ["NaN", "1e999", "1" + "0" * 400, "null", "{}", '"no\\u0000"'])
@@ -99,8 +98,7 @@ def test_another_content_is_refused(
     client: TestClient, route: str, headers: dict[str, str]
 ) -> None:
     answer = client.post(route, content=json.dumps(BODIES[route]), headers=headers)
-    assert answer.status_code == 415
-    assert answer.json()["detail"][0]["loc"][0] == "header"
+    assert message_of(answer, 415).startswith("send ")
 
 
 @pytest.mark.parametrize("route", ROUTES)

@@ -20,7 +20,6 @@ import pytest
 
 from ml.errors import UserError
 from ml.params import load_params
-from tests.serving.api.routes.test_open_inference import INFER
 from tests.serving.conftest import (
     CLASSIFICATION,
     HOME,
@@ -30,6 +29,7 @@ from tests.serving.conftest import (
     sample_rows,
     wait_ready,
 )
+from tests.serving.protocols import INFER
 
 LIMITS = {
     "max_body_bytes: 16000000": "max_body_bytes: 1000000",

@@ -13,13 +13,13 @@ from starlette.testclient import TestClient
 from ml.errors import RefusedError
 from ml.serving.api.origin import check_origin
 from ml.serving.settings import Settings
-from tests.serving.api.routes.test_open_inference import INFER
 from tests.serving.api.test_bodies import ROUTES
 from tests.serving.attacks.conftest import JSON, SERVICE, keyed, send, written
 from tests.serving.conftest import Start
+from tests.serving.protocols import INFER, INVOCATIONS, V1
 
 
-@pytest.mark.parametrize("route", ["/predict", "/labels"])
+@pytest.mark.parametrize("route", ["/predict", "/labels", INVOCATIONS])
 def test_a_body_without_a_type_is_refused(
     loopback: TestClient, route: str, settings: Settings
 ) -> None:
@@ -30,11 +30,26 @@ def test_a_body_without_a_type_is_refused(
     assert send(loopback, route, JSON) == 200
 
 
-def test_an_inference_without_a_type_is_read_from_who_is_no_browser(loopback: TestClient) -> None:
+@pytest.mark.parametrize("route", [INFER, V1])
+def test_an_inference_without_a_type_is_read_from_who_is_no_browser(
+    loopback: TestClient, route: str
+) -> None:
     """Tritonclient sends no type: 200. A browser sends Origin with each POST: 415."""
-    assert send(loopback, INFER, {}) == 200
-    assert send(loopback, INFER, {"origin": SERVICE}) == 415
-    assert send(loopback, INFER, {"sec-fetch-site": "same-origin"}) == 415
+    assert send(loopback, route, {}) == 200
+    assert send(loopback, route, {"origin": SERVICE}) == 415
+    assert send(loopback, route, {"sec-fetch-site": "same-origin"}) == 415
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded"]
+)
+@pytest.mark.parametrize("route", ROUTES)
+def test_types_that_a_page_sends_without_asking_first_are_refused(
+    loopback: TestClient, route: str, kind: str, settings: Settings
+) -> None:
+    """The three that a browser sends to any origin without a preflight; CSV and bytes need one."""
+    assert send(loopback, route, {"content-type": kind}) == 415
+    assert written(settings) == 0
 
 
 FOREIGN = [

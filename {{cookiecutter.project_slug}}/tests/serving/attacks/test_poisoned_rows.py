@@ -130,7 +130,7 @@ def test_texts_and_levels_have_a_longest(
     assert f"at most {limit} characters" in message
     assert len(refused.content) < 1000
     tensors = tensors_of({**row, column: "é" * (limit + 1)})
-    assert client.post("/v2/models/churn/infer", json={"inputs": tensors}).status_code == 422
+    assert client.post("/v2/models/churn/infer", json={"inputs": tensors}).status_code == 400
 
 
 @pytest.mark.parametrize("number", ["9223372036854775808", "-9223372036854775808", "1" * 4300])
@@ -165,7 +165,7 @@ def test_what_names_an_inference_has_a_longest(
     body: dict[str, Any] = {"id": "request-1", "inputs": tensors}
     assert client.post("/v2/models/churn/infer", json=body).status_code == 200
     (body if key == "id" else tensors[0])[key] = "n" * (MAX_TEXT_LENGTH + 1)
-    assert client.post("/v2/models/churn/infer", json=body).status_code == 422
+    assert client.post("/v2/models/churn/infer", json=body).status_code == 400
 
 
 def test_the_document_tells_the_limits(client: TestClient) -> None:

@@ -9,8 +9,8 @@ from starlette.testclient import TestClient
 
 from ml.errors import printable
 from ml.request_schema.rows import RequestSchema
-from tests.serving.api.routes.test_open_inference import INFER, tensors
 from tests.serving.conftest import CLASSIFICATION, sample_rows
+from tests.serving.protocols import INFER, INVOCATIONS, V1, message_of, tensors
 
 ROW = sample_rows(CLASSIFICATION, 1)[0]
 ROWS = RequestSchema(CLASSIFICATION, 10_000)
@@ -22,12 +22,19 @@ Detail = dict[str, Any]
 
 def refused(client: TestClient, route: str, body: Any) -> list[Detail]:
     """The details of a small refusal."""
-    answer = client.post(route, json=body)
+    answer = refused_shortly(client, route, body)
     assert answer.status_code == 422
-    assert len(answer.content) < LARGEST
     details: list[Detail] = answer.json()["detail"]
     assert len(details) <= 21
     return details
+
+
+def refused_shortly(client: TestClient, route: str, body: Any) -> Any:
+    """A small refusal."""
+    answer = client.post(route, json=body)
+    assert answer.status_code in (400, 422)
+    assert len(answer.content) < LARGEST
+    return answer
 
 
 @pytest.mark.parametrize("body", [{**ROW, **MANY}, [ROW, {**ROW, **MANY}], MANY])
@@ -57,8 +64,36 @@ def test_labels_with_the_same_mistake(client: TestClient, label: Any) -> None:
 def test_tensors_with_unknown_names(client: TestClient) -> None:
     """The same through the Open Inference Protocol."""
     inputs = [{"name": name, "shape": [1], "datatype": "FP64", "data": [1]} for name in MANY]
-    details = refused(client, INFER, {"inputs": tensors([ROW]) + inputs})
-    assert details[-1]["msg"] == "and 149980 more mistakes"
+    answer = refused_shortly(client, INFER, {"inputs": tensors([ROW]) + inputs})
+    assert message_of(answer, 422).endswith("; and 149980 more mistakes")
+
+
+@pytest.mark.parametrize(
+    ("route", "body"),
+    [
+        (V1, {"instances": [{**ROW, **MANY}]}),
+        (INVOCATIONS, {"dataframe_records": [{**ROW, **MANY}]}),
+        (INVOCATIONS, {"dataframe_split": {"columns": list(MANY), "data": [list(MANY)]}}),
+        (INVOCATIONS, {"inputs": {name: [1] for name in MANY}}),
+    ],
+)
+def test_tables_with_unknown_names(client: TestClient, route: str, body: Any) -> None:
+    """The same through the protocols of MLflow and KServe."""
+    assert "more mistakes" in message_of(refused_shortly(client, route, body), 422)
+
+
+@pytest.mark.parametrize(
+    ("route", "body"),
+    [
+        (V1, {"instances": [1] * 100_000}),
+        (INVOCATIONS, {"dataframe_records": [1] * 100_000}),
+        (INVOCATIONS, {"dataframe_split": {"columns": [1] * 100_000, "data": [1] * 100_000}}),
+        (INVOCATIONS, {"inputs": [1] * 100_000}),
+    ],
+)
+def test_tables_of_another_form(client: TestClient, route: str, body: Any) -> None:
+    """100,000 mistakes of one form are told once, or counted."""
+    refused_shortly(client, route, body)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +101,7 @@ def test_tensors_with_unknown_names(client: TestClient) -> None:
 )
 def test_tensors_of_another_form(client: TestClient, inputs: Any) -> None:
     """100,000 tensors without a name, or a shape of 100,000 texts: an error for each before."""
-    refused(client, INFER, {"inputs": inputs})
+    refused_shortly(client, INFER, {"inputs": inputs})
 
 
 def test_a_path_is_repeated_in_part(client: TestClient) -> None:

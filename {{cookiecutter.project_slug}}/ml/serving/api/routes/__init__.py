@@ -8,4 +8,6 @@ metrics.py          `/metrics`
 pages.py            the pages for people, and `/openapi.json`
 labels.py           `POST /labels`
 open_inference.py   `/v2/…`, the Open Inference Protocol
+kserve_v1.py        `/v1/…`, KServe's first protocol
+mlflow.py           `/invocations`, `/ping`, `/health`, `/version`: `mlflow models serve`
 """

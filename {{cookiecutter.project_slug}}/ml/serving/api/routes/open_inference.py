@@ -1,32 +1,50 @@
-"""The Open Inference Protocol's REST routes (/v2/…), for clients of KServe, Triton or MLServer.
-
-Their rows go the same way as those of `POST /predict`: validated, answered, journaled.
-"""
+"""The Open Inference Protocol's REST routes (/v2/…), for clients of KServe, Triton or MLServer."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
-from fastapi import APIRouter, Path, Request
-from fastapi.concurrency import run_in_threadpool
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
+from pydantic import TypeAdapter, ValidationError
 
-from ml.errors import refusal
-from ml.serving.api.routes.dependencies import CurrentPredict, CurrentService
+# typing's own is not accepted by pydantic before Python 3.12
+from typing_extensions import TypedDict
+
+from ml.errors import RefusedError, refusal
+from ml.serving.api.binary_tensors import EXTENSION, JSON_LENGTH
+from ml.serving.api.json_body import json_details
+from ml.serving.api.routes.dependencies import (
+    CurrentPredict,
+    CurrentService,
+    answer_rows,
+    check_model,
+    read_body,
+)
 from ml.serving.api.tensors import model_metadata, outputs_of, read_request
-from ml.serving.inference.admission import LARGE_BODY
-from ml.serving.inference.service import Service
 
 SERVER = "ml"
-router = APIRouter(prefix="/v2")
+INDEX = "model_repository"  # the extension's name
 Name = Annotated[str, Path(min_length=1)]
+
+router = APIRouter(prefix="/v2")
+
+
+class IndexRequest(TypedDict):
+    """What the index is to list."""
+
+    ready: NotRequired[bool]  # only models that take traffic
+
+
+INDEX_REQUEST = TypeAdapter(IndexRequest)
 
 
 @router.get("")
+@router.get("/", include_in_schema=False)
 async def server() -> dict[str, Any]:
     """The server's name and what it can do."""
-    return {"name": SERVER, "version": "2", "extensions": []}
+    return {"name": SERVER, "version": "2", "extensions": [EXTENSION, INDEX]}
 
 
 @router.get("/health/live")
@@ -46,7 +64,7 @@ async def ready(service: CurrentService) -> JSONResponse:
 @router.get("/models/{name}/versions/{version}")
 async def model(service: CurrentService, name: Name, version: str | None = None) -> dict[str, Any]:
     """The model's tensors."""
-    _check(service, name, version)
+    check_model(service, name, version)
     return model_metadata(service.served.bundle)
 
 
@@ -54,10 +72,26 @@ async def model(service: CurrentService, name: Name, version: str | None = None)
 @router.get("/models/{name}/versions/{version}/ready")
 async def model_ready(
     service: CurrentService, name: Name, version: str | None = None
-) -> dict[str, Any]:
+) -> JSONResponse:
     """The model takes traffic."""
-    _check(service, name, version)
-    return {"name": name, "ready": service.not_ready is None}
+    check_model(service, name, version)
+    is_ready = service.not_ready is None
+    return JSONResponse({"name": name, "ready": is_ready}, 200 if is_ready else 503)
+
+
+@router.get("/repository/index")
+@router.post("/repository/index")
+async def index(request: Request, service: CurrentService) -> list[dict[str, Any]]:
+    """The models of this server: the one that answers."""
+    try:
+        wanted = INDEX_REQUEST.validate_json(request.scope.get("body") or b"{}")
+    except ValidationError as error:
+        raise RefusedError(422, json_details(error)) from None
+    reason, bundle = service.not_ready, service.served.bundle
+    if wanted.get("ready") and reason is not None:
+        return []
+    state = {"state": "UNAVAILABLE" if reason else "READY", "reason": reason or ""}
+    return [{"name": bundle.lineage.get("name"), "version": bundle.version, **state}]
 
 
 @router.post("/models/{name}/infer")
@@ -68,22 +102,29 @@ async def infer(
     predict: CurrentPredict,
     name: Name,
     version: str | None = None,
-) -> JSONResponse:
+) -> Response:
     """Answer rows that are sent as columns."""
-    _check(service, name, version)
-    body, limit = request.scope["body"], service.settings.serve.max_rows
-    given, rows = (
-        await run_in_threadpool(read_request, body, limit)
-        if len(body) >= LARGE_BODY
-        else read_request(body, limit)
-    )
-    answered = await predict.predict_and_count(rows)
-    request.scope["answered"] = answered  # for tracing
-    return JSONResponse({**given, **outputs_of(service.served.bundle, json.loads(answered.body))})
+    check_model(service, name, version)
+    bundle, limit = service.served.bundle, service.settings.serve.max_rows
+    length = _json_length(request)
+    inference = await read_body(request, read_request, length, bundle.contract, limit)
+    answers = await answer_rows(request, predict, inference.rows)
+    answer, behind = outputs_of(service.served.bundle, answers, inference.outputs)
+    answer = {**inference.id, **answer}
+    if not any(inference.outputs.values()):
+        return JSONResponse(answer)
+    text = json.dumps(answer).encode()
+    headers = {JSON_LENGTH: str(len(text))}
+    return Response(text + behind, media_type="application/octet-stream", headers=headers)
 
 
-def _check(service: Service, name: str, version: str | None) -> None:
-    bundle = service.served.bundle
-    if name != bundle.lineage.get("name") or version not in (None, bundle.version):
-        served = f"model {bundle.lineage.get('name')!r}, version {bundle.version!r}"
-        raise refusal(404, "model", f"there is no such model here; there is {served}", ("path",))
+def _json_length(request: Request) -> int:
+    """Bytes of the JSON at the body's beginning: all, unless the header says less."""
+    whole = len(request.scope["body"])
+    length = request.headers.get(JSON_LENGTH)
+    if length is None:
+        return whole
+    if not (length.isascii() and length.isdigit() and len(length) < 20 and int(length) <= whole):
+        msg = f"{JSON_LENGTH} is no number of bytes up to the body's {whole}"
+        raise refusal(422, "json_length", msg, ("header", JSON_LENGTH.lower()))
+    return int(length)
