@@ -211,6 +211,16 @@ def test_every_requirement_is_locked(template: Path) -> None:
             ), f"{wish}: {name}"
 
 
+def test_no_environment_is_tracked_even_as_a_link(template: Path) -> None:
+    command = ["git", "ls-files", "--", ".venv", "build"]
+    listed = subprocess.run(command, cwd=template, capture_output=True, text=True, check=True)
+    assert listed.stdout == ""
+    names = {".venv", "build"}
+    command = ["git", "check-ignore", "--no-index", *names]
+    listed = subprocess.run(command, cwd=template, capture_output=True, text=True, check=False)
+    assert set(listed.stdout.split()) == names
+
+
 def test_scripts_are_executable(tracked: list[Path]) -> None:
     scripts = [path for path in tracked if path.read_bytes()[:2] == b"#!"]
     assert scripts
