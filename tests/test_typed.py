@@ -141,7 +141,7 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory, tracked: list[Path]) -> I
         assert done.returncode == 0, done.stdout
         yield Newcomer(folder / "clone", env, done.stdout)
     finally:
-        subprocess.run(["rm", "-rf", folder / "clone/.venv"], check=False)  # 1.3 GB
+        subprocess.run(["rm", "-rf", folder / "clone/.venv"], check=False)  # 1.4 GB
 
 
 @pytest.mark.slow

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ml.metrics import roc_area, threshold_counts
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
@@ -103,10 +105,8 @@ def _write_csv(path: Path, table: Table) -> None:
 
 def roc_points(y: NDArray[Any], positive: NDArray[Any]) -> Points:
     """False and true positive rates over all thresholds."""
-    from sklearn.metrics import roc_curve
-
-    false_positive, true_positive, _ = roc_curve(y, positive)
-    return false_positive, true_positive
+    right, wrong = threshold_counts(y == 1, positive)
+    return np.r_[0, wrong] / wrong[-1], np.r_[0, right] / right[-1]
 
 
 def reliability(y: NDArray[Any], positive: NDArray[Any]) -> Points:
@@ -214,9 +214,7 @@ def _write_counts(axes: Axes, counts: NDArray[np.int_]) -> None:
 
 
 def _draw_roc(axes: Axes, y: NDArray[Any], positive: NDArray[Any]) -> None:
-    from sklearn.metrics import roc_auc_score
-
-    auc = roc_auc_score(y, positive)
+    auc = roc_area(y == 1, positive)
     axes.plot(*roc_points(y, positive), color=BLUE, label=f"model, AUC {auc:.3f}")
     _draw_diagonal(axes, "chance")
     _caption(axes, "ROC, held-out rows", "false positive rate", "true positive rate")

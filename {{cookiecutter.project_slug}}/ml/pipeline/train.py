@@ -8,6 +8,7 @@ Run: `python -m ml.pipeline.train` (dvc stage `train`).
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from ml.encode import Matrix
     from ml.params import Params, Train
 
+ONE_THREAD_VALUES = 200_000
 STOPPING_ROWS = 1000  # with fewer rows, or fewer of the rarest class, a held-back tenth is noise
 STOPPING_CLASS_ROWS = 50
 # the linear model is a yardstick: more rows would cost minutes and change nothing
@@ -131,7 +133,8 @@ def main() -> None:
     contract, params = load_contract(), load_params()
     x, y = _training_rows(contract)
     print(f"train: {params.train.model} on {len(y)} rows, {x.shape[1]} features", flush=True)
-    fitted = fit(x, y, contract, params.train)
+    with _threads(x):
+        fitted = fit(x, y, contract, params.train)
     if fitted.comparison["candidates"]:
         print(f"train: {format_comparison(fitted.comparison)}", flush=True)
     model = to_onnx(fitted.model, contract)
@@ -139,6 +142,13 @@ def main() -> None:
     write_json(TRIALS, fitted.trials)
     _check_parity(fitted.model, model, x, contract, params)
     _write_models(model, fitted, contract)
+
+
+def _threads(x: Matrix) -> AbstractContextManager[Any]:
+    """One thread for trees of small tables: there threads wait for each other most of the time."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1, "openmp") if x.size < ONE_THREAD_VALUES else nullcontext()
 
 
 def format_comparison(comparison: dict[str, Any]) -> str:
