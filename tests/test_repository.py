@@ -175,6 +175,7 @@ def test_locks_have_hashes_and_no_addresses(template: Path) -> None:
         "serving.txt",
         "pipeline.txt",
         "dev.txt",
+        "clients.txt",
     }
     for path in locks:
         text = path.read_text(encoding="utf-8")

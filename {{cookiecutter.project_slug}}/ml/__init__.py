@@ -13,6 +13,7 @@ dataset/           a file becomes a typed table, as the contract says
 adopt/             a table becomes contract.yaml and a part of data/raw
 pipeline/          the stages of `dvc repro`: ingest, validate, split, train, evaluate, export
 bundle.py          a released model as a folder, verified before it answers
+mlflow_model.py    a released model as MLflow loads and serves it
 release/           registry, gate, promotion and rollback
 request_schema/    what a request may hold
 journal/           what was answered and what came of it

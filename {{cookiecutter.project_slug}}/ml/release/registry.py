@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from ml import mlflow_model
+from ml.contract import Contract
 from ml.errors import UserError
 from ml.release.relocate import DATABASE, relocate
 
@@ -150,9 +152,9 @@ def end_promotion(client: MlflowClient, name: str) -> None:
 
 
 def register(
-    client: MlflowClient, name: str, run_id: str, model: Path, contract: Any, bundle_hash: str
+    client: MlflowClient, name: str, run_id: str, model: Path, contract: Contract, bundle_hash: str
 ) -> str:
-    """Log the ONNX model in MLflow's own flavour and register it; the version as text."""
+    """Log the model as MLflow serves it and register it; the version as text."""
     model_uri = _log_model(client, run_id, model, contract)
     _ensure_registered_model(client, name)
     registered = client.create_model_version(name, model_uri, run_id, tags={HASH: bundle_hash})
@@ -169,19 +171,22 @@ def _ensure_registered_model(client: MlflowClient, name: str) -> None:
             raise
 
 
-def _log_model(client: MlflowClient, run_id: str, model: Path, contract: Any) -> str:
+def _log_model(client: MlflowClient, run_id: str, model: Path, contract: Contract) -> str:
     import mlflow
-    import onnx
+    from mlflow.models import Model
 
-    packages = ("numpy", "onnx", "onnxruntime")
+    packages = ("numpy", "onnx", "onnxruntime", "pydantic")
     with mlflow.start_run(run_id=run_id) as run:
         # of a call that was killed before it registered one
         for model_id in _logged_models(client, run.info):
             client.delete_logged_model(model_id)
-        logged = mlflow.onnx.log_model(
-            onnx.load(model),
+        logged = Model.log(
+            None,
             name="model",
-            signature=_signature(contract),
+            flavor=mlflow_model,
+            flavor_name="onnx",
+            model=model,
+            contract=contract,
             onnx_execution_providers=["CPUExecutionProvider"],
             pip_requirements=[f"{package}=={installed(package)}" for package in packages],
         )
@@ -193,21 +198,6 @@ def _logged_models(client: MlflowClient, run: Any) -> list[str]:
         [run.experiment_id], filter_string=f"source_run_id = '{run.run_id}'"
     )
     return [str(model.model_id) for model in models]
-
-
-def _signature(contract: Any) -> Any:
-    import numpy as np
-    from mlflow.models import ModelSignature
-    from mlflow.types import Schema, TensorSpec
-
-    from ml.encode import features
-
-    def matrix(columns: int, name: str) -> Schema:
-        return Schema([TensorSpec(np.dtype("float32"), (-1, columns), name)])
-
-    classes = len(contract.target.classes)
-    answers = matrix(classes, "probabilities") if classes else matrix(1, "value")
-    return ModelSignature(matrix(len(features(contract)), "x"), answers)
 
 
 def download(client: MlflowClient, name: str, version: str, into: Path) -> Path:
