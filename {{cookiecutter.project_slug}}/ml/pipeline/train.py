@@ -146,6 +146,7 @@ def main() -> None:
 
 def _threads(x: Matrix) -> AbstractContextManager[Any]:
     """One thread for trees of small tables: there threads wait for each other most of the time."""
+    import sklearn.ensemble  # noqa: F401  (only a pool that is loaded can be limited)
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(1, "openmp") if x.size < ONE_THREAD_VALUES else nullcontext()
