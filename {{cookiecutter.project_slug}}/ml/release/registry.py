@@ -49,7 +49,7 @@ def connect() -> MlflowClient:
 
     By default sqlite:///mlflow.db beside the project, with files under mlartifacts/.
     """
-    _set_defaults()
+    import_library()
     import mlflow
     from mlflow.tracking import MlflowClient
 
@@ -66,6 +66,12 @@ def connect() -> MlflowClient:
     if not given:
         os.environ.pop("MLFLOW_TRACKING_URI", None)
     return MlflowClient()
+
+
+def import_library() -> None:
+    """Import MLflow, some seconds, after its settings stand."""
+    _set_defaults()
+    import mlflow.tracking  # noqa: F401
 
 
 def _set_defaults() -> None:
