@@ -211,7 +211,7 @@ def predict() -> None:
 
 def monitor() -> None:
     """Judge the window: a few predictions are too few, and the monitor says so."""
-    run("make", "--no-print-directory", "monitor")
+    run("make", "--no-print-directory", "monitor", "WAIT=1")
     report = max(
         (PROJECT / "reports/monitoring").glob("*/report.html"),
         key=lambda path: path.stat().st_mtime,

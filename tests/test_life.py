@@ -7,8 +7,10 @@ import math
 import random
 import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 import rendered_project
@@ -164,7 +166,7 @@ def test_the_loop_with_labels(project: rendered_project.Project) -> None:
     ]
     assert verdict["rows"] >= len(rows)
     assert verdict["verdict"] == "ok"
-    (report,) = project.path.glob("reports/monitoring/*/report.json")
+    report = written(project.path / "reports/monitoring" / verdict["window"] / "report.json")
     assert "monthly_fee" in json.dumps(json.loads(report.read_text(encoding="utf-8"))["metrics"])
     assert "monthly_fee" in report.with_suffix(".html").read_text(encoding="utf-8")
 
@@ -181,6 +183,14 @@ def test_the_loop_with_labels(project: rendered_project.Project) -> None:
     assert project.registry()["aliases"]["champion"] == "1"
     with project.served() as url:
         assert rendered_project.ask(f"{url}/predict", rows[0])[1]["model_version"] == "1"
+
+
+def written(page: Path) -> Path:
+    """The page, which a child process of the monitor writes after the verdict."""
+    deadline = time.monotonic() + 120
+    while not page.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return page
 
 
 def test_the_monitor_sees_traffic_that_moved(project: rendered_project.Project) -> None:

@@ -6,6 +6,7 @@ leaves the draft, which whoever owns the folder sweeps.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -45,6 +46,15 @@ def replace_link(link: Path, target: Path) -> None:
     draft.symlink_to(target)
     draft.replace(link)
     sync(link.parent)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Wait for a lock file and hold it; a process that is killed lets go of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def sync(path: Path) -> None:

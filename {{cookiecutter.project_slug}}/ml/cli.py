@@ -208,6 +208,13 @@ def monitor(
     days: Annotated[
         float | None, typer.Option(help="How far back; default: monitor.window_days.")
     ] = None,
+    wait: Annotated[
+        bool,
+        typer.Option(
+            "--wait",
+            help="For Evidently's pages, which a child process writes; for containers and cron.",
+        ),
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Again and again, until Ctrl-C.")] = False,
     every: Annotated[
         float, typer.Option(help="With --watch: hours from one window to the next.")
@@ -216,7 +223,7 @@ def monitor(
         int, typer.Option(help="With --watch: /metrics for Prometheus, on loopback.")
     ] = 9109,
 ) -> None:
-    """Judge the journal's latest window: report, verdict.json and exit status.
+    """Judge the journal's latest window: verdict.json, exit status, Evidently's pages.
 
     0 ok, 3 not ok, 4 too few rows.
     """
@@ -224,7 +231,7 @@ def monitor(
 
     if watch:
         commands.watch(days, every, port)
-    raise typer.Exit(commands.monitor(days))
+    raise typer.Exit(commands.monitor(days, wait))
 
 
 @app.command()

@@ -1,7 +1,8 @@
 """`ml monitor`: is the served model still right? Once, or with `--watch` on a schedule.
 
 Reads: the journal (JOURNAL_URL), serving/champion/, params.yaml (monitor).
-Writes: what `ml.monitoring.monitor` writes. `ml monitor` ends with status 0 ok, 3 a verdict that
+Writes: what `ml.monitoring.monitor` writes; a child process writes Evidently's pages beside it, and
+`--wait` and `--watch` wait for it. `ml monitor` ends with status 0 ok, 3 a verdict that
 wants action, 4 too few rows. With `--watch` it judges again and again; after each window it removes
 the answers that are older than journal.keep_days of params.yaml.
 Serves (`--watch`): http://127.0.0.1:<port>/metrics (loopback only). A failed run is counted and
@@ -17,15 +18,18 @@ from typing import TYPE_CHECKING, NoReturn
 import sqlalchemy as sql
 from prometheus_client import CollectorRegistry, Counter, start_http_server
 from rich.console import Console
+from rich.markup import escape
 
+from ml.atomic import locked
 from ml.encode import DAY_SECONDS
 from ml.errors import SENTENCE, UserError, printable
 from ml.journal.bulk.scan import Span, latest_rows
 from ml.journal.export import keep_days, prune
 from ml.journal.store import Journal, journal_url
+from ml.monitoring import history
 from ml.monitoring.inputs.reference import load_champion
 from ml.monitoring.monitor import REPORTS, evaluate_window
-from ml.monitoring.reports import alerts, prometheus
+from ml.monitoring.reports import alerts, page_inputs, page_writer, prometheus
 from ml.monitoring.reports.terminal import table
 from ml.monitoring.verdict import EXIT, Verdict
 from ml.params import load_params
@@ -36,37 +40,58 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
+    from ml.monitoring.reports.page_writer import Child
     from ml.params import Monitor
 
 HOUR = 3600.0
 
 
-def monitor(days: float | None) -> int:
-    """Judge the last `days` days.
+def monitor(days: float | None, wait: bool = False) -> int:
+    """Judge the last `days` days; `wait` for Evidently's pages.
 
     Default: monitor.window_days, or the latest monitor.window_rows rows.
 
     Returns:
         The exit status of the verdict.
     """
-    return EXIT[run_once(days).verdict]
+    return EXIT[run_once(days, wait).verdict]
 
 
-def run_once(days: float | None) -> Verdict:
-    """Judge the latest window, write everything, alert, and print the table."""
+def run_once(days: float | None, wait: bool) -> Verdict:
+    """Judge the latest window, print the table, start the pages, alert; perhaps wait for them."""
     settings = load_params().monitor
     with working("reading the journal"):
         engine, champion = journal(), load_champion()
         span = latest_span(engine, days, settings)
     verdict = evaluate_window(engine, champion, span, settings)
-    _print(verdict)
-    alerts.send(verdict, REPORTS / "alerts.json")
+    folder = REPORTS / verdict.window
+    child = page_writer.start(folder) if page_inputs.are_there(folder) else None
+    _print(verdict, child, wait)
+    with locked(REPORTS / history.LOCK):
+        alerts.send(verdict, REPORTS / "alerts.json")
+    if child and wait:
+        _wait(child, folder)
     return verdict
 
 
-def _print(verdict: Verdict) -> None:
-    pages = f"{REPORTS / verdict.window}/report.html", f"{REPORTS}/index.html"
-    Console().print(table(verdict), *pages, sep="\n", soft_wrap=True)
+def _print(verdict: Verdict, child: Child | None, wait: bool) -> None:
+    folder, pages = REPORTS / verdict.window, [str(REPORTS / "index.html")]
+    if child:
+        pages = [str(folder / page_inputs.REPORT), *pages]
+    if child and not wait:
+        pages.append(f"{page_inputs.REPORT} is being written by a child process, {child.pid}")
+    elif not child and page_inputs.failure(folder):
+        pages.append(f"no {page_inputs.REPORT}: {page_inputs.failure(folder)}")
+    Console().print(table(verdict), *map(escape, pages), sep="\n", soft_wrap=True)
+
+
+def _wait(child: Child, folder: Path) -> None:
+    """Wait for the pages; the verdict stands, so a failure costs a line on stderr."""
+    with working("writing Evidently's pages"):
+        reason = page_writer.wait(child, folder)
+    if reason is not None:
+        line = f"{folder / page_inputs.REPORT}: not written: {printable(reason, SENTENCE)}"
+        Console(stderr=True, soft_wrap=True).print(line, markup=False, highlight=False)
 
 
 def latest_span(engine: sql.Engine, days: float | None, settings: Monitor) -> Span:
@@ -142,7 +167,7 @@ def _check_hours(every: float) -> None:
 
 def _judge(latest: Latest, days: float | None, console: Console) -> None:
     try:
-        latest.verdict = prometheus.registry(run_once(days))
+        latest.verdict = prometheus.registry(run_once(days, wait=True))
         latest.runs.inc()
     except (
         Exception

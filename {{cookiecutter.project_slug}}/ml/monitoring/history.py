@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ml.journal.bulk.scan import Span
 
 FILE = "verdict.json"
+LOCK = ".lock"  # in the reports' folder: one process at a time writes there
 OVERLAP = 0.1  # of a window's length that the one before it may reach into it
 
 

@@ -1,8 +1,9 @@
 """The checks of one window in their order, and what they leave behind.
 
 Reads: the journal's rows of the window, the champion's reference.
-Writes: reports/monitoring/<window>/ (verdict.json, report.html, report.json, performance.html),
-reports/monitoring/index.html and metrics.prom; serving/quarantine.json when a window is broken.
+Writes: reports/monitoring/<window>/ (verdict.json, and page-inputs/, of which
+`ml.monitoring.reports.evidently` makes the pages), reports/monitoring/index.html and metrics.prom;
+serving/quarantine.json when a window is broken.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ml.atomic import locked
 from ml.monitoring import history, quarantine
 from ml.monitoring.checks.delayed_labels import Late, late_cohorts
 from ml.monitoring.checks.drift import drift, shifts
@@ -19,8 +21,7 @@ from ml.monitoring.checks.estimate import estimate, estimate_findings
 from ml.monitoring.checks.performance import cohort, performance
 from ml.monitoring.checks.quality import quality
 from ml.monitoring.inputs.window import read_window
-from ml.monitoring.reports import html, prometheus
-from ml.monitoring.reports.evidently import write_report
+from ml.monitoring.reports import html, page_inputs, prometheus
 from ml.monitoring.verdict import (
     ColumnShift,
     Estimate,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from ml.journal.bulk.scan import Span
     from ml.monitoring.inputs.reference import Champion
     from ml.monitoring.inputs.window import Window
+    from ml.monitoring.reports.page_inputs import PageInputs
     from ml.monitoring.statistics.column_tests import Shift
     from ml.params import Monitor
 
@@ -51,27 +53,27 @@ def evaluate_window(
     settings: Monitor,
     reports: Path = REPORTS,
 ) -> Verdict:
-    """Judge one window of the journal and write its folder."""
-    with working("judging the window") as next_step:
+    """Judge one window of the journal and write its folder, but for Evidently's pages."""
+    with working("judging the window"):
         window = read_window(engine, span, champion.contract, champion.profiles, champion.version)
         checked, late = run_checks(window, champion, settings), Late()
-        if len(window) >= settings.min_rows:
-            late = late_cohorts(engine, champion, settings, reports, span)
-            checked.findings = [*checked.findings, *late.findings]
-        next_step("writing Evidently's report")
-        left_out = _report(reports / span.name, window, champion, checked)
-    verdict = _verdict(window, champion, checked, late, history.previous(reports, span), left_out)
-    _write(verdict, span, reports)
+        inputs = _page_inputs(window, champion, checked)
+        with locked(reports / history.LOCK):
+            if len(window) >= settings.min_rows:
+                late = late_cohorts(engine, champion, settings, reports, span)
+                checked.findings = [*checked.findings, *late.findings]
+            former = history.previous(reports, span)
+            verdict = _verdict(window, champion, checked, late, former, inputs)
+            _write(verdict, span, reports, inputs)
     return verdict
 
 
-def _report(folder: Path, window: Window, champion: Champion, checked: Checked) -> list[str]:
-    """Write Evidently's report; returns the columns that it leaves out."""
-    folder.mkdir(parents=True, exist_ok=True)
+def _page_inputs(window: Window, champion: Champion, checked: Checked) -> PageInputs | None:
+    """What Evidently's pages of the window are made of; of a window of no rows there are none."""
     if not len(window):
-        return []
+        return None
     psi = {name: column.psi for name, column in checked.columns.items()}
-    return write_report(folder, window, champion, checked.findings, psi)
+    return page_inputs.page_inputs(window, champion, checked.findings, psi)
 
 
 def _verdict(
@@ -80,7 +82,7 @@ def _verdict(
     checked: Checked,
     late: Late,
     former: Verdict | None,
-    left_out: list[str],
+    inputs: PageInputs | None,
 ) -> Verdict:
     decision = decide(checked.findings)
     return Verdict(
@@ -103,18 +105,17 @@ def _verdict(
         columns=checked.columns,
         late=tuple(late.performances),
         findings=decision.findings,
-        not_in_report=tuple(left_out),
+        not_in_report=inputs.left_out if inputs else (),
     )
 
 
-def _write(verdict: Verdict, span: Span, reports: Path) -> None:
+def _write(verdict: Verdict, span: Span, reports: Path, inputs: PageInputs | None) -> None:
     """Write all that is made of a verdict."""
-    folder = reports / span.name
-    for name in ("report.html", "performance.html"):
-        html.prepend_header(folder / name, verdict)
     if verdict.verdict == "broken":
         quarantine.add(span, verdict.evidence)
-    history.write(folder, verdict)
+    history.write(reports / span.name, verdict)
+    if inputs is not None:
+        page_inputs.write(reports / span.name, inputs, verdict)
     prometheus.write(verdict, reports / "metrics.prom")
     html.write_index(reports)
 

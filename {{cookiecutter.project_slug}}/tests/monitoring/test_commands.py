@@ -14,8 +14,11 @@ import pandas as pd
 import pytest
 
 from ml.errors import UserError
-from ml.monitoring.commands import monitor
-from ml.monitoring.monitor import REPORTS
+from ml.monitoring.commands import latest_span, monitor
+from ml.monitoring.inputs.reference import load_champion
+from ml.monitoring.monitor import REPORTS, evaluate_window
+from ml.monitoring.reports.evidently import write_pages
+from ml.monitoring.verdict import EXIT
 from tests.monitoring.conftest import DAY, World, customers, record
 from tests.serving.conftest import free_port
 
@@ -23,14 +26,34 @@ from tests.serving.conftest import free_port
 def lived(
     world: World, frame: pd.DataFrame, labelled: float = 0.0
 ) -> tuple[int, dict[str, object]]:
-    """Record the frame in the last ten days, monitor, and read the verdict."""
+    """Record the frame in the last ten days, judge it, write the pages, read the verdict."""
     end = time.time()
     record(world, frame, end - 10 * DAY, end - 60, labelled=labelled)
-    code = monitor(days=None)
+    settings = world.params.monitor
+    span = latest_span(world.journal.engine, None, settings)
+    code = EXIT[evaluate_window(world.journal.engine, load_champion(), span, settings).verdict]
+    write_pages(REPORTS / span.name)
+    return code, verdict_with_pages(world)
+
+
+def verdict_with_pages(world: World) -> dict[str, object]:
+    """The verdict of the only window, which has its pages."""
     (folder,) = (world.folder / "reports" / "monitoring").glob("*--*")
     assert (folder / "report.html").stat().st_size > 100_000
     assert json.loads((folder / "report.json").read_text())["metrics"]
-    return code, json.loads((folder / "verdict.json").read_text())
+    verdict: dict[str, object] = json.loads((folder / "verdict.json").read_text())
+    return verdict
+
+
+@pytest.mark.slow
+def test_waiting_for_the_pages_leaves_them_and_the_verdicts_status(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    end = time.time()
+    record(world, customers(600, 11), end - 10 * DAY, end - 60, labelled=0.5)
+    assert monitor(days=None, wait=True) == 0
+    assert verdict_with_pages(world)["verdict"] == "ok"
+    assert "child process" not in capsys.readouterr().out
 
 
 def test_healthy_traffic_is_ok(world: World) -> None:

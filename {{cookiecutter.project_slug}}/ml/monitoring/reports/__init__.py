@@ -1,6 +1,8 @@
 """How a verdict is shown.
 
-evidently.py    Evidently's report of the window
+page_inputs.py  what Evidently's pages are made of, as files
+page_writer.py  the child process that writes them
+evidently.py    Evidently's pages of the window
 html.py         the page over all windows, and the header of each report
 terminal.py     the table of `ml monitor`
 prometheus.py   metrics

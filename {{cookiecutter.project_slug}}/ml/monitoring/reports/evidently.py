@@ -1,112 +1,110 @@
-"""Evidently's report of a window, without what aborts it, and with our decision for each column.
+"""Evidently's pages of a window, without what aborts them, and with our decision for each column.
 
-An empty column aborts Evidently's whole report, so such columns are left out and named. The drift
-of each column is judged by a test of ours that is registered with Evidently: its page shows the
-decision of `ml.monitoring.checks.drift`. Evidently writes names and levels into a script of its
-page as they are: it gets them from `labels`.
-Writes: report.html and report.json in the window's folder, performance.html where outcomes have
-come.
+The drift of each column is judged by a test of ours that is registered with Evidently: its page
+shows the decision of `ml.monitoring.checks.drift`. Evidently writes names and levels into a script
+of its page as they are: it gets them from `labels`.
+Run: `python -m ml.monitoring.reports.evidently reports/monitoring/<window>`; `ml monitor` starts it
+as a child process (`ml.monitoring.reports.page_writer`).
+Reads: page-inputs/ in the window's folder; removes it at the end. Writes: report.html, report.json,
+performance.html where outcomes have come, report.error where that failed, and the page over all
+windows.
 """
 
 from __future__ import annotations
 
+import shutil
+import sys
 import warnings
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ml.contract import Boolean, Categorical, Contract, Datetime, Text
-from ml.errors import SHOWN, printable
-from ml.monitoring.checks.performance import cohort
-from ml.monitoring.inputs.columns import PREDICTION
+from ml.atomic import locked, sync
+from ml.contract import Boolean, Categorical, Contract
+from ml.errors import SENTENCE, SHOWN, UserError, printable
+from ml.monitoring.history import LOCK
+from ml.monitoring.reports import html, page_inputs
+from ml.monitoring.reports.page_inputs import PAGES, PageInputs, class_names, predicted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable
 
     import pandas as pd
 
-    from ml.monitoring.inputs.reference import Champion
-    from ml.monitoring.inputs.window import Window
-    from ml.monitoring.verdict import Finding
+    from ml.monitoring.reports.page_inputs import Decisions, Tables
+    from ml.monitoring.verdict import Verdict
 
-    Decisions = dict[str, tuple[float, bool]]  # column → its index, and whether it has a ticket
-    Tables = tuple[pd.DataFrame, pd.DataFrame]  # the window's, the reference's
-
-MAX_ROWS = 10_000  # rows of either side in the report; Evidently's cost grows with them
 # levels of a column in the report; of ten thousand it takes longer than ten minutes
 MAX_LEVELS = 50
 OTHERS = "all other levels"
 ANGLES = str.maketrans("<>", "\u2039\u203a")  # no browser and no Plotly takes them for a tag
+DRAFTS = ".pages.draft"
 
 
-def tables(window: Window, champion: Champion) -> tuple[Tables, list[str]]:
-    """Both sides' tables, and the columns left out because one side is empty."""
-    current, reference = _with_answers(window, champion.contract), champion.reference
-    names = _names(champion.contract)
-    empty = [name for name in names if _is_empty(current[name]) or _is_empty(reference[name])]
-    kept = [name for name in names if name not in empty]
-    return (_sample(current[kept]), _sample(reference[kept])), empty
+def write_pages(folder: Path) -> None:
+    """Write the pages that wait for it in a window's folder; where none do, nothing is done.
 
-
-def _with_answers(window: Window, contract: Contract) -> pd.DataFrame:
-    """The window's sample with its predictions and outcomes."""
-    prediction, outcome = window.prediction[window.places], window.outcome[window.places]
-    frame = window.sample.assign(**{contract.added(PREDICTION): _classes(prediction, contract)})
-    frame[contract.target.name] = _classes(outcome, contract)
-    return frame
-
-
-def _names(contract: Contract) -> list[str]:
-    """The columns of the report."""
-    columns = [c.name for c in contract.columns if not isinstance(c, Datetime | Text)]
-    return [*columns, *_predicted(contract)]
-
-
-def _predicted(contract: Contract) -> list[str]:
-    return [contract.added(PREDICTION), contract.target.name]
-
-
-def _is_empty(column: pd.Series) -> bool:
-    return bool(column.isna().all())
-
-
-def _classes(codes: Any, contract: Contract) -> Any:
-    """Class codes as names, NaN as None; a regression's values as they are."""
-    if not contract.is_classification:
-        return codes
-    classes = np.array([*contract.target.classes, None], dtype=object)
-    return classes[np.where(np.isnan(codes), len(classes) - 1, codes).astype(int)]
-
-
-def _sample(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame if len(frame) <= MAX_ROWS else frame.sample(MAX_ROWS, random_state=0)
-
-
-def write_report(
-    folder: Path,
-    window: Window,
-    champion: Champion,
-    findings: Sequence[Finding],
-    psi: dict[str, float],
-) -> list[str]:
-    """Run Evidently's presets and write the files; returns the columns that had to be left out.
-
-    `psi` says how far each column moved; a column that is not in it was not tested.
+    One process at a time does that for a window. Killed, it leaves the inputs, and the next one
+    starts anew.
     """
-    sides, empty = tables(window, champion)
+    with locked(folder / ".pages.lock"):
+        with locked(folder.parent / LOCK):
+            asked = page_inputs.read(folder)
+        if asked is None:
+            return
+        drafts = folder / DRAFTS
+        shutil.rmtree(drafts, ignore_errors=True)
+        drafts.mkdir()
+        write_drafts(drafts, *asked)
+        with locked(folder.parent / LOCK):
+            _publish(folder, drafts, asked[1])
+
+
+def write_drafts(folder: Path, inputs: PageInputs, verdict: Verdict) -> None:
+    """Run Evidently's presets and put the verdict over their pages."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Evidently's and its libraries' own
-        if list(sides[0]):
-            _data(folder, sides, champion.contract, _decisions(findings, psi))
-        _performance(folder, window, champion)
-    return empty
+        if list(inputs.columns[0]):
+            _data(folder, inputs.columns, inputs.contract, inputs.decisions)
+        _performance(folder, inputs)
+    for path in folder.glob("*.html"):
+        html.prepend_header(path, verdict)
 
 
-def _decisions(findings: Sequence[Finding], psi: dict[str, float]) -> Decisions:
-    tickets = {f.column for f in findings if f.check == "drift" and f.severity == "ticket"}
-    return {name: (index, name in tickets) for name, index in psi.items()}
+def _publish(folder: Path, drafts: Path, verdict: Verdict) -> None:
+    """Put the pages into their places, unless the window was judged again in the meantime."""
+    if page_inputs.are_of(folder, verdict):
+        for name in PAGES:
+            _replace(drafts / name, folder / name)
+        (folder / page_inputs.FAILURE).unlink(missing_ok=True)
+        page_inputs.remove(folder)
+    shutil.rmtree(drafts)
+    html.write_index(folder.parent)
+
+
+def _replace(draft: Path, page: Path) -> None:
+    """Put one page into its place; one that was not drafted is removed there."""
+    if not draft.is_file():
+        page.unlink(missing_ok=True)
+        return
+    sync(draft)
+    draft.replace(page)
+
+
+def main(folder: Path) -> int:
+    """Write the pages; what fails is said in one line, here and in the window's folder."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder of a window", "ls reports/monitoring")
+    try:
+        write_pages(folder)
+    except Exception as error:  # whatever Evidently raises: the verdict stands beside it
+        reason = printable(f"{type(error).__name__}: {error}", SENTENCE)
+        with locked(folder.parent / LOCK):
+            page_inputs.write_failure(folder, reason)
+            html.write_index(folder.parent)
+        print(f"{folder}: no page: {reason}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def _data(folder: Path, sides: Tables, contract: Contract, decisions: Decisions) -> None:
@@ -123,7 +121,7 @@ def _data(folder: Path, sides: Tables, contract: Contract, decisions: Decisions)
 def _with_levels(contract: Contract) -> list[str]:
     """The columns of levels, and what is predicted if it is a class."""
     levels = [c.name for c in contract.columns if isinstance(c, Categorical | Boolean)]
-    return levels + (_predicted(contract) if contract.is_classification else [])
+    return levels + (predicted(contract) if contract.is_classification else [])
 
 
 def labels(texts: Iterable[object]) -> dict[Any, str]:
@@ -199,28 +197,28 @@ def _decided(name: str, decisions: Decisions) -> Any:
     return test
 
 
-def _performance(folder: Path, window: Window, champion: Champion) -> None:
+def _performance(folder: Path, inputs: PageInputs) -> None:
     """Write the report of the answers, where both sides' outcomes differ among themselves."""
     from evidently import Report
     from evidently.presets import ClassificationPreset, RegressionPreset
 
-    contract, group = champion.contract, cohort(window)
-    current = _answers(group.outcome, group.answer, contract)
-    reference = _answers(champion.outcome, champion.answer, contract)
+    contract = inputs.contract
+    current, reference = (_answers(side, contract) for side in inputs.answers)
     if min(current["target"].nunique(), reference["target"].nunique()) < 2:
         return
     preset = ClassificationPreset() if contract.is_classification else RegressionPreset()
-    data = _datasets((_sample(current), _sample(reference)), **_task(contract))
+    data = _datasets((current, reference), **_task(contract))
     Report([preset]).run(*data).save_html(str(folder / "performance.html"))
 
 
-def _answers(outcome: Any, answer: Any, contract: Contract) -> pd.DataFrame:
+def _answers(side: pd.DataFrame, contract: Contract) -> pd.DataFrame:
     """Outcomes and answers as Evidently's columns, classes by their labels."""
     import pandas as pd
 
+    answer = side.drop(columns="outcome").to_numpy()
     prediction = answer.argmax(axis=1).astype(float) if contract.is_classification else answer[:, 0]
-    columns = {"target": outcome, "prediction": prediction}
-    frame = pd.DataFrame({name: _classes(codes, contract) for name, codes in columns.items()})
+    columns = {"target": side["outcome"].to_numpy(), "prediction": prediction}
+    frame = pd.DataFrame({name: class_names(codes, contract) for name, codes in columns.items()})
     if contract.is_classification:
         frame = frame.apply(lambda column: column.map(labels(contract.target.classes)))
     if contract.target.task == "binary":
@@ -253,3 +251,11 @@ def _binary(positive: str) -> Any:
         prediction_probas="probability",
         pos_label=positive,
     )
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(Path(" ".join(sys.argv[1:]))))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

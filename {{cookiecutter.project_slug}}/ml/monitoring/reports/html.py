@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ml.atomic import write_text
 from ml.errors import SENTENCE, printable
 from ml.monitoring.history import verdicts
+from ml.monitoring.reports import page_inputs
 from ml.monitoring.verdict import DO
 
 if TYPE_CHECKING:
@@ -155,9 +156,19 @@ def _row(verdict: Verdict, reports: Path) -> str:
 
 
 def _links(verdict: Verdict, reports: Path) -> str:
+    """The window's pages, or why there is none."""
     folder, pages = verdict.window, ("report", "performance")
     written = [name for name in pages if (reports / folder / f"{name}.html").is_file()]
+    if not written and verdict.rows:
+        return f'<span class="soft">{_no_page(reports / folder)}</span>'
     return "<br>".join(f'<a href="{escape(folder)}/{name}.html">{name}</a>' for name in written)
+
+
+def _no_page(folder: Path) -> str:
+    reason = page_inputs.failure(folder)
+    if reason is not None:
+        return f"no report: {text(reason)}"
+    return "report not written yet" if page_inputs.are_there(folder) else "no report"
 
 
 def _metric(verdict: Verdict) -> str:

@@ -15,6 +15,7 @@ from ml.monitoring.checks.performance import cohort, performance
 from ml.monitoring.inputs.reference import Champion
 from ml.monitoring.inputs.window import read_window
 from ml.monitoring.monitor import REPORTS
+from ml.monitoring.reports.evidently import write_pages
 from ml.monitoring.statistics.column_tests import shift
 from tests.monitoring.conftest import DAY, NOW, World, customers, judged, record, week
 
@@ -165,6 +166,7 @@ def _their_chi_square(reference: Any, window: Any) -> float:
 @pytest.mark.slow
 def test_evidentlys_report_shows_our_decision(world: World, champion: Champion) -> None:
     judged(world, champion, week(2), customers(600, 70, charge=81))
+    write_pages(REPORTS / week(2).name)
     report = json.loads((REPORTS / week(2).name / "report.json").read_text())
     drifts = {
         m["config"]["column"]: m["config"]["method"]

@@ -18,8 +18,8 @@ from ml.errors import SHOWN
 from ml.journal.bulk.scan import Span
 from ml.monitoring.inputs.reference import Champion
 from ml.monitoring.inputs.window import Window, read_window
-from ml.monitoring.reports import html
-from ml.monitoring.reports.evidently import labels, write_report
+from ml.monitoring.reports.evidently import labels, write_drafts
+from ml.monitoring.reports.page_inputs import page_inputs
 from tests.monitoring import conftest as monitored
 from tests.serving.attacks.test_stored_text import verdict
 from tests.test_errors import ANY_TEXT, SCRIPT, is_plain
@@ -62,9 +62,7 @@ def window(world: monitored.World, champion: Champion) -> Window:
 def pages(folder: Path, champion: Champion, window: Window) -> dict[str, str]:
     """Evidently's pages under our header."""
     folder.mkdir()
-    write_report(folder, window, champion, [], {})
-    for path in folder.glob("*.html"):
-        html.prepend_header(path, verdict("plan"))
+    write_drafts(folder, page_inputs(window, champion, [], {}), verdict("plan"))
     return {path.name: path.read_text() for path in folder.glob("*.html")}
 
 
