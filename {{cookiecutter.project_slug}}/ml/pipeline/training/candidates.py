@@ -29,6 +29,8 @@ KINDS: tuple[Kind, ...] = ("linear", "boosting", "forest")  # the simplest to se
 ALL_ROWS = 2000
 MOST_ROWS = 30_000
 RESAMPLES = 100
+# values to fit, once for each class, beyond which one fold is held out instead of three
+ONE_FOLD_VALUES = 1_000_000
 
 
 def choose(x: Matrix, y: NDArray[Any], contract: Contract, params: Train) -> dict[str, Any]:
@@ -72,12 +74,21 @@ def _out_of_fold(
     """Answers to rows that the model was not fitted on; NaN where no fold holds a row out."""
     model = make_model(contract, params.model_copy(update={"model": kind}))
     answered = np.full((len(y), max(1, len(contract.target.classes))), np.nan)
-    for fitted_on, held_out in folds_of(contract, params.seed).split(x, y):
+    for fitted_on, held_out in _folds(x, y, contract, params.seed):
         model.fit(x[fitted_on], y[fitted_on])
         columns = _class_columns(model, contract)
         answered[held_out] = 0.0
-        answered[np.ix_(held_out, columns)] = answers(model, x[held_out], contract)
+        answered[np.ix_(held_out, np.array(columns))] = answers(model, x[held_out], contract)
     return answered
+
+
+def _folds(
+    x: Matrix, y: NDArray[Any], contract: Contract, seed: int
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Rows to fit on and rows to judge; of wide tables and many classes the last fold alone."""
+    every = list(folds_of(contract, seed).split(x, y))
+    values = x.size * max(1, len(contract.target.classes) - 1)
+    return every[-1:] if values > ONE_FOLD_VALUES else every
 
 
 def _class_columns(model: Any, contract: Contract) -> list[int]:

@@ -10,7 +10,7 @@ import pytest
 from ml.contract import Contract, Numeric, Target
 from ml.params import Params, Train
 from ml.pipeline.train import fit, format_comparison
-from ml.pipeline.training.candidates import ALL_ROWS, KINDS, choose
+from ml.pipeline.training.candidates import ALL_ROWS, KINDS, ONE_FOLD_VALUES, choose
 
 FEATURES = 4
 
@@ -66,6 +66,17 @@ def test_equal_kinds_give_the_simplest(train: Train) -> None:
 def test_large_tables_are_compared_on_a_part(train: Train) -> None:
     x, y = rows("binary", 3 * ALL_ROWS + 300, straight=True)
     assert choose(x, y, asked("binary"), train)["rows"] == ALL_ROWS + 100
+
+
+def test_wide_tables_are_judged_on_one_fold(train: Train) -> None:
+    x, y = rows("binary", 600, straight=True)
+    wide = np.pad(x, ((0, 0), (0, ONE_FOLD_VALUES // 600)))
+    columns = tuple(Numeric(name=f"x{i}", kind="numeric") for i in range(wide.shape[1]))
+    few = train.model_copy(
+        update={"boosting": train.boosting.model_copy(update={"max_iter": 2, "max_leaf_nodes": 2})}
+    )
+    contract = asked("binary").model_copy(update={"columns": columns})
+    assert choose(wide, y, contract, few)["rows"] == 200
 
 
 def test_a_class_that_a_fold_lacks_gets_no_share(train: Train) -> None:
