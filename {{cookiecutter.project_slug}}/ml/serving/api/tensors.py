@@ -35,7 +35,7 @@ class Tensor(TypedDict):
     """One column of the rows."""
 
     name: Annotated[str, Field(max_length=MAX_TEXT_LENGTH)]
-    shape: Annotated[list[Annotated[int, Field(ge=0)]], FailFast()]
+    shape: Annotated[list[Annotated[int, Field(ge=0, strict=True)]], FailFast()]
     datatype: Datatype
     data: NotRequired[list[Any]]  # absent: the parameter binary_data_size says how many bytes
     parameters: NotRequired[Parameters]

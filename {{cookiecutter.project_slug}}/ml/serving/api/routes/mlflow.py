@@ -24,11 +24,11 @@ VERSION = "3.17.2"
 router = APIRouter()
 
 
-@router.get("/ping")
-@router.get("/health")
+@router.get("/ping", response_class=PlainTextResponse)
+@router.get("/health", response_class=PlainTextResponse)
 async def ping(service: CurrentService) -> Response:
     """The model takes traffic."""
-    return Response("\n", 200 if service.not_ready is None else 503, media_type="application/json")
+    return PlainTextResponse("\n", 200 if service.not_ready is None else 503)
 
 
 @router.get("/version", response_class=PlainTextResponse)

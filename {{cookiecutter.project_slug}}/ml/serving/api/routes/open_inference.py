@@ -7,7 +7,7 @@ from typing import Annotated, Any, NotRequired
 
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import TypeAdapter, ValidationError
+from pydantic import StrictBool, TypeAdapter, ValidationError
 
 # typing's own is not accepted by pydantic before Python 3.12
 from typing_extensions import TypedDict
@@ -34,7 +34,7 @@ router = APIRouter(prefix="/v2")
 class IndexRequest(TypedDict):
     """What the index is to list."""
 
-    ready: NotRequired[bool]  # only models that take traffic
+    ready: NotRequired[StrictBool]  # only models that take traffic
 
 
 INDEX_REQUEST = TypeAdapter(IndexRequest)
