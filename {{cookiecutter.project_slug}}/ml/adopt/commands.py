@@ -19,6 +19,7 @@ from rich.markup import escape
 
 from ml.adopt import demo_data
 from ml.adopt.append import check
+from ml.adopt.command_line import adopt_line
 from ml.adopt.contract_file import (
     PROPOSED,
     Choice,
@@ -37,7 +38,8 @@ from ml.adopt.source.size import check_size
 from ml.adopt.summary import table
 from ml.contract import CONTRACT, Source, Task, load_contract
 from ml.dataset.reader import RAW
-from ml.errors import SENTENCE, UserError, printable
+from ml.encode import features_of
+from ml.errors import SENTENCE, UserError, listing, printable
 from ml.progress import counting, reading
 
 MAX_CHANGES = 40  # lines that are shown of what would change in the contract
@@ -75,7 +77,8 @@ def adopt(
     """
     if data == "demo":
         with demo_table() as path:
-            _adopt([path], Request(demo_data.TARGET, demo_data.TIME, demo_data.ID), contract)
+            said = Request(demo_data.TARGET, demo_data.TIME, demo_data.ID)
+            _adopt(data, [path], said, contract)
         return
     if target is None:
         raise UserError(
@@ -89,7 +92,7 @@ def adopt(
         target, time, id, tuple(drop), cast("Task | None", task), listed, codec, max_bytes
     )
     try:
-        _adopt(local_parts(data), request, contract)
+        _adopt(data, local_parts(data), request, contract)
     except OSError as error:
         raise UserError(
             f"{data}: {error}", "mend that (space? permission?), then repeat the command"
@@ -103,14 +106,31 @@ def _check_choice(option: str, given: str | None, choices: tuple[str, ...]) -> N
         )
 
 
-def _adopt(paths: list[Path], request: Request, choice: str | None) -> None:
+def _adopt(data: str, paths: list[Path], request: Request, choice: str | None) -> None:
     console = Console()
     check_size(paths, request.max_bytes)
     adopted = _infer(paths, request)
     _show(adopted, console)
     outcome = place(paths, adopted, choice, console, request.encoding)
     console.print(f"\n{adopted.rows} rows in {RAW}/ and under DVC; {CONTRACT}: {outcome}")
-    console.print("[bold]next:[/] make flow")
+    console.print("[bold]next:[/] make flow", end="")
+    _print_advice(_leak_advice(data, request, adopted) if adopted.suspects else "", console)
+
+
+def _print_advice(advice: str, console: Console) -> None:
+    """End the line of the next command; a command in the advice keeps its own line unbroken."""
+    console.print(advice, markup=False, highlight=False, soft_wrap=True)
+
+
+def _leak_advice(data: str, request: Request, adopted: Adopted) -> str:
+    """How to go on without the suspected leaks; the command that does it is a line of its own."""
+    suspects = adopted.suspects
+    if is_edited():  # the contract that stays is a person's: adopt would leave the columns in it
+        kept = [name for name in suspects if name in load_contract().names]
+        return f", or first move to dropped in {CONTRACT}: {listing(kept)} (leaks?)" if kept else ""
+    if not any(features_of(c) for c in adopted.contract.columns if c.name not in suspects):
+        return ", or first DROP some columns: each that the model would see may be a leak"
+    return f", or first leave out what may be a leak:\n{adopt_line(data, request, suspects)}"
 
 
 def _infer(paths: list[Path], request: Request) -> Adopted:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TypeVar
 
 import numpy as np
@@ -52,6 +53,7 @@ class Adopted:
     columns: list[InferredColumn]  # in the order of the file, without the target
     rows: int
     remarks: tuple[str, ...] = ()  # doubts that belong to no single column
+    suspects: tuple[str, ...] = ()  # columns that may be leaks, in the order of the file
 
     @property
     def doubts(self) -> dict[str, list[str]]:
@@ -85,14 +87,29 @@ def infer_contract(
     _check_rows(path, texts.num_rows)
     target_texts = texts_of(texts[request.target])
     target = infer_target(path, request.target, target_texts, request.task)
-    _check_rows(path, texts.num_rows - target.missing)
+    _check_rows(path, texts.num_rows - target.unlearnable)
     columns, codes = _columns(texts, request, advance)
     contract = _contract(path, source, request, target, columns, texts.num_rows)
-    warnings, joint_leak = _leaks(path, texts, contract, columns)
+    warnings, joint_leaks = _leaks(path, texts, contract, columns)
     repeats = leakage.duplicates([target_texts.codes, *codes], contract)
-    remarks = [repeats, leakage.ignored_time(contract), joint_leak]
-    warned = [c.with_doubts(warnings[c.name]) if c.name in warnings else c for c in columns]
-    return Adopted(contract, target, warned, texts.num_rows, tuple(r for r in remarks if r))
+    remarks = filter(None, [repeats, leakage.ignored_time(contract)])
+    return Adopted(
+        contract=contract,
+        target=target,
+        columns=[_warned(column, warnings) for column in columns],
+        rows=texts.num_rows,
+        remarks=(*remarks, *map(leakage.joint_warning, joint_leaks)),
+        suspects=_suspects(contract, {*warnings, *chain(*joint_leaks)}),
+    )
+
+
+def _suspects(contract: Contract, warned: set[str]) -> tuple[str, ...]:
+    """The features among the columns that a warning names; an identifier may be there too."""
+    return tuple(name for name in contract.names if name in warned)
+
+
+def _warned(column: InferredColumn, warnings: dict[str, str]) -> InferredColumn:
+    return column.with_doubts(warnings[column.name]) if column.name in warnings else column
 
 
 def _columns(
@@ -129,12 +146,20 @@ def _column(
     if reason:
         return InferredColumn(name, None, reason=reason), None
     read = texts_of(texts[name])
-    return infer_column(name, read, is_time=name == request.time), read
+    inferred = infer_column(name, read, is_time=name == request.time)
+    return _without_parts(inferred) if name in request.drop else inferred, read
+
+
+def _without_parts(time: InferredColumn) -> InferredColumn:
+    """The time column of a person who wants it dropped: it orders the rows and is no feature."""
+    if not isinstance(time.column, Datetime):
+        return time
+    return replace(time, column=time.column.model_copy(update={"parts": ()}))
 
 
 def _reason_to_drop(name: str, texts: pyarrow.Table, request: Request) -> str:
     """Why a column is dropped before its values are looked at; empty: it is not."""
-    if name in request.drop:
+    if name in request.drop and name != request.time:
         return "dropped on request"
     return "it holds lists or records" if pyarrow.types.is_nested(texts[name].type) else ""
 
@@ -180,18 +205,18 @@ def _with_blanks(column: Described, blanks: Iterable[str]) -> Described:
 
 def _leaks(
     path: str, texts: pyarrow.Table, contract: Contract, columns: list[InferredColumn]
-) -> tuple[dict[str, str], str | None]:
-    """Warnings by column, and a remark on columns that leak together."""
+) -> tuple[dict[str, str], list[list[str]]]:
+    """Warnings by column, and the columns that leak together."""
     sample = _sample(texts)
     part = type_texts(path, sample, contract)
     if part.table.num_rows < leakage.MIN_ROWS:
-        return {}, None
+        return {}, []
     halves = leakage.Halves(contract, part.table)
     warnings = leakage.single_leaks(halves)
     for name in [c.name for c in columns if c.is_id and c.column is None]:
         identifiers = _as_numbers(sample[name].filter(part.kept))
         warnings |= leakage.ordering_leak(halves, name, identifiers)
-    return warnings, leakage.joint_leak(halves, contract, set(warnings))
+    return warnings, leakage.joint_leaks(halves, contract, set(warnings))
 
 
 def _sample(texts: pyarrow.Table) -> pyarrow.Table:
@@ -231,11 +256,14 @@ def _clear_id(columns: list[InferredColumn], rows: int) -> str | None:
 
 
 def _check_roles(path: str, columns: list[str], roles: list[tuple[str, str]]) -> None:
-    """Every column that a person named is there, and has one role."""
+    """Every column that a person named is there, and has one role.
+
+    The time column alone may be dropped as well: see `_without_parts`.
+    """
     for option, name in roles:
         _check_name(path, option, name, columns)
-        options = [other for other, same in roles if same == name]
-        if len(set(options)) > 1:
+        options = dict.fromkeys(other for other, same in roles if same == name)
+        if len(options) > 1 and set(options) != {"TIME", "DROP"}:
             raise UserError(
                 f'{path}: column "{name}" is given as {" and ".join(options)}', "give it one role"
             )

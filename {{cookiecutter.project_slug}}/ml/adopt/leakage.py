@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ml.adopt.columns.name_hints import words_of
+from ml.adopt.command_line import between_commas, setting
 from ml.contract import Column, Contract, Datetime, Integer, Numeric, Text
 from ml.dataset.frame import encode_frame, target_codes, typed
 from ml.encode import Encoder
@@ -104,22 +105,44 @@ def single_leaks(halves: Halves) -> dict[str, str]:
     names = dict.fromkeys(halves.columns)
     scores = {name: halves.score(halves.columns_of(name), SINGLE_LEAVES)[0] for name in names}
     return {
-        name: f'a leak? alone {measure} {score:.3f}; DROP="{name}"'
+        name: f"a leak? alone {measure} {score:.3f}; {_drop([name])}"
         for name, score in scores.items()
         if score >= ALONE
     }
 
 
-def joint_leak(halves: Halves, contract: Contract, known: set[str]) -> str | None:
-    """A warning where a few columns determine the target together, none of which does alone."""
+def joint_leaks(halves: Halves, contract: Contract, known: set[str]) -> list[list[str]]:
+    """Sets of a few columns that determine the target together, none of which does alone.
+
+    Each is looked for among the columns that are left without those before it: whoever drops all
+    of them is warned no more.
+
+    Args:
+        halves: rows to fit and judge on.
+        contract: what a row is.
+        known: columns that are leaks alone.
+    """
+    sets: list[list[str]] = []
+    while names := _joint_leak(halves, contract, known.union(*sets)):
+        sets.append(names)
+    return sets
+
+
+def _joint_leak(halves: Halves, contract: Contract, known: set[str]) -> list[str]:
     rest = [i for i, c in enumerate(halves.columns) if c not in known]
     if len(rest) < 2:
-        return None
-    names = _set_of_tree(halves, rest) if halves.classify else _set_of_sum(halves, contract, rest)
-    if not names:
-        return None
+        return []
+    return _set_of_tree(halves, rest) if halves.classify else _set_of_sum(halves, contract, rest)
+
+
+def joint_warning(names: list[str]) -> str:
+    """What a person should know of columns that determine the target together."""
     listed = " and ".join(f'"{n}"' for n in names)
-    return f'{listed} together determine the target: a leak? then DROP="{",".join(names)}"'
+    return f"{listed} together determine the target: a leak? then {_drop(names)}"
+
+
+def _drop(names: list[str]) -> str:
+    return setting("DROP", between_commas(names))
 
 
 def _set_of_tree(halves: Halves, candidates: list[int]) -> list[str]:
@@ -233,7 +256,8 @@ def ignored_time(contract: Contract) -> str | None:
     likely = [c.name for c in contract.columns if _could_order(c)]
     if contract.time is not None or not likely:
         return None
-    return f'the split ignores time; if "{likely[0]}" orders the rows: TIME="{likely[0]}"'
+    named = setting("TIME", likely[0])
+    return f'the split ignores time; if "{likely[0]}" orders the rows: {named}'
 
 
 def _could_order(column: Column) -> bool:

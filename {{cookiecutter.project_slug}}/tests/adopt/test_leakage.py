@@ -58,7 +58,7 @@ def test_a_column_that_is_the_target_in_disguise_is_named(
         )
         frame["y"] = np.where(yes, "yes", "no")
     adopted = _adopted(frame, tmp_path)
-    assert 'DROP="leak"' in _doubts(adopted, "leak")
+    assert "DROP=leak" in _doubts(adopted, "leak")
     assert "leak" not in _doubts(adopted, "x0")
     assert "leak" not in "".join(_adopted(frame, tmp_path, drop=("leak",)).remarks)
 
@@ -130,7 +130,7 @@ def test_a_time_that_the_split_would_ignore_is_named(
 ) -> None:
     days = pd.Timestamp("2023-01-01") + pd.to_timedelta(rng.integers(0, 400, N), unit="D")
     frame = _noise(rng).assign(seen=days.strftime("%Y-%m-%d"), y=rng.choice(["yes", "no"], N))
-    assert 'TIME="seen"' in " ".join(_adopted(frame, tmp_path).remarks)
+    assert "TIME=seen" in " ".join(_adopted(frame, tmp_path).remarks)
     assert "ignores time" not in " ".join(_adopted(frame, tmp_path, time="seen").remarks)
     born = frame.rename(columns={"seen": "birth_date"})
     assert "ignores time" not in " ".join(_adopted(born, tmp_path).remarks)

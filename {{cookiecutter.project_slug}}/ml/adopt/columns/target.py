@@ -37,6 +37,12 @@ class InferredTarget:
     doubts: tuple[str, ...]
     facts: str
     blanks: tuple[str, ...] = ()
+    of_rare_class: int = 0  # rows of the classes that are set aside
+
+    @property
+    def unlearnable(self) -> int:
+        """Rows that are left out: without a target, or of a class that is set aside."""
+        return self.missing + self.of_rare_class
 
 
 def infer_target(path: str, name: str, texts: Texts, task: Task | None) -> InferredTarget:
@@ -166,7 +172,8 @@ def _classes(where: str, values: Values, task: Task | None, *, is_number: bool) 
     )
     doubts = tuple(_doubts(values, kept, target, is_number=is_number))
     facts = _shares(kept, values.present)
-    return InferredTarget(target, values.missing, doubts, facts, values.blanks)
+    of_rare_class = values.present - sum(kept.values())
+    return InferredTarget(target, values.missing, doubts, facts, values.blanks, of_rare_class)
 
 
 def _refuse_long_class(where: str, longest: int) -> None:
