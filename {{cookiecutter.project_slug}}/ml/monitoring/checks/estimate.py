@@ -15,12 +15,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from ml.dataset.frame import encode_frame
 from ml.encode import Encoder
 from ml.metrics import measure
 from ml.monitoring.checks.performance import Cohort, cohort
+from ml.monitoring.statistics.isotonic import isotonic
 from ml.monitoring.verdict import Estimate, Finding
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def calibration(answer: Floats, outcome: Codes) -> Calibration:
     answer: (n, classes); outcome: codes.
     """
     codes = _compared(answer)
-    curves = [_isotonic(answer[:, code], outcome == code) for code in codes]
+    curves = [isotonic(answer[:, code], outcome == code) for code in codes]
 
     def calibrate(new: Floats) -> Floats:
         shares = np.stack([f(new[:, c]) for f, c in zip(curves, codes, strict=True)], axis=1)
@@ -155,14 +156,6 @@ def calibration(answer: Floats, outcome: Codes) -> Calibration:
 def _compared(answer: Floats) -> list[int]:
     """The classes that are compared with all others; of two classes the last one."""
     return [1] if answer.shape[1] == 2 else list(range(answer.shape[1]))
-
-
-def _isotonic(score: Floats, positive: NDArray[np.bool_]) -> Calibration:
-    from sklearn.isotonic import IsotonicRegression
-
-    model = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(score, positive)
-    predict: Calibration = model.predict
-    return predict
 
 
 def _scaled(shares: Floats) -> Floats:
@@ -186,22 +179,34 @@ def _recall(predicted: NDArray[np.bool_], chance: Floats) -> float:
 
 
 def _roc_auc(answer: Floats, chance: Floats) -> float:
-    from sklearn.metrics import roc_auc_score
+    return float(np.mean([_area(answer[:, c], chance[:, c]) for c in _compared(answer)]))
 
-    areas = [_weighted(roc_auc_score, answer[:, c], chance[:, c]) for c in _compared(answer)]
-    return float(np.mean(areas))
+
+def _area(score: Floats, chance: Floats) -> float:
+    """Area under the ROC curve where every row is positive by its chance, else negative."""
+    right, wrong = _counts_above(score, chance)
+    bent = np.r_[True, (np.diff(wrong, 2) != 0) | (np.diff(right, 2) != 0), True]
+    corners = bent if len(right) > 2 else slice(None)
+    right, wrong = np.r_[0.0, right[corners]], np.r_[0.0, wrong[corners]]
+    if not (right[-1] > 0 and wrong[-1] > 0):
+        return np.nan
+    return float(np.trapezoid(right / right[-1], wrong / wrong[-1]))
 
 
 def _average_precision(answer: Floats, chance: Floats) -> float:
-    from sklearn.metrics import average_precision_score
+    """Mean precision where every row is positive by its chance, weighed by the gains of recall."""
+    right, wrong = _counts_above(answer[:, 1], chance[:, 1])
+    if not right[-1] > 0:
+        return 0.0
+    recall = np.r_[np.flip(right / right[-1]), 0.0]
+    return float(max(0.0, -np.sum(np.diff(recall) * np.flip(right / (right + wrong)))))
 
-    return _weighted(average_precision_score, answer[:, 1], chance[:, 1])
 
-
-def _weighted(metric: Any, score: Floats, chance: Floats) -> float:
-    """Every row counts as positive by its chance and as negative by the rest."""
-    truth, weight = np.repeat([1, 0], len(score)), np.concatenate([chance, 1 - chance])
-    return float(metric(truth, np.tile(score, 2), sample_weight=weight))
+def _counts_above(score: Floats, chance: Floats) -> tuple[Floats, Floats]:
+    """Expected positive and other rows at or above each different score, highest score first."""
+    order = np.argsort(-score, kind="stable")
+    last = np.r_[np.flatnonzero(np.diff(score[order])), len(score) - 1]  # of rows that tie
+    return np.cumsum(chance[order])[last], np.cumsum(1 - chance[order])[last]
 
 
 EXPECTED: dict[str, Callable[[Floats, Floats], float]] = {
@@ -267,7 +272,7 @@ class LossModels:
         of_rows = self.noise * (self.models[0](new) ** 2).mean() / len(new)
         of_estimator = (len(means) - 1) * means.var()  # jackknife (Tukey 1958)
         of_shift = self.excess * means.mean() ** 2
-        t = stats.t.ppf(0.975, len(means) - 1)
+        t = special.stdtrit(len(means) - 1, 0.975)
         return float(t * np.sqrt(of_rows + of_estimator + of_shift))
 
 

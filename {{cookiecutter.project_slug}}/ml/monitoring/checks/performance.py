@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from ml.encode import DAY_SECONDS
 from ml.metrics import measure, resample
@@ -132,7 +132,7 @@ def _reach(outcome: NDArray[Any], answer: Floats, champion: Champion, alpha: flo
         _reference_deviation(champion),
     )
     error = np.hypot(of_window, of_reference) * np.sqrt(inflation.largest)
-    return float(stats.t.ppf(1 - alpha, min(inflation.freedom, 1e9)) * error)
+    return float(special.stdtrit(min(inflation.freedom, 1e9), 1 - alpha) * error)
 
 
 def _reference_errors(champion: Champion) -> Floats:

@@ -4,6 +4,7 @@ profile.py            what a column looked like in the reference, and a window's
 dependence.py         variance inflation where rows depend on each other in time
 cell_tests.py         tests of counts: over all cells of a column, and of the worst cell
 column_tests.py       all tests of one column
+isotonic.py           how often rows of a score are positive
 power.py              the alpha that each test needs to reach its target power
 multiple_testing.py   which tests are rejected under one false-alarm allowance
 """

@@ -60,6 +60,32 @@ def test_a_turned_concept_deceives_the_estimate_and_not_the_labels(
     assert any(caught)
 
 
+@pytest.mark.parametrize("decimals", [1, 3, 16])
+def test_expected_areas_and_precisions_are_scikit_learns(decimals: int) -> None:
+    """Every row counts as positive by its chance and as negative by the rest."""
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    rng = np.random.default_rng(decimals)
+    score = rng.random(500).round(decimals)  # one decimal: most rows tie
+    chance = np.clip(score + rng.normal(0, 0.3, 500), 0, 1)  # some are certain
+    truth, weight = np.repeat([1, 0], 500), np.concatenate([chance, 1 - chance])
+    both = np.stack([1 - score, score], axis=1), np.stack([1 - chance, chance], axis=1)
+    for name, theirs in (
+        ("roc_auc", roc_auc_score),
+        ("average_precision", average_precision_score),
+    ):
+        expected = theirs(truth, np.tile(score, 2), sample_weight=weight)
+        assert EXPECTED[name](*both) == pytest.approx(expected, rel=1e-12)
+
+
+def test_an_area_needs_both_kinds_of_rows() -> None:
+    answer = np.array([[0.9, 0.1], [0.2, 0.8]])
+    never, always = np.array([[1.0, 0.0]] * 2), np.array([[0.0, 1.0]] * 2)
+    assert np.isnan([EXPECTED["roc_auc"](answer, chance) for chance in (never, always)]).all()
+    assert EXPECTED["average_precision"](answer, never) == 0
+    assert EXPECTED["average_precision"](answer, always) == 1
+
+
 @pytest.mark.slow
 def test_the_interval_holds_the_truth_and_says_it_is_an_estimate(
     world: World, champion: Champion

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ml.monitoring.statistics.power import AIM, PSI, ROWS, WIDER, required_alpha
+from ml.monitoring.statistics.power import (
+    AIM,
+    NARROWER,
+    PSI,
+    ROWS,
+    WIDER,
+    required_alpha,
+)
 
 REFERENCE = 10**9  # as good as known
 
@@ -35,3 +42,18 @@ def test_hard_tests_need_more_and_rules_next_to_nothing() -> None:
     assert required_alpha("new_level", 20_000, 12, 12) <= min(needs.values())
     assert required_alpha("levels", 20_000, 20, 21) > needs["levels"]
     assert required_alpha("wider", 500, 10, 10) > needs["wider"]  # a small reference sees less
+
+
+@pytest.mark.parametrize("reference", [70, 344, 5000])
+def test_the_levels_are_those_of_scipys_distributions(reference: int) -> None:
+    """`scipy.stats` says the same and takes a second to import."""
+    rows = 1 / (1 / ROWS + 1 / reference)
+    chi2, shape = stats.chi2(rows), stats.chi2(9)
+    levels = {
+        "location": 2 * stats.norm.sf((PSI * rows) ** 0.5 - stats.norm.ppf(AIM["location"])),
+        "wider": chi2.sf(WIDER * chi2.isf(AIM["wider"])),
+        "narrower": chi2.cdf(chi2.ppf(AIM["narrower"]) / NARROWER),
+        "shape": shape.sf(stats.ncx2.isf(AIM["shape"], 9, PSI * rows)),
+    }
+    for name, level in levels.items():
+        assert required_alpha(name, reference, 10, 10) == pytest.approx(level, rel=1e-12)
