@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from ml.errors import UserError
 
 app = typer.Typer(
-    help=__doc__.splitlines()[0], no_args_is_help=True, pretty_exceptions_enable=False
+    help=__doc__.splitlines()[0],
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # drawing the help with Rich takes longer than all else it does
 )
 
 
@@ -59,7 +60,10 @@ def adopt(
     max_bytes: MaxBytes = None,
     append: Append = False,
 ) -> None:
-    """Infer contract.yaml from a table and put the table under data/raw and DVC."""
+    """Infer contract.yaml from a table; put the table under DVC.
+
+    The table goes to data/raw.
+    """
     from ml.adopt import append as appending
     from ml.adopt import commands
 
@@ -91,9 +95,10 @@ def release(
         bool, typer.Option(help="Promote without a comparison: the target has changed.")
     ] = False,
 ) -> None:
-    """Log the run, register the version, pass the gate, make it the champion (after `dvc repro`).
+    """Register the trained model; make it the champion if it may be.
 
-    Exit status 3 where the gate refuses.
+    After `dvc repro`: log the run, register the version, pass the gate, move the alias. Exit status
+    3 where the gate refuses.
     """
     from ml.release import commands
 
@@ -111,7 +116,10 @@ def rollback() -> None:
 
 @app.command()
 def pull() -> None:
-    """Fetch the registry's champion into serving/ (on a machine that only serves)."""
+    """Fetch the registry's champion into serving/.
+
+    On a machine that only serves.
+    """
     from ml.release import commands
 
     commands.pull()
@@ -137,7 +145,10 @@ def serve(
 def challenge(
     version: Annotated[str, typer.Argument(help="A release under serving/releases, or `off`.")],
 ) -> None:
-    """Let a release score or answer beside the champion, as serve.challenger says."""
+    """Let a release score or answer beside the champion.
+
+    As serve.challenger of params.yaml says.
+    """
     from ml.release import challenger
 
     challenger.challenge(version)
@@ -149,7 +160,7 @@ def compare(
         float | None, typer.Option(help="How far back; default: the whole journal.")
     ] = None,
 ) -> None:
-    """Weigh the challenger against the champion on the answers whose outcome is known."""
+    """Weigh the challenger against the champion, by outcomes."""
     from ml.release import ab_test
 
     ab_test.compare(days)
@@ -166,7 +177,9 @@ def score(
     ml.scoring.score(source, target)
 
 
-journal = typer.Typer(help="Export or remove what the journal holds.", no_args_is_help=True)
+journal = typer.Typer(
+    help="Export or remove what the journal holds.", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(journal, name="journal")
 
 
@@ -197,7 +210,10 @@ def prune(
 def label(
     file: Annotated[Path, typer.Argument(help="CSV or JSON lines with prediction_id and outcome.")],
 ) -> None:
-    """Record outcomes by prediction id; late, repeated and corrected ones are fine."""
+    """Record outcomes by prediction id.
+
+    Late, repeated and corrected ones are fine.
+    """
     from ml.journal import labels
 
     labels.label_file(file)
@@ -212,10 +228,12 @@ def monitor(
         bool,
         typer.Option(
             "--wait",
-            help="For Evidently's pages, which a child process writes; for containers and cron.",
+            help="Wait for Evidently's pages, too: for containers and cron.",
         ),
     ] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Again and again, until Ctrl-C.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Again and again, until Ctrl-C; waits, too.")
+    ] = False,
     every: Annotated[
         float, typer.Option(help="With --watch: hours from one window to the next.")
     ] = 24.0,
@@ -223,9 +241,10 @@ def monitor(
         int, typer.Option(help="With --watch: /metrics for Prometheus, on loopback.")
     ] = 9109,
 ) -> None:
-    """Judge the journal's latest window: verdict.json, exit status, Evidently's pages.
+    """Judge the journal's latest window.
 
-    0 ok, 3 not ok, 4 too few rows.
+    The verdict is printed, stands in verdict.json and is the exit status: 0 ok, 3 not ok, 4 too few
+    rows. A child process writes Evidently's pages after it.
     """
     from ml.monitoring import commands
 
@@ -236,7 +255,10 @@ def monitor(
 
 @app.command()
 def retrain() -> None:
-    """Add the journal's labelled rows to the raw data, run the pipeline, release (3: refused)."""
+    """Add labelled rows to the raw data, train, release.
+
+    The rows are the journal's. Exit status 3 where the gate refuses.
+    """
     from ml.loop import retrain
 
     if not retrain.retrain().passed:
@@ -256,6 +278,9 @@ def main() -> None:
 
 
 def _exit_with(error: UserError) -> NoReturn:
+    from rich.console import Console
+    from rich.markup import escape
+
     Console(stderr=True, soft_wrap=True).print(
         f"[bold red]error:[/] {escape(error.what)}\n[bold]next:[/] {escape(error.then)}",
         highlight=False,

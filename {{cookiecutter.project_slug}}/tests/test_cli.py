@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -56,3 +59,30 @@ def test_what_the_image_lacks_is_one_line(
     said = capsys.readouterr().err
     assert f"{missing} is not installed: it is not part of the serving image" in said
     assert "Traceback" not in said
+
+
+LOADED = """
+import sys
+from ml.cli import main
+try:
+    main()
+finally:
+    print(*sys.modules, file=sys.stderr)
+"""
+
+
+def test_help_names_each_command_in_a_line_and_loads_next_to_nothing() -> None:
+    """It took half a second, most of it to import Rich and to draw with it."""
+    project = Path(__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, "--help"],
+        env=os.environ | {"PYTHONPATH": str(project), "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    commands = done.stdout.partition("Commands:")[2].splitlines()
+    assert {line.split()[0] for line in commands if line} >= {"adopt", "monitor", "journal"}
+    assert all(line.endswith(".") and not line.endswith("...") for line in commands if line)
+    loaded = {name.partition(".")[0] for name in done.stderr.split()}
+    assert not loaded & {"rich", "numpy", "pydantic", "ruamel", "pyarrow", "pandas", "sqlalchemy"}

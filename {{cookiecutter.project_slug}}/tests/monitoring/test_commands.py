@@ -90,6 +90,35 @@ def test_no_journal_names_the_next_command(world: World, monkeypatch: pytest.Mon
     assert error.value.then == "make serve"
 
 
+HEAVY = {"evidently", "sklearn", "matplotlib", "mlflow", "scipy.stats", "scipy.optimize"}
+JUDGE = """
+import sys, time
+from ml.journal.bulk.scan import Span
+from ml.monitoring.commands import journal, load_champion, load_params
+from ml.monitoring.monitor import evaluate_window
+
+span = Span(time.time() - 10 * 86400, time.time())
+verdict = evaluate_window(journal(), load_champion(), span, load_params().monitor)
+print(verdict.verdict, *sys.modules)
+"""
+
+
+def test_a_classifications_verdict_needs_no_heavy_import(world: World) -> None:
+    """They took two thirds of `ml monitor`: scikit-learn, scipy.stats, and Evidently above all."""
+    end = time.time()
+    record(world, customers(600, 16), end - 9 * DAY, end - 60, labelled=0.5)
+    done = subprocess.run(
+        [sys.executable, "-c", JUDGE],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    verdict, *loaded = done.stdout.split()
+    assert verdict == "ok"
+    assert not HEAVY & set(loaded)
+
+
 @pytest.mark.slow
 def test_watch_judges_serves_its_numbers_and_ends(world: World) -> None:
     end = time.time()
