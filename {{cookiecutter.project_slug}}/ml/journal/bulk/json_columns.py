@@ -166,6 +166,8 @@ def _column(values: list[Any], kind: pa.DataType) -> tuple[pa.Array, int]:
     """Values as an array, null for those of another kind, and how many these are."""
     fits = [value is None or _fits(value, kind) for value in values]
     kept = [value if fit else None for value, fit in zip(values, fits, strict=True)]
+    if kind == pa.float64():  # PyArrow refuses an integer that a float rounds
+        kept = [None if value is None else float(value) for value in kept]
     return pa.array(kept, kind), fits.count(False)
 
 

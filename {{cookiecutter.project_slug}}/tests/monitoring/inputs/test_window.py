@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ml.encode import parse_moment
@@ -195,6 +195,7 @@ stored = anything.map(json.dumps) | st.sampled_from(
         max_size=4,
     )
 )
+@example(entries=[('{"charge": 9007199254740993}', "[1", None, "", 1)])
 def test_no_content_of_a_journal_ends_in_a_traceback(
     entries: list[tuple[str, str, str | None, str, int]], world: World, champion: Champion
 ) -> None:
