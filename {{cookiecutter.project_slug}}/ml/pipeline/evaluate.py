@@ -188,8 +188,11 @@ def _shuffled(x: Matrix, places: list[int], rng: np.random.Generator) -> Matrix:
 
 def reference(frame: pd.DataFrame, answer: NDArray[Any], contract: Contract) -> pd.DataFrame:
     """The held-out rows with `prediction` (label or value) and `probability:<class>` of classes."""
-    columns = answer_columns(answer, contract).items()
-    return frame.assign(**{contract.added(name): values for name, values in columns})
+    import pandas as pd
+
+    columns = {contract.added(name): of for name, of in answer_columns(answer, contract).items()}
+    # at once: pandas slows down with each column of hundreds of classes that is added alone
+    return pd.concat([frame, pd.DataFrame(columns, index=frame.index)], axis=1)
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from ml.bundle import Answer, load_onnx
-from ml.contract import Contract, Numeric
+from ml.contract import Contract, Numeric, Target
 from ml.dataset.frame import encode_frame, target_codes
 from ml.encode import Encoder
 from ml.params import Params
@@ -96,3 +96,15 @@ def test_the_importance_of_a_wide_table_is_found_in_the_same_time(
     importance(model, x, y, wide, "roc_auc")
     assert sum(asked) <= 1_010_000
     assert min(asked) >= 300
+
+
+def test_the_reference_holds_hundreds_of_classes(
+    contract: Contract, judged: tuple[pd.DataFrame, np.ndarray, np.ndarray, Answer]
+) -> None:
+    frame = judged[0]
+    classes = tuple(f"class{i}" for i in range(150))
+    target = Target(name="left", task="multiclass", classes=classes)
+    many = contract.model_copy(update={"target": target})
+    made = reference(frame, np.eye(150)[np.arange(len(frame)) % 150], many)
+    assert list(made["prediction"][:3]) == ["class0", "class1", "class2"]
+    assert made.shape == (len(frame), frame.shape[1] + 151)
