@@ -1,8 +1,9 @@
-"""Seconds and peak memory of adopt and every stage: 10k, 100k and 1M rows x 18 columns.
+"""Seconds and peak memory of adopt and every stage: 10k, 100k and 1M rows x 18 columns, or others.
 
 Makes seeded tables of mixed kinds in a temporary project beside this one's code; each step is a
 process of its own, so that its peak is its own. Writes nothing here.
-Run: `python benchmarks/adopt.py` (or `python benchmarks/adopt.py 10000 50000`).
+Run: `python benchmarks/adopt.py`, or with sizes: rows, rows x columns, rows x columns x classes
+(`python benchmarks/adopt.py 50000 5000x2000 10000x20x100`).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 HERE = Path(__file__).parents[1]
-SIZES = (10_000, 100_000, 1_000_000)
+COLUMNS, CLASSES = 18, 2  # where a size names rows alone
 STAGES = ("ingest", "validate", "split", "train", "evaluate", "export")
 MEGABYTE = 1024  # ru_maxrss counts kibibytes on Linux
 
@@ -35,6 +36,40 @@ class Cost:
 
     seconds: float
     peak_mib: float
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of a table."""
+
+    rows: int
+    columns: int = COLUMNS
+    classes: int = CLASSES
+
+    def __str__(self) -> str:
+        more = f" x {self.columns:,}" if self.columns != COLUMNS else ""
+        return f"{self.rows:,}{more}" + (f", {self.classes} classes" if self.classes > 2 else "")
+
+
+SIZES = (Size(10_000), Size(100_000), Size(1_000_000))
+
+
+def size(word: str) -> Size:
+    """`10000`, `5000x2000` or `10000x20x100`."""
+    return Size(*map(int, word.split("x")))
+
+
+def wide_table(size: Size) -> pd.DataFrame:
+    """The table of `table`, other classes, and as many more columns as are asked for."""
+    narrow, rng = table(size.rows), np.random.default_rng(1)
+    more = rng.normal(0, 1, (size.rows, max(0, size.columns - COLUMNS))).round(3)
+    wide = pd.DataFrame(more, columns=[f"more{i}" for i in range(more.shape[1])])
+    letters = dict.fromkeys(wide.columns[::10])  # a tenth of them are levels
+    wide = wide.assign(**{name: rng.choice(list("abcdef"), size.rows) for name in letters})
+    if size.classes > 2:
+        order = pd.Series(narrow["x0"] + 0.5 * narrow["x1"] + rng.normal(0, 0.3, size.rows))
+        narrow["left"] = "class " + pd.qcut(order, size.classes, labels=False).astype(str)
+    return pd.concat([wide, narrow], axis=1)
 
 
 def table(rows: int) -> pd.DataFrame:
@@ -63,9 +98,9 @@ def table(rows: int) -> pd.DataFrame:
     )
 
 
-def write(rows: int, path: Path) -> None:
+def write(size: Size, path: Path) -> None:
     """Make the table and write it as CSV."""
-    table(rows).to_csv(path, index=False)
+    wide_table(size).to_csv(path, index=False)
 
 
 def measure(project: Path, *words: str) -> Cost:
@@ -86,16 +121,16 @@ def peak(usage: resource.struct_rusage) -> float:
     return usage.ru_maxrss / MEGABYTE
 
 
-def run(rows: int, folder: Path, console: Console) -> dict[str, Cost]:
-    """Every step's cost for a table of that many rows."""
-    project = folder / f"rows{rows}"
+def run(size: Size, folder: Path, console: Console) -> dict[str, Cost]:
+    """Every step's cost for a table of that size."""
+    project = folder / f"{size.rows}x{size.columns}x{size.classes}"
     for part in ("ml", "params.yaml", "dvc.yaml", ".dvc", ".dvcignore", ".gitignore"):
         copy = shutil.copytree if (HERE / part).is_dir() else shutil.copyfile
         (project / part).parent.mkdir(parents=True, exist_ok=True)
         copy(HERE / part, project / part)
     subprocess.run(["git", "init", "-q"], cwd=project, check=True)
     make = multiprocessing.get_context("spawn").Process(
-        target=write, args=(rows, project / "table.csv")
+        target=write, args=(size, project / "table.csv")
     )
     # a child inherits the peak of the process that starts it: this one must stay small
     make.start()
@@ -106,21 +141,21 @@ def run(rows: int, folder: Path, console: Console) -> dict[str, Cost]:
     words |= {stage: (f"ml.pipeline.{stage}",) for stage in STAGES}
     costs = {}
     for step, command in words.items():
-        with console.status(f"{rows} rows: {step}"):
+        with console.status(f"{size}: {step}"):
             costs[step] = measure(project, *command)
         console.print(
-            f"{rows:,} rows: {step}: {costs[step].seconds:.1f} s, {costs[step].peak_mib:.0f} MiB"
+            f"{size}: {step}: {costs[step].seconds:.1f} s, {costs[step].peak_mib:.0f} MiB"
         )
     return costs
 
 
-def report(costs: dict[int, dict[str, Cost]]) -> Table:
-    """A row for each step: seconds and MiB at each size, and how seconds per row grow."""
+def report(costs: dict[Size, dict[str, Cost]]) -> Table:
+    """A row for each step: seconds and MiB at each size, and how seconds grow with the rows."""
     made = Table("step", title="seconds · peak MiB")
-    for rows in costs:
-        made.add_column(f"{rows:,} rows", justify="right")
+    for each in costs:
+        made.add_column(str(each), justify="right")
     made.add_column("growth", justify="right")
-    first, last = min(costs), max(costs)
+    first, last = (choose(costs, key=lambda each: each.rows) for choose in (min, max))
     for step in costs[first]:
         cells = [f"{c[step].seconds:.1f} s · {c[step].peak_mib:.0f}" for c in costs.values()]
         made.add_row(step, *cells, f"x{costs[last][step].seconds / costs[first][step].seconds:.1f}")
@@ -129,14 +164,13 @@ def report(costs: dict[int, dict[str, Cost]]) -> Table:
 
 def main() -> None:
     """Measure each size and print the table."""
-    sizes = [int(word) for word in sys.argv[1:]] or list(SIZES)
+    sizes = [size(word) for word in sys.argv[1:]] or list(SIZES)
     console = Console(stderr=True)
     with tempfile.TemporaryDirectory() as folder:
-        costs = {rows: run(rows, Path(folder), console) for rows in sizes}
+        costs = {each: run(each, Path(folder), console) for each in sizes}
     Console().print(report(costs))
-    Console().print(
-        f"growth: {max(sizes):,} rows against {min(sizes):,}, x{max(sizes) / min(sizes):g} the rows"
-    )
+    first, last = (choose(each.rows for each in sizes) for choose in (min, max))
+    Console().print(f"growth: {last:,} rows against {first:,}, x{last / first:g} the rows")
 
 
 if __name__ == "__main__":
