@@ -127,7 +127,7 @@ def importance(
     """
     rng = np.random.default_rng(0)
     columns = _places(contract)
-    n, shuffles = _importance_effort(len(columns))
+    n, shuffles = _importance_effort(len(columns), len(contract.target.classes))
     rows = rng.permutation(len(y))[:n]
     x, y = x[rows], y[rows]
 
@@ -138,11 +138,12 @@ def importance(
     return dict(sorted(losses.items(), key=lambda item: -item[1]))
 
 
-def _importance_effort(columns: int) -> tuple[int, int]:
-    """Rows and shuffles of each column: a wide table gets fewer of both."""
-    if columns * IMPORTANCE_ROWS * SHUFFLES <= IMPORTANCE_ANSWERS:
+def _importance_effort(columns: int, classes: int) -> tuple[int, int]:
+    """Rows and shuffles of each column: wide tables and many classes get fewer of both."""
+    answers = IMPORTANCE_ANSWERS // max(1, classes - 1)  # trees grow with the classes
+    if columns * IMPORTANCE_ROWS * SHUFFLES <= answers:
         return IMPORTANCE_ROWS, SHUFFLES
-    affordable = IMPORTANCE_ANSWERS // columns
+    affordable = answers // columns
     return min(IMPORTANCE_ROWS, max(IMPORTANCE_LEAST_ROWS, affordable)), 1
 
 
