@@ -33,6 +33,7 @@ PLAIN = HERE / "benchmarks" / "plain.py"
 SIZES = (344, 100_000)
 ANSWERED = 1000  # rows that the monitor looks at
 COPIED = ("ml", "params.yaml", "dvc.yaml", ".dvc", ".dvcignore", ".gitignore", "pyproject.toml")
+MONITORED, PAGES = "reports/monitoring", "ml.monitoring.reports.evidently"
 GIT = ("git", "-c", "user.name=bench", "-c", "user.email=bench@localhost")
 ANSWER = """
 import sys
@@ -134,6 +135,9 @@ def run(project: Path, round_number: int) -> dict[str, float]:
     costs["ml release"] = seconds(project, "-m", "ml", "release", allowed=(0, 3))
     answer_rows(project)
     costs["ml monitor"] = seconds(project, "-m", "ml", "monitor", allowed=(0, 3, 4))
+    # the pages that the monitor's child process writes; the next step has the machine to itself
+    window = max((project / MONITORED).glob("*--*"))
+    costs["Evidently's pages after it"] = seconds(project, "-m", PAGES, str(window))
     costs["ml --help"] = seconds(project, "-m", "ml", "--help")
     return costs
 

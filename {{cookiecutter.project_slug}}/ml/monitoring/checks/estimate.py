@@ -10,6 +10,7 @@ Elkan 2002).
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,7 @@ CHUNKS = 16  # parts of the reference on which the estimate is compared with the
 GROUPS = 8  # of the reference's rows, for the jackknife of a regression's estimate
 MIN_ROWS = 500  # of the reference; with fewer nothing is estimated
 REACH = 2.0  # standard errors either side of the estimate: 95 % of windows
+ONE_THREAD_VALUES = 200_000  # of the reference
 TINY = 1e-12  # keeps a division by zero from a warning
 BOOSTING: dict[str, Any] = {"random_state": 0, "early_stopping": True, "min_samples_leaf": 20}
 LOWER_IS_BETTER = {"mae", "rmse", "log_loss", "brier"}
@@ -69,8 +71,9 @@ def estimate(window: Window, champion: Champion) -> Estimate | None:
     """The window's metric estimated from its rows alone; None where too few rows are there."""
     if len(champion.outcome) < MIN_ROWS or not window.mine.any():
         return None
-    model, inputs = fitted(champion), _inputs(window, champion)
-    value, reach = model.estimator(inputs), model.reach(inputs)
+    with _threads(champion):
+        model, inputs = fitted(champion), _inputs(window, champion)
+        value, reach = model.estimator(inputs), model.reach(inputs)
     return Estimate(
         metric=model.metric,
         value=value,
@@ -79,6 +82,18 @@ def estimate(window: Window, champion: Champion) -> Estimate | None:
         reference=model.reference,
         truth=_truth(model.metric, cohort(window)),
     )
+
+
+def _threads(champion: Champion) -> AbstractContextManager[Any]:
+    """One thread for boosted trees of few rows: there threads wait for each other."""
+    values = champion.reference.size
+    if champion.contract.is_classification or values >= ONE_THREAD_VALUES:
+        return nullcontext()
+    import sklearn.ensemble  # noqa: F401  (only a pool that is loaded can be limited)
+    from threadpoolctl import threadpool_limits
+
+    limited: AbstractContextManager[Any] = threadpool_limits(1, "openmp")
+    return limited
 
 
 def _inputs(window: Window, champion: Champion) -> Floats:
