@@ -64,24 +64,28 @@ def adopt(
 
     The table goes to data/raw.
     """
-    from ml.adopt import append as appending
-    from ml.adopt import commands
+    from ml.adopt.source.dvc_process import early_start
 
-    if append:
-        appending.append(data, encoding, max_bytes)
-        return
-    commands.adopt(
-        data,
-        target=target,
-        time=time,
-        id=id,
-        drop=_listed(drop),
-        task=task,
-        names=_listed(names),
-        contract=contract,
-        encoding=encoding,
-        max_bytes=max_bytes,
-    )
+    with early_start():
+        if append:
+            from ml.adopt.append import append as append_parts
+
+            append_parts(data, encoding, max_bytes)
+            return
+        from ml.adopt import commands
+
+        commands.adopt(
+            data,
+            target=target,
+            time=time,
+            id=id,
+            drop=_listed(drop),
+            task=task,
+            names=_listed(names),
+            contract=contract,
+            encoding=encoding,
+            max_bytes=max_bytes,
+        )
 
 
 def _listed(names: str) -> list[str]:

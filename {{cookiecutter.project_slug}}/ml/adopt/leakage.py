@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from ml.adopt.columns.name_hints import words_of
 from ml.adopt.command_line import between_commas, setting
+from ml.adopt.small_tree import grow_and_ask
 from ml.contract import Column, Contract, Datetime, Integer, Numeric, Text
 from ml.dataset.frame import encode_frame, target_codes, typed
 from ml.encode import Encoder
+from ml.metrics import measure, roc_area
 
 SAMPLE = 20_000
 ALONE = 0.98  # held-out ROC AUC or R² of one column from which it may be a leak
@@ -56,41 +58,29 @@ class Halves:
 
         The quality is ROC AUC (the worst class against the rest) or R².
         """
-        from sklearn.metrics import r2_score
-
-        tree = self._tree(leaves).fit(x[self.first], self.y[self.first])
-        x_held, y_held = x[~self.first], self.y[~self.first]
+        y_held = self.y[~self.first]
+        answer = grow_and_ask(x, self.y, self.first, leaves)
         quality = (
-            _worst_auc(y_held, tree.predict_proba(x_held), tree.classes_)
+            _worst_auc(y_held, answer.values)
             if self.classify
-            else float(r2_score(y_held, tree.predict(x_held)))
+            else measure("r2", y_held, answer.values)
         )
-        return quality, tree.feature_importances_
-
-    def _tree(self, leaves: int) -> Any:
-        from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
-
-        kind = DecisionTreeClassifier if self.classify else DecisionTreeRegressor
-        return kind(max_leaf_nodes=leaves, min_samples_leaf=5, random_state=0)
+        return quality, answer.importances
 
     def columns_of(self, name: str) -> Floats:
         """The encoded columns that one column of the table became."""
         return self.x[:, [i for i, column in enumerate(self.columns) if column == name]]
 
 
-def _worst_auc(y: NDArray[Any], shares: Floats, classes: NDArray[Any]) -> float:
+def _worst_auc(y: NDArray[Any], shares: Floats) -> float:
     """The lowest ROC AUC of a class against the rest, of the classes that some rows have.
 
     Args:
-        y: the classes of the rows.
+        y: (rows,) positions of classes.
         shares: (rows, classes) predicted probabilities.
-        classes: which class each column of `shares` belongs to.
     """
-    from sklearn.metrics import roc_auc_score
-
-    sides = [(y == c, share) for c, share in zip(classes, shares.T, strict=True)]
-    both = [(side, share) for side, share in sides if 0 < side.sum() < len(y)]
-    return min((float(roc_auc_score(side, share)) for side, share in both), default=0.0)
+    areas = [roc_area(y == code, share) for code, share in enumerate(shares.T)]
+    return min((area for area in areas if not np.isnan(area)), default=0.0)
 
 
 def _without_text(contract: Contract) -> tuple[Any, ...]:

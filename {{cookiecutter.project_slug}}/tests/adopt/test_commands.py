@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +46,25 @@ def test_the_table_fits_eighty_columns_and_names_the_next_command(
     assert max(map(len, said.splitlines())) <= 80
     assert said.rstrip().endswith("next: make flow")
     assert "categorical" in said
+
+
+def test_no_library_is_imported_that_a_small_table_does_not_need(project: Path) -> None:
+    """Importing scikit-learn takes longer than everything that adopt does."""
+    write("visits.csv", visits(2000))
+    code = (
+        "import atexit, sys; from ml.cli import main;"
+        "sys.argv = ['ml', 'adopt', 'visits.csv', '--target=won'];"
+        "unneeded = {'sklearn', 'scipy', 'matplotlib', 'dvc'};"
+        "atexit.register(lambda: print(unneeded & {*sys.modules}));"
+        "main()"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    said = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    ).stdout
+    assert said.splitlines()[-1] == "set()"
+    assert "leak" in said
+    assert Path("data/raw.dvc").is_file()
 
 
 def test_a_newer_file_replaces_the_old_one_while_nobody_edited(

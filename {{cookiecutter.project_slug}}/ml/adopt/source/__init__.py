@@ -5,4 +5,5 @@ remote.py      an address before DVC follows it: no secrets, no redirect to anot
 size.py        how large the table is once it is unpacked
 dialect.py     encoding, separator and header of a text file
 raw_store.py   the parts under data/raw and under DVC
+dvc_process.py DVC in a process of its own, started while the table is read
 """

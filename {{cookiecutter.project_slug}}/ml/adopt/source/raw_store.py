@@ -11,10 +11,10 @@ import filecmp
 import re
 import shutil
 import subprocess
-import sys
 from itertools import chain, count
 from pathlib import Path
 
+from ml.adopt.source import dvc_process
 from ml.atomic import staged
 from ml.dataset.reader import RAW, is_packed, is_parquet, stored_parts
 from ml.errors import UserError
@@ -144,9 +144,7 @@ def _copy(path: Path, stored: Path) -> None:
 
 def dvc(*arguments: str) -> None:
     """Run DVC; if it fails, its own message is passed on."""
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, check=False
-    )
+    done = dvc_process.run(*arguments)
     if done.returncode:
         raise UserError(
             f"dvc {' '.join(arguments)}: {_message(done)}",
