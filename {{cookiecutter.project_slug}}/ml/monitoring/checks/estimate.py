@@ -71,7 +71,7 @@ def estimate(window: Window, champion: Champion) -> Estimate | None:
     """The window's metric estimated from its rows alone; None where too few rows are there."""
     if len(champion.outcome) < MIN_ROWS or not window.mine.any():
         return None
-    with _threads(champion):
+    with tree_threads(champion):
         model, inputs = fitted(champion), _inputs(window, champion)
         value, reach = model.estimator(inputs), model.reach(inputs)
     return Estimate(
@@ -84,7 +84,7 @@ def estimate(window: Window, champion: Champion) -> Estimate | None:
     )
 
 
-def _threads(champion: Champion) -> AbstractContextManager[Any]:
+def tree_threads(champion: Champion) -> AbstractContextManager[Any]:
     """One thread for boosted trees of few rows: there threads wait for each other."""
     values = champion.reference.size
     if champion.contract.is_classification or values >= ONE_THREAD_VALUES:

@@ -14,7 +14,7 @@ from ml.encode import Encoder
 from ml.journal.bulk.scan import Span
 from ml.metrics import answers, measure
 from ml.model import make_model
-from ml.monitoring.checks.estimate import EXPECTED, calibration, estimate
+from ml.monitoring.checks.estimate import EXPECTED, calibration, estimate, tree_threads
 from ml.monitoring.checks.performance import Cohort, cohort, performance
 from ml.monitoring.inputs.reference import Champion, champion_of
 from ml.monitoring.inputs.window import read_window
@@ -143,6 +143,20 @@ def valued(params: Params, seed: int) -> tuple[Any, Champion]:
 def seen(model: Any, frame: pd.DataFrame) -> Any:
     answer = answers(model, encode_frame(frame, Encoder(HOUSES)), HOUSES)
     return _window(frame, answer, frame["price"].to_numpy())
+
+
+def test_boosted_trees_of_few_rows_are_fitted_on_one_thread(params: Params) -> None:
+    """Threads that wait for each other took ten times the trees' own time on two busy cores."""
+    from threadpoolctl import threadpool_info
+
+    def openmp() -> list[int]:
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp"]
+
+    _, champion = valued(params, 100)
+    with tree_threads(champion):
+        inside = openmp()
+    assert inside
+    assert set(inside) == {1}
 
 
 @pytest.mark.slow
