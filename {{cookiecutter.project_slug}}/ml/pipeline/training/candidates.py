@@ -27,7 +27,7 @@ KINDS: tuple[Kind, ...] = ("linear", "boosting", "forest")  # the simplest to se
 # rows that are cross-validated: all of a small table, a third of a larger one, so that the
 # comparison takes no longer than the boosting that it may save
 ALL_ROWS = 2000
-MOST_ROWS = 30_000
+MOST_ROWS = 10_000
 RESAMPLES = 100
 # values to fit, once for each class, beyond which one fold is held out instead of three
 ONE_FOLD_VALUES = 1_000_000
