@@ -10,6 +10,7 @@ columns/            what each column is
 infer_contract.py   a table of texts → its contract, with all doubts
 leakage.py          columns from which the target can be read
 small_tree.py       the trees that leakage.py looks for them with
+split_check.py      whether rows can be held out
 command_line.py     the command that leaves out what may be a leak, quoted for a shell
 summary.py          what was inferred, as one table on the screen
 contract_file.py    contract.yaml as adopt writes it; a person's edits are kept

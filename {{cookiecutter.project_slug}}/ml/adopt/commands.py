@@ -35,11 +35,13 @@ from ml.adopt.source.dialect import codec_name, encoding_doubt
 from ml.adopt.source.inputs import local_parts, read
 from ml.adopt.source.raw_store import is_stored, store
 from ml.adopt.source.size import check_size
+from ml.adopt.split_check import check_split
 from ml.adopt.summary import table
 from ml.contract import CONTRACT, Source, Task, load_contract
 from ml.dataset.reader import RAW
 from ml.encode import features_of
 from ml.errors import SENTENCE, UserError, listing, printable
+from ml.params import load_params
 from ml.progress import counting, reading
 
 MAX_CHANGES = 40  # lines that are shown of what would change in the contract
@@ -139,6 +141,7 @@ def _infer(paths: list[Path], request: Request) -> Adopted:
         texts, source = read(paths, request.names, watch, request.encoding)
     with counting("columns", texts.num_columns - 1) as advance:
         adopted = infer_contract(str(paths[0]), texts, source, request, advance)
+    check_split(str(paths[0]), texts, adopted.contract, load_params().split)
     return adopted if request.encoding else _with_encoding_doubts(adopted, paths, source)
 
 

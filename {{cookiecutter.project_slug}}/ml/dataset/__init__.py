@@ -4,5 +4,6 @@ reader.py   a file → columns of text
 parser.py   columns of text → typed values
 typed.py    a file → a typed table; a value that does not fit is an error
 frame.py    the typed table in pandas, with fixed dtypes
+held_out.py which rows are not trained on
 checks.py   is every row what the contract says a row is? (pandera)
 """

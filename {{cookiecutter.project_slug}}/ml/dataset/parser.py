@@ -110,7 +110,7 @@ def utc_moments(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def parse(column: pa.ChunkedArray, spec: Column, missing: Collection[str]) -> Parsed:
     """Read a column as what the contract says it is."""
-    native = _native(column, spec)
+    native = _native(column, spec, missing)
     if native is not None:
         return Parsed(native)
     return parse_texts(texts_of(column), spec, missing)
@@ -167,11 +167,11 @@ def is_among(values: pa.Array, listed: Collection[Any]) -> pa.Array:
     return pc.is_in(values, value_set=pa.array(listed, values.type))
 
 
-def _native(column: pa.ChunkedArray, spec: Column) -> pa.Array | None:
+def _native(column: pa.ChunkedArray, spec: Column, missing: Collection[str]) -> pa.Array | None:
     """A typed column that needs no reading, or None."""
     match spec:
         case Numeric() | Integer():
-            return _native_numbers(column, spec.format)
+            return _native_numbers(column, spec.format, {*missing, *spec.missing_texts})
         case Boolean() if pa.types.is_boolean(column.type):
             return column.combine_chunks()
         case Datetime() if pa.types.is_timestamp(column.type):
@@ -179,11 +179,23 @@ def _native(column: pa.ChunkedArray, spec: Column) -> pa.Array | None:
     return None
 
 
-def _native_numbers(column: pa.ChunkedArray, fmt: NumberFormat) -> pa.Array | None:
+def _native_numbers(
+    column: pa.ChunkedArray, fmt: NumberFormat, missing: Collection[str]
+) -> pa.Array | None:
     if not _is_number(column.type):
         return None
     values = column.combine_chunks().cast(pa.float64(), safe=False)
-    return without_sentinels(pc.if_else(pc.is_nan(values), None, values), fmt)
+    present = _without_infinite(pc.if_else(pc.is_nan(values), None, values), missing)
+    return without_sentinels(present, fmt)
+
+
+def _without_infinite(values: pa.Array, missing: Collection[str]) -> pa.Array:
+    """Null for numbers beyond float32 whose text means missing, as `inf` may."""
+    beyond = pc.greater(pc.abs(values), FLOAT32_MAX)
+    if not pc.any(beyond).as_py():
+        return values
+    is_absent = pc.and_(beyond, is_among(values.cast(pa.string()), missing))
+    return pc.if_else(is_absent, None, values)
 
 
 def _is_number(kind: pa.DataType) -> bool:

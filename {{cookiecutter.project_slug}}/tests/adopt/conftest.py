@@ -35,6 +35,7 @@ def project(empty_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current folder."""
+    """A current folder with the settings and nothing else."""
     monkeypatch.chdir(tmp_path)
+    shutil.copyfile(PARAMS, "params.yaml")
     return tmp_path

@@ -138,3 +138,10 @@ def test_a_wide_number_format_is_exact(tmp_path: Path) -> None:
     lines = [f"01.02.2024;k;{repr(float(v)).replace('.', ',')};1;pro;ja;x;yes" for v in values]
     (tmp_path / "p.csv").write_text(HEADER + "\n".join(lines), encoding="utf-8")
     assert read_frame(tmp_path / "p.csv", CONTRACT)["Betrag"].tolist() == values.tolist()
+
+
+def test_infinite_numbers_of_parquet_are_missing_where_their_text_is() -> None:
+    """Adopt reads texts, in which `inf` may stand for missing."""
+    column = pa.chunked_array([pa.array([1.5, float("inf"), float("-inf"), 1e300, None])])
+    spec = Numeric(kind="numeric", name="x", missing_texts=("inf", "1e+300"))
+    assert parse(column, spec, ()).values.to_pylist() == [1.5, None, float("-inf"), None, None]

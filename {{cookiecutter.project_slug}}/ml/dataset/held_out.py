@@ -1,0 +1,150 @@
+"""Which rows are held out: the latest where there is a time, else a stratified, stable draw.
+
+The draw hashes each row (its id, where there is one), so that a row keeps its side when parts are
+added later and a champion is never compared on rows that it was trained on; equal rows fall on the
+same side.
+
+`ml.pipeline.split` writes both sides; `ml.adopt` asks whether they can be told apart.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ml.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from ml.contract import Contract
+    from ml.params import Split
+
+MIN_ROWS = 20  # fewer held-out rows than two say nothing, fewer training rows teach nothing
+
+
+def held_out(
+    frame: pd.DataFrame, contract: Contract, params: Split, where: str = "data/raw"
+) -> NDArray[np.bool_]:
+    """Which rows of a typed frame are held out, shape (n,).
+
+    Args:
+        frame: the rows.
+        contract: what they are.
+        params: how many to hold out, and the seed of the draw.
+        where: the rows come from, for messages.
+
+    Raises:
+        UserError: too few rows, one moment only, or a class without a row to train on or to test
+            with.
+    """
+    _refuse_few_rows(where, len(frame))
+    if contract.time:
+        mask = _latest(where, frame[contract.time], params.test_share)
+    else:
+        mask = _drawn(frame, contract, params)
+    _refuse_absent_classes(where, frame, contract, mask)
+    return mask
+
+
+def _refuse_few_rows(where: str, rows: int) -> None:
+    if rows < MIN_ROWS:
+        raise UserError(
+            f"{where}: {rows} rows with a target are too few to split (at least {MIN_ROWS})",
+            "make adopt DATA=… with more rows",
+        )
+
+
+def _latest(where: str, moments: pd.Series, share: float) -> NDArray[np.bool_]:
+    """Rows later than a cut between two moments; rows without a moment are trained on."""
+    known = moments.dropna().sort_values(ignore_index=True)
+    if known.nunique() < 2:
+        raise UserError(
+            f'{where}: time column "{moments.name}" holds {known.nunique()} different moments: '
+            "nothing to cut between",
+            "remove `time:` from contract.yaml for a stratified split",
+        )
+    return np.asarray(moments > _cut(known, share), dtype=bool)
+
+
+def _cut(ordered: pd.Series, share: float) -> Any:
+    """The moment with this share of the others behind it; never the last, which has none."""
+    cut = ordered.iloc[int((len(ordered) - 1) * (1 - share))]
+    return ordered[ordered < cut].iloc[-1] if cut == ordered.iloc[-1] else cut
+
+
+def _drawn(frame: pd.DataFrame, contract: Contract, params: Split) -> NDArray[np.bool_]:
+    """The rows of each class (of the whole, for a regression) with the lowest hashes."""
+    hashes = _row_hashes(frame, contract, params.seed)
+    if not contract.is_classification:
+        return _lowest(hashes, params.test_share)
+    mask = np.zeros(len(frame), dtype=bool)
+    for rows in _rows_by_class(frame, contract):
+        mask[rows] = _lowest(hashes[rows], params.test_share)
+    return mask
+
+
+def _rows_by_class(frame: pd.DataFrame, contract: Contract) -> list[NDArray[np.intp]]:
+    labels = frame[contract.target.name].to_numpy()
+    return [np.flatnonzero(labels == name) for name in contract.target.classes]
+
+
+def _lowest(hashes: NDArray[np.uint64], share: float) -> NDArray[np.bool_]:
+    """Hashes below a fixed mark.
+
+    Where that is none or all of two rows or more: the lowest, or all but the highest.
+    """
+    if len(np.unique(hashes)) < 2:
+        return np.zeros(len(hashes), dtype=bool)
+    mark = np.uint64(int(share * 2**64))
+    lowest, highest = hashes.min(), hashes.max()
+    drawn = hashes == lowest if mark <= lowest else hashes < min(mark, highest)
+    return np.asarray(drawn, dtype=bool)
+
+
+def _row_hashes(frame: pd.DataFrame, contract: Contract, seed: int) -> NDArray[np.uint64]:
+    """By id, so that all rows of one customer fall on the same side; without one by its values."""
+    if contract.id is None:
+        return _hashed(frame[contract.names], seed)
+    hashes = _hashed(frame[[contract.id]], seed)
+    nameless = frame[contract.id].isna().to_numpy()
+    hashes[nameless] = _hashed(frame.loc[nameless, contract.names], seed)
+    return hashes
+
+
+def _hashed(keys: pd.DataFrame, seed: int) -> NDArray[np.uint64]:
+    from pandas.util import hash_pandas_object
+
+    hashed = hash_pandas_object(keys.astype(str), index=False, hash_key=f"{seed:016d}"[-16:])
+    return np.array(hashed.to_numpy(), dtype=np.uint64)
+
+
+def _refuse_absent_classes(
+    where: str, frame: pd.DataFrame, contract: Contract, mask: NDArray[np.bool_]
+) -> None:
+    if not contract.is_classification:
+        return
+    target = f'{where}: target "{contract.target.name}"'
+    for name, rows in zip(contract.target.classes, _rows_by_class(frame, contract), strict=True):
+        if mask[rows].all():
+            raise _nothing_to_train_on(target, name, len(rows))
+    if frame.loc[mask, contract.target.name].nunique() < 2:
+        raise _nothing_to_tell_apart(target, int(mask.sum()))
+
+
+def _nothing_to_train_on(target: str, name: str, rows: int) -> UserError:
+    return UserError(
+        f"{target}: no row of class {name!r} is left to train on ({rows} in all)",
+        "lower split.test_share in params.yaml, or remove the class (and its rows) from "
+        "contract.yaml",
+    )
+
+
+def _nothing_to_tell_apart(target: str, rows: int) -> UserError:
+    return UserError(
+        f"{target}: the {rows} held-out rows hold one class only",
+        "raise split.test_share in params.yaml, or remove `time:` from contract.yaml for a "
+        "stratified split",
+    )
