@@ -50,7 +50,8 @@ def _typed(line: str) -> str:
     done = subprocess.run(
         ["bash", "-c", line],
         env=os.environ
-        | {"PYTHONPATH": str(MAKEFILE.parent), "MAKEFILES": "", "VENV": "bin", "COLUMNS": "80"},
+        | {"PYTHONPATH": str(MAKEFILE.parent), "VENV": "bin", "COLUMNS": "80"}
+        | {"MAKEFILES": "", "MAKEFLAGS": "", "MAKELEVEL": "0"},  # nobody types inside of make
         capture_output=True,
         text=True,
         check=False,
