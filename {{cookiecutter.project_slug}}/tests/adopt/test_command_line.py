@@ -93,8 +93,9 @@ def test_columns_that_are_all_suspects_are_not_dropped(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without them nothing would be left to predict from, and adopt would refuse its own line."""
-    leaking()[["test", "code", "won"]].to_csv("t.csv", index=False)
-    adopt("t.csv", target="won", drop=[])
+    suspects = leaking()[["test", "code", "won"]]  # equal rows: an id tells them apart
+    suspects.assign(customer=[f"c{i}" for i in range(len(suspects))]).to_csv("t.csv", index=False)
+    adopt("t.csv", target="won", id="customer", drop=[])
     (last,) = _last_lines(capsys)[-1:]
     assert last == (
         "next: make flow, or first DROP some columns: each that the model would see may be a leak"
