@@ -54,7 +54,6 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "journal/schema.py": "tests/journal/test_store.py: tables alone do nothing",
     "journal/writing.py": "tests/journal/test_store.py, through `Journal`",
     "pipeline/artifacts.py": "paths alone: every stage's test",
-    "pipeline/export.py": "tests/adopt/test_flow.py; what it writes: tests/test_bundle.py",
     "pipeline/validate.py": "tests/adopt/test_flow.py; its checks: tests/dataset/test_checks.py",
     "release/challenger.py": "tests/serving/inference/test_challenger.py, with the service",
     "release/promotion.py": "tests/release/test_commands.py and test_killed.py, with the registry",

@@ -14,6 +14,7 @@ from typing import Any
 from ml.bundle import write_bundle
 from ml.contract import load_contract
 from ml.encode import Encoder
+from ml.errors import UserError
 from ml.params import load_params
 from ml.pipeline.artifacts import (
     BUNDLE,
@@ -52,6 +53,8 @@ def _about(encoder: Encoder) -> dict[str, Any]:
 
 
 def _json(path: Path) -> Any:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file", "make flow")
     return json.loads(path.read_text(encoding="utf-8"))
 
 
