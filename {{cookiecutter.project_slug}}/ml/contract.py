@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 CONTRACT = Path("contract.yaml")
+# what a part written by `ml retrain` carries besides the contract's columns (see `Contract.added`)
+JOURNALED = "prediction_id"
 FLOAT32_MAX = 3.4e38  # the encoder's numbers are float32: what exceeds this cannot be told apart
 # characters of one text: some pages; longer ones are documents, not a table's cells
 MAX_TEXT_LENGTH = 10_000

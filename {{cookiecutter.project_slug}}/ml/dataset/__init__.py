@@ -1,9 +1,10 @@
 """A file becomes a typed table, as the contract says.
 
-reader.py   a file → columns of text
-parser.py   columns of text → typed values
-typed.py    a file → a typed table; a value that does not fit is an error
-frame.py    the typed table in pandas, with fixed dtypes
-held_out.py which rows are not trained on
-checks.py   is every row what the contract says a row is? (pandera)
+reader.py     a file → columns of text
+parser.py     columns of text → typed values
+typed.py      a file → a typed table; a value that does not fit is an error
+frame.py      the typed table in pandas, with fixed dtypes
+row_hash.py   which row is which: a number for each
+held_out.py   which rows are not trained on
+checks.py     is every row what the contract says a row is? (pandera)
 """

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ml.contract import Categorical, Column, Contract, Numeric, Source, Target, Text
+from ml.contract import JOURNALED, Categorical, Column, Contract, Numeric, Source, Target, Text
 from ml.dataset.parser import (
     Parsed,
     Texts,
@@ -29,8 +29,6 @@ from ml.dataset.reader import Watch, is_parquet, line_of_record, read_texts
 from ml.errors import UserError, closest, listing
 
 Read = Callable[[pa.ChunkedArray, Column], Parsed]  # one column of a part
-# what a part written by `ml retrain` carries besides the contract's columns
-JOURNALED = "prediction_id"
 # kind of a column → its values, in an error; levels and texts are never unreadable
 PLURALS = {
     "numeric": "numbers",

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ml.adopt.append import check
 from ml.atomic import staged
-from ml.contract import Contract, Target
+from ml.contract import JOURNALED, Contract, Target
 from ml.dataset.checks import failing_rows
 from ml.dataset.reader import RAW
-from ml.dataset.typed import JOURNALED
 from ml.errors import SENTENCE, RefusedError, display_value, printable
 from ml.journal.labels import outcome_of
 from ml.request_schema.rows import RequestSchema, latest_moment

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from rich.console import Console
 
 from ml.adopt.source.raw_store import sweep
-from ml.contract import Contract, load_contract
+from ml.contract import JOURNALED, Contract, load_contract
 from ml.dataset.reader import RAW
-from ml.dataset.typed import JOURNALED
 from ml.errors import UserError
 from ml.journal.store import Journal
 from ml.loop.journal_part import JOURNAL_PART, LeftOut, labelled_part, summary, write_part
