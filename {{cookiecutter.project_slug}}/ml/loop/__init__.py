@@ -2,4 +2,5 @@
 
 journal_part.py  labelled answers as a part of data/raw
 retrain.py       `ml retrain`: add the part, run the pipeline, release
+replay/          a stream replayed through the loop, and how it went
 """
