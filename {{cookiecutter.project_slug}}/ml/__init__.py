@@ -15,6 +15,7 @@ pipeline/          the stages of `dvc repro`: ingest, validate, split, train, ev
 bundle.py          a released model as a folder, verified before it answers
 mlflow_model.py    a released model as MLflow loads and serves it
 release/           registry, gate, promotion and rollback
+ledger/            every decision about the served model, chained by hashes
 request_schema/    what a request may hold
 journal/           what was answered and what came of it
 serving/           answers over HTTP

@@ -22,6 +22,7 @@ from ml.adopt import demo_data
 from ml.adopt.source.raw_store import dvc, is_stored, place_parts, same_bytes, sweep
 from ml.dataset.reader import RAW, stored_parts
 from ml.errors import UserError
+from ml.ledger.chain import LEDGER
 
 PART = "0001-demo.csv"
 RECORD = RAW.with_name("raw.dvc")
@@ -84,8 +85,8 @@ def _holds_demo(table: Path) -> bool:
 def remove_demo() -> list[Path]:
     """Remove what was made of the demo data, but data/raw and contract.yaml; return its paths.
 
-    Releases, registry and journal are removed only where all releases come from the demo data: a
-    model of a person's own data must never be lost.
+    Releases, registry, ledger and journal are removed only where all releases come from the demo
+    data: a model of a person's own data must never be lost.
 
     Raises:
         UserError: a service has the journal open and would go on writing to the removed file.
@@ -93,7 +94,7 @@ def remove_demo() -> list[Path]:
     outputs = [Path("dvc.lock"), Path("reports/monitoring"), *_pipeline_outputs()]
     if _only_demo_releases():
         _refuse_open_journal()
-        outputs += [SERVING, *_registry_files()]
+        outputs += [SERVING, LEDGER, *_registry_files()]
     removed = [path for path in outputs if path.exists()]
     for path in removed:
         shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -28,7 +28,13 @@ OUTPUTS = [
     "reports/ingest.json",
     "metrics/model.json",
 ]
-RUNTIME = ["dvc.lock", "reports/monitoring/1/verdict.json", "mlflow.db", "mlartifacts/1/model.onnx"]
+RUNTIME = [
+    "dvc.lock",
+    "ledger.jsonl",
+    "reports/monitoring/1/verdict.json",
+    "mlflow.db",
+    "mlartifacts/1/model.onnx",
+]
 
 
 @pytest.fixture(scope="module")

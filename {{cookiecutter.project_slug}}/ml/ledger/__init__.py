@@ -1,0 +1,4 @@
+"""Every decision about the served model, as an append-only, hash-chained file: ledger.jsonl.
+
+chain.py        an entry, appended once; the chain of hashes
+"""
