@@ -2,7 +2,7 @@
 
 Ten columns, in two mixes: two each of normal, log-normal, 2, 12 and 50 levels, and one with fewer
 numbers. A reference is drawn, windows follow it, the monitor's own tests judge them
-(`ml.monitoring.statistics`). Healthy windows are drawn row by row (iid), from AR(1) series (0.9)
+(`ml.statistics`). Healthy windows are drawn row by row (iid), from AR(1) series (0.9)
 and from daily cycles; the others have one column of ten changed.
 
 Reads: params.yaml (monitor). Writes: reports/benchmarks/calibration.json.
@@ -24,11 +24,11 @@ from rich.table import Table
 from scipy import stats
 
 from benchmarks.simulated_columns import MIXES, beyond, location_for, moved, promised, rows
-from ml.monitoring.statistics.column_tests import shift
-from ml.monitoring.statistics.multiple_testing import rejected
-from ml.monitoring.statistics.profile import level_profile, number_profile, tally
 from ml.params import load_params
 from ml.pipeline.stage import run_stage
+from ml.statistics.column_tests import shift
+from ml.statistics.multiple_testing import rejected
+from ml.statistics.profile import level_profile, number_profile, tally
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmarks.simulated_columns import Case, Floats, Kind, Mix
-    from ml.monitoring.statistics.column_tests import Shift
-    from ml.monitoring.statistics.profile import Profile
     from ml.params import Monitor
+    from ml.statistics.column_tests import Shift
+    from ml.statistics.profile import Profile
 
     Marks = NDArray[np.bool_]
 

@@ -14,6 +14,7 @@ adopt/             a table becomes contract.yaml and a part of data/raw
 pipeline/          the stages of `dvc repro`: ingest, validate, split, train, evaluate, export
 bundle.py          a released model as a folder, verified before it answers
 mlflow_model.py    a released model as MLflow loads and serves it
+statistics/        the tests behind monitor and gate: arrays in, p-values out
 release/           registry, gate, promotion and rollback
 ledger/            every decision about the served model, chained by hashes
 request_schema/    what a request may hold

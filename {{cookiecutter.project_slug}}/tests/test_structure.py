@@ -76,7 +76,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "monitoring/inputs/columns.py": "monitoring/inputs/test_window.py, with the window",
     "monitoring/inputs/reference.py": "monitoring/conftest.py: fixtures read it",
     "monitoring/reports/terminal.py": "serving/attacks/test_stored_text.py",
-    "monitoring/statistics/profile.py": "monitoring/statistics/test_column_tests.py",
+    "statistics/profile.py": "statistics/test_column_tests.py",
 }
 
 Place = tuple[int, int]

@@ -3,7 +3,6 @@
 commands.py     `ml monitor`, once or on a schedule
 monitor.py      the checks of one window in their order, and what they leave behind
 inputs/         what is read: the window, the reference
-statistics/     the tests of a column, and the correction for many of them
 checks/         quality, drift, performance, estimate: from numbers to findings
 verdict.py      findings to one verdict and one action; the form of verdict.json
 history.py      the verdicts of former windows

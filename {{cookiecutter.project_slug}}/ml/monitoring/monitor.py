@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from ml.monitoring.inputs.reference import Champion
     from ml.monitoring.inputs.window import Window
     from ml.monitoring.reports.page_inputs import PageInputs
-    from ml.monitoring.statistics.column_tests import Shift
     from ml.params import Monitor
+    from ml.statistics.column_tests import Shift
 
 REPORTS = Path("reports/monitoring")
 

@@ -31,11 +31,11 @@ from ml.journal.store import Journal
 from ml.loop.journal_part import labelled_part, summary, write_part
 from ml.monitoring.inputs.columns import profiles
 from ml.monitoring.inputs.window import Window, read_window
-from ml.monitoring.statistics.profile import Profile
 from ml.params import Params, load_params
 from ml.pipeline import ingest
 from ml.pipeline.artifacts import INGESTED
 from ml.request_schema.rows import RequestSchema
+from ml.statistics.profile import Profile
 from tests.conftest import write_settings
 
 CONTRACT = Contract.model_validate(

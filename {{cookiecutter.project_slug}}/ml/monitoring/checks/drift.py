@@ -1,6 +1,6 @@
 """Which columns moved? Significance and effect size, corrected for the number of tests, in words.
 
-`ml.monitoring.statistics` has the tests and the correction. A column gets one ticket however many
+`ml.statistics` has the tests and the correction. A column gets one ticket however many
 of its tests are rejected.
 """
 
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ml.monitoring.checks.explain import explain
-from ml.monitoring.statistics.column_tests import Shift, shift
-from ml.monitoring.statistics.multiple_testing import rejected
 from ml.monitoring.verdict import Finding
+from ml.statistics.column_tests import Shift, shift
+from ml.statistics.multiple_testing import rejected
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

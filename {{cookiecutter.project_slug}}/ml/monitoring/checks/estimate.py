@@ -22,8 +22,8 @@ from ml.dataset.frame import encode_frame
 from ml.encode import Encoder
 from ml.metrics import measure
 from ml.monitoring.checks.performance import Cohort, cohort
-from ml.monitoring.statistics.isotonic import isotonic
 from ml.monitoring.verdict import Estimate, Finding
+from ml.statistics.isotonic import isotonic
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,25 +1,22 @@
 """How good the champion's answers were, by outcomes. A cohort: the rows predicted in one window.
 
 Decay is a loss of the contract's metric whose interval excludes the tolerated one
-(`monitor.max_loss`). The interval is the bootstrap's (Efron 1979) on both sides, the window's and
-the reference's, widened where the reference's errors depend on each other in time.
+(`monitor.max_loss`, `ml.statistics.metric_loss`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import special
 
 from ml.encode import DAY_SECONDS
-from ml.metrics import measure, resample
-from ml.monitoring.statistics.column_tests import shift
-from ml.monitoring.statistics.multiple_testing import rejected
-from ml.monitoring.statistics.profile import Profile, number_profile, tally
 from ml.monitoring.verdict import Finding, Performance
+from ml.statistics.column_tests import shift
+from ml.statistics.metric_loss import Loss, errors, metric_loss
+from ml.statistics.multiple_testing import rejected
+from ml.statistics.profile import tally
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,10 +27,6 @@ if TYPE_CHECKING:
     from ml.params import Monitor
 
     Floats = NDArray[np.float64]
-
-MIN_LABELLED = 100  # outcomes; with fewer the interval is too wide to decide anything
-RESAMPLES = 100
-RESAMPLED_ROWS = 2_000  # of a larger sample; its standard error is scaled
 
 
 @dataclass(frozen=True)
@@ -57,43 +50,12 @@ def cohort(window: Window) -> Cohort:
     return Cohort(window.span.name, int(window.mine.sum()), *columns)
 
 
-def errors(outcome: Floats, answer: Floats, contract: Contract) -> Floats:
-    """Truth minus answer: of the value, of the positive class, or of being right."""
-    if contract.target.task == "multiclass":
-        right: Floats = (answer.argmax(axis=1) == outcome) - answer.max(axis=1)
-        return right
-    return outcome - answer[:, -1]  # the value, or the positive class's probability
-
-
-def deviation(metric: str, outcome: NDArray[Any], answer: Floats) -> float:
-    """Bootstrap standard error of a metric for independent rows, seeded."""
-    rows, size = len(outcome), min(len(outcome), RESAMPLED_ROWS)
-    values = resample(rows, lambda r: measure(metric, outcome[r], answer[r]), RESAMPLES, size)
-    return float(np.nanstd(values, ddof=1) * np.sqrt(size / rows))
-
-
-@lru_cache(maxsize=2)
-def _reference_deviation(champion: Champion) -> float:
-    return deviation(champion.metric, champion.outcome, champion.answer)
-
-
-@dataclass(frozen=True)
-class Loss:
-    """The metric's loss against the reference, and its interval."""
-
-    value: float
-    reference: float
-    loss: float
-    loss_low: float
-    loss_high: float
-
-
 def performance(
     group: Cohort, champion: Champion, settings: Monitor
 ) -> tuple[Performance, list[Finding]]:
     """What the cohort's outcomes say: the numbers for verdict.json, and the findings."""
     numbers = _numbers(group, champion)
-    loss = _loss(group, champion, settings) if len(group.outcome) >= MIN_LABELLED else None
+    loss = metric_loss(group.outcome, group.answer, champion.scored, settings.false_alarm)
     if loss is None:
         return Performance(**numbers), []
     findings = [*_decay(loss, group, champion, settings), *_bias(group, champion, settings)]
@@ -111,40 +73,6 @@ def _numbers(group: Cohort, champion: Champion) -> dict[str, Any]:
     }
 
 
-def _loss(group: Cohort, champion: Champion, settings: Monitor) -> Loss | None:
-    """The metric's loss against the reference with its interval; None where it has no value."""
-    is_classification = champion.contract.is_classification
-    outcome = group.outcome.astype(np.int64) if is_classification else group.outcome
-    value = measure(champion.metric, outcome, group.answer)
-    reference = measure(champion.metric, champion.outcome, champion.answer)
-    if np.isnan(value) or np.isnan(reference):
-        return None
-    reach = _reach(outcome, group.answer, champion, settings.false_alarm)
-    loss = reference - value
-    return Loss(value, reference, loss, loss - reach, loss + reach)
-
-
-def _reach(outcome: NDArray[Any], answer: Floats, champion: Champion, alpha: float) -> float:
-    """One-sided confidence limit of the difference of the two sides' metrics (Student's t)."""
-    inflation = _error_profile(champion).dependence.at(len(outcome))
-    of_window, of_reference = (
-        deviation(champion.metric, outcome, answer),
-        _reference_deviation(champion),
-    )
-    error = np.hypot(of_window, of_reference) * np.sqrt(inflation.largest)
-    return float(special.stdtrit(min(inflation.freedom, 1e9), 1 - alpha) * error)
-
-
-def _reference_errors(champion: Champion) -> Floats:
-    return errors(champion.outcome, champion.answer, champion.contract)
-
-
-@lru_cache(maxsize=2)
-def _error_profile(champion: Champion) -> Profile:
-    is_ordered = champion.contract.time is not None
-    return number_profile("error", _reference_errors(champion), is_ordered)
-
-
 def _decay(loss: Loss, group: Cohort, champion: Champion, settings: Monitor) -> list[Finding]:
     if loss.loss_low <= settings.max_loss:
         return []
@@ -158,16 +86,16 @@ def _decay(loss: Loss, group: Cohort, champion: Champion, settings: Monitor) -> 
 
 def _bias(group: Cohort, champion: Champion, settings: Monitor) -> list[Finding]:
     """The errors moved: the answers are too high or too low, though the metric may hold."""
-    error = errors(group.outcome, group.answer, champion.contract)
+    error = errors(group.outcome, group.answer, champion.contract.target.task)
     if not _mean_moved(error, champion, settings):
         return []
-    words, reference = _means(group, champion.contract), float(_reference_errors(champion).mean())
+    words, reference = _means(group, champion.contract), float(champion.scored.errors.mean())
     return [Finding.of_window("drift", "bias", words, float(error.mean()), reference)]
 
 
 def _mean_moved(error: Floats, champion: Champion, settings: Monitor) -> bool:
     """Whether the errors' location differs from that of the reference's errors."""
-    profile = _error_profile(champion)
+    profile = champion.scored.error_profile
     tests = shift(profile, tally(profile, error))
     (which,) = rejected([tests], settings.false_alarm, settings.min_psi)
     return bool(which[tests.names.index("location")])

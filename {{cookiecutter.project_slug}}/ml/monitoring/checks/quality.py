@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ml.monitoring.inputs.reference import Champion
     from ml.monitoring.inputs.window import Column, Window
-    from ml.monitoring.statistics.profile import Profile
+    from ml.statistics.profile import Profile
 
     Floats = NDArray[np.float64]
     UnitChange = tuple[float, float]  # the factor, and the share of rows that it explains

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from ml.contract import Boolean, Categorical, Column, Contract, Datetime, Text
 from ml.encode import DAY_SECONDS
-from ml.monitoring.statistics.profile import Profile, level_profile, number_profile
+from ml.statistics.profile import Profile, level_profile, number_profile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

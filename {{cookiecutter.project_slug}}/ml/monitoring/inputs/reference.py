@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,13 @@ from ml.contract import Contract, load_contract
 from ml.dataset.frame import read_table, target_codes
 from ml.errors import UserError
 from ml.monitoring.inputs.columns import columns_of, profiles, repeated_share, row_marks
+from ml.statistics.metric_loss import Reference
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from ml.monitoring.statistics.profile import Profile
+    from ml.statistics.profile import Profile
 
 
 REFERENCE_FILE = "reference.parquet"
@@ -43,6 +45,12 @@ class Champion:
     answer: NDArray[np.float64]
     profiles: dict[str, Profile]
     repeated: float  # share of the reference's rows that an earlier one equals
+
+    @cached_property
+    def scored(self) -> Reference:
+        """Its answers on the reference, which a loss is measured against."""
+        task, in_order = self.contract.target.task, self.contract.time is not None
+        return Reference(self.metric, task, self.outcome, self.answer, in_order)
 
 
 def load_champion(folder: Path = CHAMPION) -> Champion:

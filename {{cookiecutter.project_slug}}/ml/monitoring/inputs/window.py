@@ -25,7 +25,7 @@ from ml.monitoring.inputs.columns import (
     row_marks,
     watched,
 )
-from ml.monitoring.statistics.profile import Profile, Tally, tally
+from ml.statistics.profile import Profile, Tally, tally
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,4 +1,4 @@
-"""Which columns are tested; the tests themselves: tests/monitoring/statistics."""
+"""Which columns are tested; the tests themselves: tests/statistics."""
 
 from __future__ import annotations
 

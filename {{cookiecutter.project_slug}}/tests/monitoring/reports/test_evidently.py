@@ -16,7 +16,7 @@ from ml.monitoring.inputs.reference import Champion
 from ml.monitoring.inputs.window import read_window
 from ml.monitoring.monitor import REPORTS
 from ml.monitoring.reports.evidently import write_pages
-from ml.monitoring.statistics.column_tests import shift
+from ml.statistics.column_tests import shift
 from tests.monitoring.conftest import DAY, NOW, World, customers, judged, record, week
 
 
@@ -138,7 +138,7 @@ def test_the_chi_square_is_not_evidentlys_and_why(champion: Champion) -> None:
     With many levels and a small reference it flags healthy windows.
     """
     rng = np.random.default_rng(0)
-    from ml.monitoring.statistics.profile import level_profile, tally
+    from ml.statistics.profile import level_profile, tally
 
     ours, theirs = [], []
     for _ in range(40):

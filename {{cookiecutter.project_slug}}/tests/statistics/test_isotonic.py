@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ml.monitoring.statistics.isotonic import RESOLUTION, isotonic, pooled
+from ml.statistics.isotonic import RESOLUTION, isotonic, pooled
 
 NEW = np.linspace(-0.5, 1.5, 41)
 

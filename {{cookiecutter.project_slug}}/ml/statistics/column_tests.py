@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from ml.monitoring.statistics.cell_tests import (
+from ml.statistics.cell_tests import (
     Result,
     chi_square,
     effect_share,
@@ -23,15 +23,15 @@ from ml.monitoring.statistics.cell_tests import (
     stability_index,
     worst_cell,
 )
-from ml.monitoring.statistics.power import ROWS, required_alpha
+from ml.statistics.power import ROWS, required_alpha
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
-    from ml.monitoring.statistics.dependence import Inflation
-    from ml.monitoring.statistics.profile import Profile, Tally
+    from ml.statistics.dependence import Inflation
+    from ml.statistics.profile import Profile, Tally
 
     Floats = NDArray[np.float64]
     Results = dict[str, Result]  # by the test's name

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.monitoring.statistics.column_tests import Shift, shift
-from ml.monitoring.statistics.multiple_testing import rejected
-from ml.monitoring.statistics.profile import level_profile, number_profile, tally
+from ml.statistics.column_tests import Shift, shift
+from ml.statistics.multiple_testing import rejected
+from ml.statistics.profile import level_profile, number_profile, tally
 
 
 def number(reference: np.ndarray, window: np.ndarray) -> Shift:

@@ -3,7 +3,7 @@
 A test counts when its effect reaches `monitor.min_psi` and its p-value passes Holm's step-down
 procedure, so that a healthy window has any ticket at all with probability `monitor.false_alarm`.
 The procedure is the weighted one of the same paper (Holm 1979): the tests share the allowance by
-what each needs (`ml.monitoring.statistics.power`).
+what each needs (`ml.statistics.power`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ml.monitoring.statistics.column_tests import Shift
+    from ml.statistics.column_tests import Shift
 
     Floats = NDArray[np.float64]
     Marks = NDArray[np.bool_]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.monitoring.statistics.dependence import INDEPENDENT, block_lengths, dependence, inflation
+from ml.statistics.dependence import INDEPENDENT, block_lengths, dependence, inflation
 
 
 def test_ar1_inflation_is_what_theory_says() -> None:

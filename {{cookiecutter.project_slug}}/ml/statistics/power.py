@@ -1,6 +1,6 @@
 """Alpha that each test needs to reach its target power: the weights of Holm's procedure.
 
-The tests share the allowance by these needs (`ml.monitoring.statistics.multiple_testing`): a wider
+The tests share the allowance by these needs (`ml.statistics.multiple_testing`): a wider
 spread is by far the hardest to see in few rows, while a test for a moved mean loses almost no power
 by a limit a hundred times stricter. The needs follow from the distributions of the tests under a
 stated shift and from the column itself (Spjøtvoll 1972; Roeder, Wasserman 2009), so they hold for

@@ -14,8 +14,8 @@ from scipy import special
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ml.monitoring.statistics.dependence import Inflation
-    from ml.monitoring.statistics.profile import Profile, Tally
+    from ml.statistics.dependence import Inflation
+    from ml.statistics.profile import Profile, Tally
 
     Floats = NDArray[np.float64]
     Counts = Floats | float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml.monitoring.statistics.multiple_testing import holm
+from ml.statistics.multiple_testing import holm
 
 
 def test_holm_steps_down_and_stops() -> None:

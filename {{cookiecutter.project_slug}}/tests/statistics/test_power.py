@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ml.monitoring.statistics.power import (
+from ml.statistics.power import (
     AIM,
     NARROWER,
     PSI,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ml.monitoring.statistics.cell_tests import chi_square, p_rates, stability_index
-from ml.monitoring.statistics.dependence import INDEPENDENT
+from ml.statistics.cell_tests import chi_square, p_rates, stability_index
+from ml.statistics.dependence import INDEPENDENT
 
 
 def test_two_samples_give_scipys_chi_square() -> None:

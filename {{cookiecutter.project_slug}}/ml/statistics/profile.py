@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from ml.monitoring.statistics.dependence import INDEPENDENT, Dependence, dependence
+from ml.statistics.dependence import INDEPENDENT, Dependence, dependence
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
