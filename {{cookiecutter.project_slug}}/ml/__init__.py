@@ -5,6 +5,7 @@ model.py           yours: the estimator and its search space
 contract.py        contract.yaml: what a row is
 params.py          params.yaml: every setting
 errors.py          what a user or a client can cause, and text from outside made printable
+clock.py           the present moment, which a replay moves
 atomic.py          files that a reader sees old or new, never half written
 encode.py          a row becomes numbers: the one place for training, serving and scoring
 metrics.py         what "good" means for each task
@@ -13,14 +14,13 @@ dataset/           a file becomes a typed table, as the contract says
 adopt/             a table becomes contract.yaml and a part of data/raw
 pipeline/          the stages of `dvc repro`: ingest, validate, split, train, evaluate, export
 bundle.py          a released model as a folder, verified before it answers
-mlflow_model.py    a released model as MLflow loads and serves it
 statistics/        the tests behind monitor and gate: arrays in, p-values out
 release/           registry, gate, promotion and rollback
 ledger/            every decision about the served model, chained by hashes
 request_schema/    what a request may hold
 journal/           what was answered and what came of it
 serving/           answers over HTTP
-scoring.py         answers for a whole table, offline
+standalone/        a released model without the service: whole tables, and MLflow
 monitoring/        the journal's latest window, judged
 loop/              labelled answers become data; the model is trained and released again
 """

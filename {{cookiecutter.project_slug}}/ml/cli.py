@@ -176,9 +176,9 @@ def score(
     target: Annotated[Path, typer.Argument(help="The Parquet file to write.")],
 ) -> None:
     """Answer a whole table offline, as POST /predict would."""
-    import ml.scoring
+    import ml.standalone.scoring
 
-    ml.scoring.score(source, target)
+    ml.standalone.scoring.score(source, target)
 
 
 journal = typer.Typer(

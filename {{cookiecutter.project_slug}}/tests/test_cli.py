@@ -34,7 +34,7 @@ class NotInstalled(MetaPathFinder):
     ("command", "missing"),
     [
         (["journal", "export", "out.parquet"], "pyarrow"),
-        (["score", "in.parquet", "out.parquet"], "ml.scoring"),
+        (["score", "in.parquet", "out.parquet"], "ml.standalone.scoring"),
         (["score", "in.parquet", "out.parquet"], "pandas"),
         (["compare"], "ml.release"),
         (["monitor"], "ml.monitoring"),
@@ -47,7 +47,7 @@ def test_what_the_image_lacks_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    imports_it = ("ml.scoring", "ml.dataset.frame", "ml.journal.export")
+    imports_it = ("ml.standalone.scoring", "ml.dataset.frame", "ml.journal.export")
     for name in list(sys.modules):
         if name in imports_it or name == missing or name.startswith(f"{missing}."):
             monkeypatch.delitem(sys.modules, name)

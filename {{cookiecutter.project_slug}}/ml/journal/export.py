@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ml.clock import now
 from ml.encode import DAY_SECONDS
 from ml.errors import UserError
 from ml.journal.records import Prediction
@@ -102,7 +103,7 @@ def prune(days: float | None = None) -> int:
         days = _days_to_keep()
     with closing(Journal()) as journal:
         try:
-            removed = sum(_remove_in_pieces(journal, time.time() - days * DAY_SECONDS))
+            removed = sum(_remove_in_pieces(journal, now() - days * DAY_SECONDS))
         except JournalError as error:
             raise UserError(f"{error}", f"ml journal prune --days {days:g}") from None
         kept = journal.count()
@@ -128,7 +129,7 @@ def _remove_in_pieces(journal: Journal, before: float) -> Iterator[int]:
 
 
 def _since(days: float | None) -> float:
-    return 0.0 if days is None else time.time() - days * DAY_SECONDS
+    return 0.0 if days is None else now() - days * DAY_SECONDS
 
 
 def _schema() -> Any:

@@ -19,6 +19,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from ml.clock import now
 from ml.errors import UserError
 from ml.journal.append_connection import AppendConnection
 from ml.journal.database import (
@@ -193,7 +194,7 @@ class Journal:
         listed = list(labels)
         if not listed:
             return 0, 0
-        received = time.time() if at is None else at
+        received = now() if at is None else at
         places = [place_of(prediction_id) for prediction_id, _ in listed]
         rows = label_rows(listed, places, received)
         with self._writing():

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
+from ml.clock import now
 from ml.journal.reading import batches
 from ml.journal.records import Record
 from ml.journal.schema import LABELS, PREDICTIONS
@@ -49,6 +49,6 @@ def _delete_where(condition: sa.ColumnElement[bool]) -> sa.Delete:
 
 def insert_and_delete_probe(connection: sa.Connection) -> None:
     """Write one row and remove it: it fails where an answer could not be written."""
-    probe = Record(f"probe-{os.getpid()}", time.time(), "", "probe", None, "", "", None)
+    probe = Record(f"probe-{os.getpid()}", now(), "", "probe", None, "", "", None)
     connection.execute(sa.insert(PREDICTIONS), probe._asdict())
     connection.execute(_delete_where(PREDICTIONS.c.prediction_id == probe.prediction_id))

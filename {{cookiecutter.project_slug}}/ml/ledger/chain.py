@@ -24,6 +24,7 @@ from typing import Any
 from uuid import uuid4
 
 from ml.atomic import sync
+from ml.clock import moment
 from ml.errors import UserError, printable
 
 LEDGER = Path("ledger.jsonl")
@@ -110,7 +111,7 @@ def record(
         BrokenLineError: the ledger's last line is not an entry.
     """
     values = {
-        "at": (at or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="milliseconds"),
+        "at": (at or moment()).astimezone(UTC).isoformat(timespec="milliseconds"),
         "who": who or person(),
         "action": action,
         "from_version": from_version,

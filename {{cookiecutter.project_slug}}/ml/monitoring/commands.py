@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ml.atomic import locked
+from ml.clock import now
 from ml.encode import DAY_SECONDS
 from ml.errors import SENTENCE, UserError, printable
 from ml.journal.bulk.scan import Span, latest_rows
@@ -96,7 +97,7 @@ def _wait(child: Child, folder: Path) -> None:
 
 def latest_span(engine: sql.Engine, days: float | None, settings: Monitor) -> Span:
     """The latest window: by days, or by monitor.window_rows where no days are given."""
-    end = time.time()
+    end = now()
     if days is None and settings.window_rows:
         return Span(latest_rows(engine, settings.window_rows, end), end)
     return Span(end - (days or settings.window_days) * DAY_SECONDS, end)

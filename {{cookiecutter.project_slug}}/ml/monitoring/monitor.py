@@ -8,12 +8,12 @@ serving/quarantine.json when a window is broken.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml.atomic import locked
+from ml.clock import now
 from ml.monitoring import history, quarantine
 from ml.monitoring.checks.delayed_labels import Late, late_cohorts
 from ml.monitoring.checks.drift import drift, shifts
@@ -136,7 +136,7 @@ def run_checks(window: Window, champion: Champion, settings: Monitor) -> Checked
 
     What is too small or broken is tested no further.
     """
-    checked = Checked(time.time(), _volume(len(window), settings.min_rows))
+    checked = Checked(now(), _volume(len(window), settings.min_rows))
     if checked.findings:
         return checked
     checked.performance, of_outcomes = performance(cohort(window), champion, settings)

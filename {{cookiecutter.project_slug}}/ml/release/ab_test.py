@@ -7,7 +7,6 @@ answered its own share, so it is a difference of two samples. Only answers with 
 from __future__ import annotations
 
 import math
-import time
 from array import array
 from collections.abc import Iterable
 from contextlib import closing
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.clock import now
 from ml.encode import DAY_SECONDS
 from ml.errors import UserError, printable
 from ml.journal.records import SHADOW, SHADOW_SUFFIX, Prediction
@@ -83,7 +83,7 @@ def compare(days: float | None = None) -> dict[str, Any]:
     Raises:
         UserError: nothing to compare yet.
     """
-    since = 0.0 if days is None else time.time() - days * DAY_SECONDS
+    since = 0.0 if days is None else now() - days * DAY_SECONDS
     with closing(Journal()) as journal:
         samples = collect(journal.predictions(since, role=None))
     result = _paired(samples) if samples.has_shadow else _two_samples(samples)

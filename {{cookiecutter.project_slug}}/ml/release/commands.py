@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import fcntl
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ml.bundle import CONTRACT_FILE, MODEL_FILE, RELEASES, onnx_answers
+from ml.clock import moment
 from ml.contract import Contract, load_contract
 from ml.encode import Encoder
 from ml.errors import UserError
@@ -88,7 +88,7 @@ def rollback() -> str:
             return pending.champion
         bad, good = _champion_and_previous(client, params.name)
         fetch(client, params.name, good)
-        at = datetime.now(UTC).isoformat()
+        at = moment().isoformat()
         promote(client, params.name, registry.Promotion(good, previous=bad, rolled_back=at))
     Console().print(
         f"[green]champion:[/] {params.name} version {good} "

@@ -11,12 +11,12 @@ import json
 import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from ml.bundle import ABOUT_FILE, MODEL_FILE
+from ml.clock import moment
 from ml.contract import load_contract
 from ml.errors import UserError
 from ml.pipeline.artifacts import BUNDLE, EVALUATION, REFERENCE, TRIALS
@@ -123,7 +123,7 @@ def _register(client: MlflowClient, name: str, run_id: str, bundle_hash: str) ->
 def _seal(client: MlflowClient, released: dict[str, Any]) -> None:
     """Publish the release's folder and upload it; the version's tag says that both are done."""
     version = released["version"]
-    released_at = datetime.now(UTC).isoformat(timespec="seconds")
+    released_at = moment().isoformat(timespec="seconds")
     # a seal without its registration is a draft
     shutil.rmtree(publish.release_folder(version), ignore_errors=True)
     folder = publish.seal(BUNDLE, REFERENCE, {**released, "released_at": released_at})

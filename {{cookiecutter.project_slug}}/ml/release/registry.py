@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from ml import mlflow_model
 from ml.contract import Contract
 from ml.errors import UserError
 from ml.release.relocate import DATABASE, relocate
+from ml.standalone import mlflow_model
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 
+from ml.clock import moment
 from ml.contract import Contract
 from ml.errors import RefusedError, refusal
 from ml.request_schema.column_types import allowed, allowed_id, field_types
@@ -67,7 +68,7 @@ class RequestSchema(ObjectSchema):
         for i, row in enumerate(rows):
             if row[time] <= self._latest:
                 continue
-            self._latest = latest_moment(datetime.now(UTC), days)
+            self._latest = latest_moment(moment(), days)
             if row[time] > self._latest:
                 raise _in_the_future(
                     row[time], days, ("body", time) if single else ("body", i, time)
@@ -89,15 +90,15 @@ def latest_moment(clock: datetime, max_days_ahead: float) -> str:
 
 def _fill_time(rows: list[Row], time: str) -> None:
     """Give the rows without a moment the present one."""
-    moment: str | None = None
+    present: str | None = None
     for row in rows:
         if row.get(time) is None:
-            moment = moment or _present_moment()
-            row[time] = moment
+            present = present or _present_moment()
+            row[time] = present
 
 
 def _present_moment() -> str:
-    return datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
+    return moment().replace(tzinfo=None).isoformat(timespec="milliseconds")
 
 
 def _in_the_future(moment: str, days: float, loc: tuple[str | int, ...]) -> RefusedError:

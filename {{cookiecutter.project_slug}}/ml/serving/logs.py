@@ -6,8 +6,9 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
+from ml.clock import moment
 from ml.journal.records import Record, first_ids
 
 
@@ -17,7 +18,7 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Time, level, logger and message; the traceback where there is one."""
         line = {
-            "at": _milliseconds(datetime.fromtimestamp(record.created, UTC)),
+            "at": _milliseconds(moment()),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
@@ -39,7 +40,7 @@ def use_json_lines() -> None:
 def log_answer(entries: Sequence[Record], seconds: float) -> None:
     """One line on stdout for an answered request, with the ids by which its rows are found."""
     line = {
-        "at": _milliseconds(datetime.now(UTC)),
+        "at": _milliseconds(moment()),
         "event": "answered",
         "prediction_ids": first_ids(entries),
         "rows": sum(entry.rows for entry in entries),

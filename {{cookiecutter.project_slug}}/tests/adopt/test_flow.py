@@ -32,10 +32,10 @@ from ml.pipeline import evaluate, export, ingest, split, train, validate
 from ml.pipeline.artifacts import INGESTED
 from ml.pipeline.stored_models import load_model
 from ml.release.commands import release
-from ml.scoring import score
 from ml.serving.api.app import create_app
 from ml.serving.api_keys import Keys
 from ml.serving.settings import Settings
+from ml.standalone.scoring import score
 from tests.adopt.formats import TABLES
 from tests.adopt.table import Table
 from tests.conftest import command, write_settings

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
@@ -14,6 +13,7 @@ import numpy as np
 import orjson
 
 from ml.bundle import Bundle
+from ml.clock import now
 from ml.contract import Contract
 from ml.journal.records import LARGEST, Record, ids_of
 from ml.params import Serve
@@ -135,7 +135,7 @@ class Predictor:
             row_id = orjson.dumps(given).decode() if given else None
             features = orjson.dumps(rows).decode()
             prediction, probabilities = _array(predictions), _array(shares) if shares else None
-        at, version = time.time(), self.bundle.version
+        at, version = now(), self.bundle.version
         return Record(
             new_id(at), at, version, role, row_id, features, prediction, probabilities, len(rows)
         )

@@ -21,8 +21,8 @@ from ml.errors import MESSAGE, SENTENCE, UserError
 from ml.journal.labels import label_file
 from ml.monitoring.reports import alerts, html, terminal
 from ml.monitoring.verdict import Finding, Verdict, decide
-from ml.scoring import answer
 from ml.serving.logs import JsonLines
+from ml.standalone.scoring import answer
 from tests.monitoring import conftest as monitored
 from tests.test_errors import ANY_TEXT, ESCAPES, LONG, MENTION, is_plain
 

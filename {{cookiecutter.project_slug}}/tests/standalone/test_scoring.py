@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
 
-from ml import scoring
 from ml.dataset.frame import frame_of_rows
 from ml.errors import UserError
 from ml.serving.api.app import create_app
+from ml.standalone import scoring
 from tests.serving.conftest import (
     CLASSIFICATION,
     REGRESSION,

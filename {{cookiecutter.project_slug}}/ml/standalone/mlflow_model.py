@@ -21,19 +21,21 @@ from ml.contract import Boolean, Column, Contract, Integer, Numeric, contract_js
 from ml.encode import Encoder
 from ml.request_schema.rows import RequestSchema
 
-ML = Path(__file__).parent
+ML = Path(__file__).parents[1]
 CODE = (  # what this module imports of the project
     "__init__.py",
     "atomic.py",
     "bundle.py",
+    "clock.py",
     "contract.py",
     "encode.py",
     "errors.py",
-    "mlflow_model.py",
     "request_schema/__init__.py",
     "request_schema/column_types.py",
     "request_schema/objects.py",
     "request_schema/rows.py",
+    "standalone/__init__.py",
+    "standalone/mlflow_model.py",
 )
 
 
@@ -64,7 +66,7 @@ def save_model(
         shutil.copyfile(ML / name, copy)
     loader = mlflow_model.flavors["python_function"]
     loader.pop("data")  # the loader gets the whole folder
-    loader.update(loader_module="ml.mlflow_model", code="code")
+    loader.update(loader_module="ml.standalone.mlflow_model", code="code")
     mlflow_model.save(str(folder / "MLmodel"))
 
 

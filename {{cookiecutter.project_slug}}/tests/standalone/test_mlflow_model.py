@@ -15,10 +15,10 @@ from mlflow.models import Model
 from mlflow.pyfunc import scoring_server
 from starlette.testclient import TestClient
 
-from ml import mlflow_model
 from ml.bundle import MODEL_FILE
 from ml.contract import Contract
 from ml.serving.api.app import create_app
+from ml.standalone import mlflow_model
 from tests.serving.conftest import (
     CLASSIFICATION,
     REGRESSION,
@@ -127,6 +127,9 @@ def test_a_row_that_breaks_the_contract_is_refused(releases: Path, tmp_path: Pat
 
 def test_the_folder_holds_what_the_module_imports() -> None:
     project = mlflow_model.ML.parent
-    reached = {str(p.relative_to(project / "ml")) for p in closure(project / "ml/mlflow_model.py")}
+    reached = {
+        str(p.relative_to(project / "ml"))
+        for p in closure(project / "ml/standalone/mlflow_model.py")
+    }
     modules = {name for name in mlflow_model.CODE if not name.endswith("__init__.py")}
     assert modules == reached | {"atomic.py", "errors.py"}
