@@ -24,13 +24,14 @@ from ml.dataset.frame import typed
 from ml.dataset.typed import read_typed
 from ml.journal import group_commit
 from ml.params import Params, load_params
+from ml.pipeline.training.rows import Rows
 
 # a person's own servers are not for tests to write to
 for engine in ("MLFLOW_TRACKING_URI", "JOURNAL_URL"):
     os.environ.pop(engine, None)
 
 HERE = Path(__file__).parents[1]
-PARTS = ("ml", "dvc.yaml", "pyproject.toml", ".dvc", ".dvcignore", ".gitignore")
+PARTS = ("ml", "dvc.yaml", "recipe.yaml", "pyproject.toml", ".dvc", ".dvcignore", ".gitignore")
 SETTINGS = {  # what these tests count on, whatever a person has made of params.yaml
     "name": "life",
     "split.test_share": 0.2,
@@ -62,6 +63,11 @@ def write_settings(path: Path, **changes: object) -> None:
 def read_frame(path: Path, contract: Contract) -> pd.DataFrame:
     """A raw part as a typed frame."""
     return typed(read_typed(path, contract).table.to_pandas(), contract)
+
+
+def unhashed(x: NDArray[Any], y: NDArray[Any]) -> Rows:
+    """Encoded rows and targets, each row with its number in place of a hash."""
+    return Rows(x, y, np.arange(len(y), dtype=np.uint64))
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from ml.params import Params
 from ml.pipeline.train import fit
 from ml.pipeline.training.onnx_convert import to_onnx
 from ml.pipeline.training.parity import difference, edge_rows, parity, refuse_difference
+from tests.conftest import unhashed
 from tests.pipeline.tasks import of_task
 
 Make = Callable[..., pd.DataFrame]
@@ -35,8 +36,7 @@ def test_every_model_learns_and_keeps_parity(
     trees = {"max_iter": 30} if kind == "ensemble" else {}  # it fits four times as many
     boosting = params.train.boosting.model_copy(update=trees)
     fitted = fit(
-        x[:1000],
-        y[:1000],
+        unhashed(x[:1000], y[:1000]),
         asked,
         params.train.model_copy(update={"model": kind, "forest": forest, "boosting": boosting}),
     )
@@ -73,8 +73,13 @@ def test_many_levels_are_encoded_by_their_target_and_repeatably(
     frame["shop"] = np.array(levels)[order * len(levels) // len(order)]
     encoder = Encoder(asked)
     x, y = encode_frame(frame, encoder), target_codes(frame, asked)
+    rows = unhashed(x[:1000], y[:1000])
     model, again = (
-        fit(x[:1000], y[:1000], asked, params.train.model_copy(update={"model": "boosting"})).model
+        fit(
+            unhashed(x[:1000], y[:1000]),
+            asked,
+            params.train.model_copy(update={"model": "boosting"}),
+        ).model
         for _ in range(2)
     )
     metric = "r2" if task == "regression" else "balanced_accuracy"

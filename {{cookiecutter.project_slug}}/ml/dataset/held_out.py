@@ -23,10 +23,15 @@ if TYPE_CHECKING:
     from ml.params import Split
 
 MIN_ROWS = 20  # fewer held-out rows than two say nothing, fewer training rows teach nothing
+MOST_SHARE = 0.5  # of the rows that are held out, however many are asked for
 
 
 def held_out(
-    frame: pd.DataFrame, contract: Contract, params: Split, where: str = "data/raw"
+    frame: pd.DataFrame,
+    contract: Contract,
+    params: Split,
+    where: str = "data/raw",
+    newest: int | None = None,
 ) -> NDArray[np.bool_]:
     """Which rows of a typed frame are held out, shape (n,).
 
@@ -35,16 +40,21 @@ def held_out(
         contract: what they are.
         params: how many to hold out, and the seed of the draw.
         where: the rows come from, for messages.
+        newest: hold out so many of the newest rows instead: the latest where there is a time, else
+            the last ones.
 
     Raises:
         UserError: too few rows, one moment only, or a class without a row to train on or to test
             with.
     """
     _refuse_few_rows(where, len(frame))
+    share = params.test_share if newest is None else min(newest / len(frame), MOST_SHARE)
     if contract.time:
-        mask = _latest(where, frame[contract.time], params.test_share)
-    else:
+        mask = _latest(where, frame[contract.time], share)
+    elif newest is None:
         mask = _drawn(frame, contract, params)
+    else:
+        mask = np.arange(len(frame)) >= len(frame) * (1 - share)
     _refuse_absent_classes(where, frame, contract, mask)
     return mask
 

@@ -85,11 +85,12 @@ def type_texts(
     columns = {c.name: _read(path, texts, c, contract, read) for c in contract.columns}
     columns[contract.target.name] = _read_target(path, texts, contract, read)
     columns |= _identifiers(texts, contract.id)
+    columns |= _identifiers(texts, contract.added(JOURNALED))
     return _with_targets(path.name, pa.table(columns), contract.target)
 
 
 def _identifiers(texts: pa.Table, name: str | None) -> dict[str, pa.Array]:
-    """The column that identifies rows, which a part written by `ml retrain` may lack."""
+    """A column that identifies rows, where the part has it."""
     return {name: trimmed_texts(texts[name])} if name and name in texts.column_names else {}
 
 

@@ -10,6 +10,8 @@ VALIDATION_REPORT = Path("reports/validation.json")
 TRAIN = Path("data/train.parquet")
 TEST = Path("data/test.parquet")
 MODELS = Path("models")
+# hashes of the rows that the served model learned from, for the gate
+TRAINED_ROWS = MODELS / "trained_rows.npy"
 TRIALS = Path("reports/trials.json")
 METRICS = Path("metrics")
 CANDIDATES = METRICS / "candidates.json"

@@ -1,7 +1,7 @@
 """The ingested rows in two: to train on, and held out (see `ml.dataset.held_out`).
 
-Reads: contract.yaml, params.yaml (split), data/ingested.parquet. Writes: data/train.parquet,
-data/test.parquet.
+Reads: contract.yaml, params.yaml (split), recipe.yaml, data/ingested.parquet. Writes:
+data/train.parquet, data/test.parquet.
 Run: `python -m ml.pipeline.split` (dvc stage `split`).
 """
 
@@ -13,13 +13,14 @@ from ml.dataset.held_out import held_out
 from ml.params import load_params
 from ml.pipeline.artifacts import INGESTED, TEST, TRAIN
 from ml.pipeline.stage import run_stage
+from ml.recipe import load_recipe
 
 
 def main() -> None:
     """Write the two sides, each in the order of the ingested table."""
     contract = load_contract()
     frame = read_table(INGESTED, contract)
-    mask = held_out(frame, contract, load_params().split)
+    mask = held_out(frame, contract, load_params().split, newest=load_recipe().held_out_rows)
     frame[~mask].to_parquet(TRAIN, index=False)
     frame[mask].to_parquet(TEST, index=False)
 

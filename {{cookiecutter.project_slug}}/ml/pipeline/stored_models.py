@@ -14,7 +14,7 @@ from ml.pipeline.artifacts import MODELS
 
 
 def model_path(name: str) -> Path:
-    """Where the ONNX form of an estimator (`model`, `linear`, `baseline`) lies."""
+    """Where the ONNX form of an estimator (`model`, `measured`, `linear`, `baseline`) lies."""
     return MODELS / f"{name}.onnx"
 
 

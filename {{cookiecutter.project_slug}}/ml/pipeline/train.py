@@ -1,8 +1,11 @@
 """Fit the model, the naive baseline and a linear model on the training rows; store them as ONNX.
 
 A model whose ONNX form answers differently is refused here: nothing later sees scikit-learn's.
-Reads: contract.yaml, params.yaml (train, export.tolerance), data/train.parquet. Writes:
-models/*.onnx, reports/trials.json, metrics/candidates.json and reports/parity.json.
+`models/measured.onnx` has not seen the held-out rows and is what they measure; `models/model.onnx`
+serves: the same, or with `refit` of recipe.yaml fitted again with the held-out rows.
+Reads: contract.yaml, params.yaml (train, export.tolerance), recipe.yaml, data/train.parquet, and
+data/test.parquet where the recipe needs it. Writes: models/*.onnx, models/trained_rows.npy,
+reports/trials.json, metrics/candidates.json and reports/parity.json.
 Run: `python -m ml.pipeline.train` (dvc stage `train`).
 """
 
@@ -10,6 +13,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,13 +21,11 @@ import numpy as np
 from ml.atomic import write_json
 from ml.bundle import onnx_answers
 from ml.contract import Contract, load_contract
-from ml.dataset.frame import encode_frame, read_table, target_codes
 from ml.encode import Encoder
-from ml.errors import UserError
-from ml.metrics import answers
+from ml.metrics import answers, gate_metric
 from ml.model import make_model
 from ml.params import load_params
-from ml.pipeline.artifacts import CANDIDATES, MODELS, PARITY, TRAIN, TRIALS
+from ml.pipeline.artifacts import CANDIDATES, MODELS, PARITY, TEST, TRAIN, TRAINED_ROWS, TRIALS
 from ml.pipeline.stage import run_stage
 from ml.pipeline.stored_models import model_path
 from ml.pipeline.training.candidates import choose
@@ -35,14 +37,19 @@ from ml.pipeline.training.parity import (
     refuse_difference,
     rows_to_compare,
 )
+from ml.pipeline.training.rows import Rows, read_rows
 from ml.pipeline.training.search import search
+from ml.pipeline.training.windows import choose_window, usable
+from ml.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ml.bundle import Answer
     from ml.encode import Matrix
     from ml.params import Params, Train
 
+PLAIN = Recipe()
 ONE_THREAD_VALUES = 200_000
 STOPPING_ROWS = 1000  # with fewer rows, or fewer of the rarest class, a held-back tenth is noise
 STOPPING_CLASS_ROWS = 50
@@ -54,34 +61,77 @@ LINEAR_ROWS = 100_000
 class Fitted:
     """What the training rows gave."""
 
-    model: Any  # scikit-learn pipelines
+    measured: Any  # scikit-learn pipeline that has not seen the held-out rows
+    model: Any  # the one that serves: `measured`, or fitted again with the held-out rows
     linear: Any
     baseline: NDArray[np.float64]  # the naive answer, (m,): class shares, or the mean
-    comparison: dict[str, Any]  # of the kinds of model: `chosen`, and how it was chosen
+    comparison: dict[str, Any]  # of kinds and windows: `chosen`, and how it was chosen
     trials: list[dict[str, Any]]  # of the search
+    hashes: NDArray[np.uint64]  # of the rows that `model` learned from
 
 
-def fit(x: Matrix, y: NDArray[Any], contract: Contract, params: Train) -> Fitted:
+def fit(
+    rows: Rows,
+    contract: Contract,
+    params: Train,
+    recipe: Recipe = PLAIN,
+    held_out: Rows | None = None,
+    metric: str = "",
+) -> Fitted:
     """Fit on encoded rows.
 
     Args:
-        x: (n, k) float32, in order of time where there is one.
-        y: (n,) class codes or values.
+        rows: the training rows.
         contract: what a row is.
         params: which model, and its settings.
+        recipe: the windows to choose from, and whether to fit again on all rows.
+        held_out: the rows that decide between windows; needed with windows or a refit.
+        metric: decides between windows; higher is better.
     """
-    params = params if _enough_to_stop_early(y, contract) else _without_early_stopping(params)
-    comparison = _chosen(x, y, contract, params)
+    params = params if _enough_to_stop_early(rows.y, contract) else _without_early_stopping(params)
+    comparison = _chosen(rows.x, rows.y, contract, params)
     chosen = params.model_copy(update={"model": comparison["chosen"]})
-    model, trials = _fit_model(x, y, contract, chosen)
-    linear = model if _is_yardstick(chosen, y) else _fit_linear(x, y, contract, params)
-    return Fitted(
-        round_to_float32(model),
-        round_to_float32(linear),
-        naive_answer(y, contract),
-        comparison,
-        trials,
+
+    @cache
+    def fitted_on(newest: int) -> tuple[Any, list[dict[str, Any]]]:
+        return _fit_model(rows.newest(newest), contract, chosen)
+
+    def answer_of(newest: int) -> Answer:
+        return partial(answers, fitted_on(newest)[0], contract=contract)
+
+    windows = usable(recipe.windows, rows.y, contract)
+    window, scores = choose_window(windows, answer_of, held_out, metric)
+    measured, trials = fitted_on(window)
+    learned, model = rows.newest(window), measured
+    linear = (
+        measured if _is_yardstick(chosen, learned.y) else _fit_linear(learned, contract, params)
     )
+    baseline = naive_answer(learned.y, contract)
+    if recipe.refit and held_out is not None:
+        learned = _moved_on(rows, held_out, window)
+        model, _ = _fit_model(learned, contract, chosen)
+    measured, model, linear = _rounded(measured, model, linear)
+    return Fitted(
+        measured,
+        model,
+        linear,
+        baseline=baseline,
+        comparison={**comparison, "windows": scores, "window": window},
+        trials=trials,
+        hashes=np.unique(learned.hashes),
+    )
+
+
+def _rounded(*models: Any) -> list[Any]:
+    """The models as float32 splits them; one that stands twice stays one object."""
+    rounded = {id(model): round_to_float32(model) for model in models}
+    return [rounded[id(model)] for model in models]
+
+
+def _moved_on(rows: Rows, held_out: Rows, window: int) -> Rows:
+    """The chosen window with the held-out rows: all rows, or as many of the newest as before."""
+    every = rows.followed_by(held_out)
+    return every if window == len(rows.y) else every.newest(window)
 
 
 def _chosen(x: Matrix, y: NDArray[Any], contract: Contract, params: Train) -> dict[str, Any]:
@@ -90,13 +140,11 @@ def _chosen(x: Matrix, y: NDArray[Any], contract: Contract, params: Train) -> di
     return {"chosen": params.model, "candidates": {}}
 
 
-def _fit_model(
-    x: Matrix, y: NDArray[Any], contract: Contract, params: Train
-) -> tuple[Any, list[dict[str, Any]]]:
+def _fit_model(rows: Rows, contract: Contract, params: Train) -> tuple[Any, list[dict[str, Any]]]:
     """The model with the given settings or the best that are tried, and what was tried."""
     if params.search.trials:
-        return search(x, y, contract, params)
-    return make_model(contract, params).fit(x, y), []
+        return search(rows.x, rows.y, contract, params)
+    return make_model(contract, params).fit(rows.x, rows.y), []
 
 
 def _is_yardstick(chosen: Train, y: NDArray[Any]) -> bool:
@@ -111,10 +159,10 @@ def naive_answer(y: NDArray[Any], contract: Contract) -> NDArray[np.float64]:
     return np.array([y.mean()], dtype=np.float64)
 
 
-def _fit_linear(x: Matrix, y: NDArray[Any], contract: Contract, params: Train) -> Any:
-    drawn = np.random.default_rng(params.seed).permutation(len(y))[:LINEAR_ROWS]
+def _fit_linear(rows: Rows, contract: Contract, params: Train) -> Any:
+    drawn = np.random.default_rng(params.seed).permutation(len(rows.y))[:LINEAR_ROWS]
     linear = make_model(contract, params.model_copy(update={"model": "linear"}))
-    return linear.fit(x[drawn], y[drawn])
+    return linear.fit(rows.x[drawn], rows.y[drawn])
 
 
 def _enough_to_stop_early(y: NDArray[Any], contract: Contract) -> bool:
@@ -129,18 +177,20 @@ def _without_early_stopping(params: Train) -> Train:
 
 
 def main() -> None:
-    """Fit on the training rows and write the three estimators."""
-    contract, params = load_contract(), load_params()
-    x, y = _training_rows(contract)
-    print(f"train: {params.train.model} on {len(y)} rows, {x.shape[1]} features", flush=True)
-    with _threads(x):
-        fitted = fit(x, y, contract, params.train)
-    if fitted.comparison["candidates"]:
-        print(f"train: {format_comparison(fitted.comparison)}", flush=True)
+    """Fit on the training rows and write the estimators."""
+    contract, params, recipe = load_contract(), load_params(), load_recipe()
+    rows = read_rows(TRAIN, contract)
+    held_out = read_rows(TEST, contract) if recipe.windows or recipe.refit else None
+    metric = gate_metric(params.evaluate.metric, contract)
+    size = f"{len(rows.y)} rows, {rows.x.shape[1]} features"
+    print(f"train: {params.train.model} on {size}", flush=True)
+    with _threads(rows.x):
+        fitted = fit(rows, contract, params.train, recipe, held_out, metric)
+    _print_comparison(fitted.comparison)
     model = to_onnx(fitted.model, contract)
     write_json(CANDIDATES, fitted.comparison)
     write_json(TRIALS, fitted.trials)
-    _check_parity(fitted.model, model, x, contract, params)
+    _check_parity(fitted.model, model, rows.x, contract, params)
     _write_models(model, fitted, contract)
 
 
@@ -150,6 +200,14 @@ def _threads(x: Matrix) -> AbstractContextManager[Any]:
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(1, "openmp") if x.size < ONE_THREAD_VALUES else nullcontext()
+
+
+def _print_comparison(comparison: dict[str, Any]) -> None:
+    if comparison["candidates"]:
+        print(f"train: {format_comparison(comparison)}", flush=True)
+    if comparison["windows"]:
+        scores = ", ".join(f"{n} rows {score:.4f}" for n, score in comparison["windows"].items())
+        print(f"train: held-out rows by window: {scores}; {comparison['window']}", flush=True)
 
 
 def format_comparison(comparison: dict[str, Any]) -> str:
@@ -175,29 +233,14 @@ def _check_parity(fitted: Any, model: bytes, x: Matrix, contract: Contract, para
 
 
 def _write_models(model: bytes, fitted: Fitted, contract: Contract) -> None:
-    linear = model if fitted.linear is fitted.model else to_onnx(fitted.linear, contract)
+    measured = model if fitted.measured is fitted.model else to_onnx(fitted.measured, contract)
+    linear = measured if fitted.linear is fitted.measured else to_onnx(fitted.linear, contract)
     MODELS.mkdir(parents=True, exist_ok=True)
     model_path("model").write_bytes(model)
+    model_path("measured").write_bytes(measured)
     model_path("linear").write_bytes(linear)
+    np.save(TRAINED_ROWS, fitted.hashes, allow_pickle=False)
     model_path("baseline").write_bytes(constant_onnx(fitted.baseline, contract))
-
-
-def _training_rows(contract: Contract) -> tuple[Matrix, NDArray[Any]]:
-    """The encoded training rows, in order of time where there is one, and their targets."""
-    frame = read_table(TRAIN, contract)
-    if contract.time:
-        frame = frame.sort_values(contract.time, kind="stable", na_position="first")
-    encoder = Encoder(contract)
-    if not encoder.features:
-        raise _no_feature()
-    return encode_frame(frame, encoder), target_codes(frame, contract)
-
-
-def _no_feature() -> UserError:
-    return UserError(
-        "contract.yaml: none of its columns is a feature",
-        "give a text its `buckets` or a datetime its `parts`, or adopt a table with more columns",
-    )
 
 
 if __name__ == "__main__":

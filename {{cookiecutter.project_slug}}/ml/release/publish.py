@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ml.atomic import replace_link, sync, write_json
 from ml.bundle import CHAMPION, LINEAGE_FILE, MANIFEST_FILE, RELEASES, load_bundle
 from ml.errors import UserError
 from ml.release.lineage import file_hash
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 SERVING = CHAMPION.parent
-REFERENCE = "reference.parquet"  # for the monitor; not served, so not in the manifest
+REFERENCE = "reference.parquet"  # for the monitor
 
 
 def release_folder(version: str) -> Path:
@@ -52,10 +55,15 @@ def is_complete(version: str, bundle_hash: str | None) -> bool:
     return lineage.get("bundle_hash") == bundle_hash and (folder / REFERENCE).is_file()
 
 
-def seal(bundle: Path, reference: Path, lineage: dict[str, Any]) -> Path:
+def seal(bundle: Path, beside: Sequence[Path], lineage: dict[str, Any]) -> Path:
     """Publish bundle, lineage and manifest as the release `lineage["version"]`.
 
     An existing release stays as it is.
+
+    Args:
+        bundle: the files that are served.
+        beside: files for monitor and gate, which are not served and so not in the manifest.
+        lineage: where the model comes from.
     """
     folder = release_folder(lineage["version"])
     if folder.is_dir():
@@ -64,7 +72,8 @@ def seal(bundle: Path, reference: Path, lineage: dict[str, Any]) -> Path:
     shutil.copytree(bundle, draft)
     write_json(draft / LINEAGE_FILE, lineage)
     _write_manifest(draft)
-    shutil.copyfile(reference, draft / REFERENCE)
+    for path in beside:
+        shutil.copyfile(path, draft / path.name)
     return publish(draft, folder)
 
 

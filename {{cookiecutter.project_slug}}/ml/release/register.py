@@ -1,8 +1,8 @@
 """The bundle of the pipeline as a registered, sealed version of the model.
 
-Reads: bundle/, data/reference.parquet, reports/, dvc.lock, params.yaml. Writes: an MLflow run, a
-registered version with the sealed bundle, serving/releases/<version>/. A bundle is registered once:
-its version is found again by the bundle's hash.
+Reads: bundle/, data/reference.parquet, models/trained_rows.npy, reports/, dvc.lock, params.yaml.
+Writes: an MLflow run, a registered version with the sealed bundle, serving/releases/<version>/. A
+bundle is registered once: its version is found again by the bundle's hash.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ml.bundle import ABOUT_FILE, MODEL_FILE
 from ml.clock import moment
 from ml.contract import load_contract
 from ml.errors import UserError
-from ml.pipeline.artifacts import BUNDLE, EVALUATION, REFERENCE, TRIALS
+from ml.pipeline.artifacts import BUNDLE, EVALUATION, REFERENCE, TRAINED_ROWS, TRIALS
 from ml.release import publish, registry, runs
 from ml.release.lineage import folder_hash, git_note, lineage
 from ml.release.promotion import fetch
@@ -107,12 +107,11 @@ def about_bundle() -> dict[str, Any]:
 
 
 def _metrics(about: dict[str, Any]) -> dict[str, float]:
+    comparison = about["comparison"]
+    kinds = {f"cross_validated_{kind}": c["score"] for kind, c in comparison["candidates"].items()}
+    windows = {f"held_out_newest_{n}": score for n, score in comparison["windows"].items()}
     baseline = {f"baseline_{name}": value for name, value in about["baseline"].items()}
-    candidates = {
-        f"cross_validated_{kind}": candidate["score"]
-        for kind, candidate in about["comparison"]["candidates"].items()
-    }
-    return {**about["metrics"], **baseline, **candidates}
+    return {**about["metrics"], **baseline, **kinds, **windows}
 
 
 def _register(client: MlflowClient, name: str, run_id: str, bundle_hash: str) -> str:
@@ -126,6 +125,8 @@ def _seal(client: MlflowClient, released: dict[str, Any]) -> None:
     released_at = moment().isoformat(timespec="seconds")
     # a seal without its registration is a draft
     shutil.rmtree(publish.release_folder(version), ignore_errors=True)
-    folder = publish.seal(BUNDLE, REFERENCE, {**released, "released_at": released_at})
+    folder = publish.seal(
+        BUNDLE, (REFERENCE, TRAINED_ROWS), {**released, "released_at": released_at}
+    )
     client.log_artifacts(released["mlflow_run"], str(folder), "bundle")
     client.set_model_version_tag(released["name"], version, registry.SEALED, "true")

@@ -16,6 +16,7 @@ from ml.params import Params
 from ml.pipeline.evaluate import format_summary, importance, reference, slices
 from ml.pipeline.train import fit
 from ml.pipeline.training.onnx_convert import to_onnx
+from tests.conftest import unhashed
 
 Make = Callable[..., pd.DataFrame]
 
@@ -27,7 +28,7 @@ def judged(
     frame = make_frame(1600)
     x, y = encode_frame(frame, Encoder(contract)), target_codes(frame, contract)
     boosting = params.train.model_copy(update={"model": "boosting"})
-    model = load_onnx(to_onnx(fit(x[:800], y[:800], contract, boosting).model, contract))
+    model = load_onnx(to_onnx(fit(unhashed(x[:800], y[:800]), contract, boosting).model, contract))
     return frame[800:], y[800:], model(x[800:]), model
 
 

@@ -13,6 +13,7 @@ from ml.dataset.frame import encode_frame, target_codes
 from ml.encode import Encoder
 from ml.params import Params
 from ml.pipeline.train import fit
+from tests.conftest import unhashed
 
 
 @pytest.mark.parametrize(("rows", "stops"), [(900, False), (1100, True)])
@@ -27,9 +28,16 @@ def test_few_rows_are_fitted_without_early_stopping(
     x, y = encode_frame(frame, Encoder(contract)), target_codes(frame, contract)
     few = params.train.boosting.model_copy(update={"max_iter": 5})
     fitted = fit(
-        x, y, contract, params.train.model_copy(update={"model": "boosting", "boosting": few})
+        unhashed(x, y),
+        contract,
+        params.train.model_copy(update={"model": "boosting", "boosting": few}),
     )
     assert fitted.model[-1].early_stopping is stops
     np.testing.assert_allclose(fitted.baseline, [(y == 0).mean(), (y == 1).mean()])
-    assert fitted.comparison == {"chosen": "boosting", "candidates": {}}
+    assert fitted.comparison == {
+        "chosen": "boosting",
+        "candidates": {},
+        "windows": {},
+        "window": rows,
+    }
     assert fitted.trials == []

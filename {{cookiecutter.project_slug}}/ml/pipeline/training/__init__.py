@@ -1,5 +1,7 @@
 """What the train stage is made of.
 
+rows.py           encoded rows with their targets and hashes
+windows.py        how far back the training rows reach
 candidates.py     which kind of model suits the data, by cross-validation
 search.py         settings of that kind, tried out
 onnx_convert.py   a fitted pipeline as ONNX

@@ -11,6 +11,7 @@ from ml.contract import Contract, Numeric, Target
 from ml.params import Params, Train
 from ml.pipeline.train import fit, format_comparison
 from ml.pipeline.training.candidates import ALL_ROWS, KINDS, ONE_FOLD_VALUES, choose
+from tests.conftest import unhashed
 
 FEATURES = 4
 
@@ -89,7 +90,7 @@ def test_a_class_that_a_fold_lacks_gets_no_share(train: Train) -> None:
 def test_auto_fits_what_it_chose_and_says_so(train: Train) -> None:
     x, y = rows("regression", 300, straight=True)
     auto = train.model_copy(update={"model": "auto"})
-    fitted = fit(x, y, asked("regression"), auto)
+    fitted = fit(unhashed(x, y), asked("regression"), auto)
     assert fitted.comparison["chosen"] == "linear"
     assert fitted.linear is fitted.model
     sentence: Any = format_comparison(fitted.comparison)

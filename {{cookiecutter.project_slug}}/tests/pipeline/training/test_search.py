@@ -12,6 +12,7 @@ from ml.dataset.frame import encode_frame, target_codes
 from ml.encode import Encoder
 from ml.params import Params, Search
 from ml.pipeline.train import fit
+from tests.conftest import unhashed
 from tests.pipeline.tasks import of_task
 
 Make = Callable[..., pd.DataFrame]
@@ -27,7 +28,7 @@ def test_search_halves_its_trials_and_repeats_itself(
     x, y = encode_frame(frame, Encoder(asked)), target_codes(frame, asked)
     few = params.train.boosting.model_copy(update={"max_iter": 10})
     train = params.train.model_copy(update={"search": Search(trials=4), "boosting": few})
-    first, again = fit(x, y, asked, train), fit(x, y, asked, train)
+    first, again = fit(unhashed(x, y), asked, train), fit(unhashed(x, y), asked, train)
     assert first.trials == again.trials
     assert [t["rows"] for t in first.trials] == [533] * 4 + [1599] * 2
     best = max(first.trials[4:], key=lambda trial: trial["score"])
