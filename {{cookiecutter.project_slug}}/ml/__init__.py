@@ -4,7 +4,6 @@ cli.py             the `ml` command; it leaves the work to the rooms
 model.py           yours: the estimator and its search space
 contract.py        contract.yaml: what a row is
 params.py          params.yaml: every setting
-recipe.py          recipe.yaml: how rows that keep coming become the next model
 errors.py          what a user or a client can cause, and text from outside made printable
 clock.py           the present moment, which a replay moves
 atomic.py          files that a reader sees old or new, never half written

@@ -12,8 +12,8 @@ from ml.dataset.frame import read_table
 from ml.dataset.held_out import held_out
 from ml.params import load_params
 from ml.pipeline.artifacts import INGESTED, TEST, TRAIN
+from ml.pipeline.recipe import load_recipe
 from ml.pipeline.stage import run_stage
-from ml.recipe import load_recipe
 
 
 def main() -> None:

@@ -26,6 +26,7 @@ from ml.metrics import answers, gate_metric
 from ml.model import make_model
 from ml.params import load_params
 from ml.pipeline.artifacts import CANDIDATES, MODELS, PARITY, TEST, TRAIN, TRAINED_ROWS, TRIALS
+from ml.pipeline.recipe import Recipe, load_recipe
 from ml.pipeline.stage import run_stage
 from ml.pipeline.stored_models import model_path
 from ml.pipeline.training.candidates import choose
@@ -40,14 +41,17 @@ from ml.pipeline.training.parity import (
 from ml.pipeline.training.rows import Rows, read_rows
 from ml.pipeline.training.search import search
 from ml.pipeline.training.windows import choose_window, usable
-from ml.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from ml.bundle import Answer
     from ml.encode import Matrix
     from ml.params import Params, Train
+
+    Trained = tuple[Any, list[dict[str, Any]]]  # the model, and the trials of its search
 
 PLAIN = Recipe()
 ONE_THREAD_VALUES = 200_000
@@ -88,38 +92,34 @@ def fit(
         held_out: the rows that decide between windows; needed with windows or a refit.
         metric: decides between windows; higher is better.
     """
-    params = params if _enough_to_stop_early(rows.y, contract) else _without_early_stopping(params)
-    comparison = _chosen(rows.x, rows.y, contract, params)
-    chosen = params.model_copy(update={"model": comparison["chosen"]})
-
-    @cache
-    def fitted_on(newest: int) -> tuple[Any, list[dict[str, Any]]]:
-        return _fit_model(rows.newest(newest), contract, chosen)
-
-    def answer_of(newest: int) -> Answer:
-        return partial(answers, fitted_on(newest)[0], contract=contract)
-
+    params = _stopping(rows.y, contract, params)
+    comparison, chosen = _chosen(rows, contract, params)
+    fit_rows = partial(_fit_model, contract=contract, params=chosen)
+    answer_of, fitted_on = _by_window(rows, contract, fit_rows)
     windows = usable(recipe.windows, rows.y, contract)
     window, scores = choose_window(windows, answer_of, held_out, metric)
-    measured, trials = fitted_on(window)
-    learned, model = rows.newest(window), measured
-    linear = (
-        measured if _is_yardstick(chosen, learned.y) else _fit_linear(learned, contract, params)
-    )
+    learned, (measured, trials) = rows.newest(window), fitted_on(window)
     baseline = naive_answer(learned.y, contract)
-    if recipe.refit and held_out is not None:
+    linear = _linear(measured, learned, contract, params, chosen)
+    model = measured
+    if recipe.refit:
         learned = _moved_on(rows, held_out, window)
-        model, _ = _fit_model(learned, contract, chosen)
+        model, _ = fit_rows(learned)
+    comparison |= {"windows": scores, "window": window}
     measured, model, linear = _rounded(measured, model, linear)
-    return Fitted(
-        measured,
-        model,
-        linear,
-        baseline=baseline,
-        comparison={**comparison, "windows": scores, "window": window},
-        trials=trials,
-        hashes=np.unique(learned.hashes),
-    )
+    return Fitted(measured, model, linear, baseline, comparison, trials, learned.hashes)
+
+
+def _by_window(
+    rows: Rows, contract: Contract, fit_rows: Callable[[Rows], Trained]
+) -> tuple[Callable[[int], Answer], Callable[[int], Trained]]:
+    """The answers of a model of so many newest rows, and the model itself, fitted once."""
+
+    @cache
+    def fitted_on(newest: int) -> Trained:
+        return fit_rows(rows.newest(newest))
+
+    return lambda newest: partial(answers, fitted_on(newest)[0], contract=contract), fitted_on
 
 
 def _rounded(*models: Any) -> list[Any]:
@@ -128,19 +128,21 @@ def _rounded(*models: Any) -> list[Any]:
     return [rounded[id(model)] for model in models]
 
 
-def _moved_on(rows: Rows, held_out: Rows, window: int) -> Rows:
+def _moved_on(rows: Rows, held_out: Rows | None, window: int) -> Rows:
     """The chosen window with the held-out rows: all rows, or as many of the newest as before."""
-    every = rows.followed_by(held_out)
+    every = rows if held_out is None else rows.followed_by(held_out)
     return every if window == len(rows.y) else every.newest(window)
 
 
-def _chosen(x: Matrix, y: NDArray[Any], contract: Contract, params: Train) -> dict[str, Any]:
+def _chosen(rows: Rows, contract: Contract, params: Train) -> tuple[dict[str, Any], Train]:
+    """How the kinds of model compare, and the settings with the chosen one."""
+    comparison: dict[str, Any] = {"chosen": params.model, "candidates": {}}
     if params.model == "auto":
-        return choose(x, y, contract, params)
-    return {"chosen": params.model, "candidates": {}}
+        comparison = choose(rows.x, rows.y, contract, params)
+    return comparison, params.model_copy(update={"model": comparison["chosen"]})
 
 
-def _fit_model(rows: Rows, contract: Contract, params: Train) -> tuple[Any, list[dict[str, Any]]]:
+def _fit_model(rows: Rows, contract: Contract, params: Train) -> Trained:
     """The model with the given settings or the best that are tried, and what was tried."""
     if params.search.trials:
         return search(rows.x, rows.y, contract, params)
@@ -159,21 +161,22 @@ def naive_answer(y: NDArray[Any], contract: Contract) -> NDArray[np.float64]:
     return np.array([y.mean()], dtype=np.float64)
 
 
-def _fit_linear(rows: Rows, contract: Contract, params: Train) -> Any:
+def _linear(measured: Any, rows: Rows, contract: Contract, params: Train, chosen: Train) -> Any:
+    """The linear model to judge the chosen one by; itself where it is that."""
+    if _is_yardstick(chosen, rows.y):
+        return measured
     drawn = np.random.default_rng(params.seed).permutation(len(rows.y))[:LINEAR_ROWS]
     linear = make_model(contract, params.model_copy(update={"model": "linear"}))
     return linear.fit(rows.x[drawn], rows.y[drawn])
 
 
-def _enough_to_stop_early(y: NDArray[Any], contract: Contract) -> bool:
+def _stopping(y: NDArray[Any], contract: Contract, params: Train) -> Train:
+    """The settings; without early stopping where a held-back tenth of the rows is noise."""
     rarest = np.bincount(y).min() if contract.is_classification else len(y)
-    return len(y) >= STOPPING_ROWS and rarest >= STOPPING_CLASS_ROWS
-
-
-def _without_early_stopping(params: Train) -> Train:
-    return params.model_copy(
-        update={"boosting": params.boosting.model_copy(update={"early_stopping": False})}
-    )
+    if len(y) >= STOPPING_ROWS and rarest >= STOPPING_CLASS_ROWS:
+        return params
+    boosting = params.boosting.model_copy(update={"early_stopping": False})
+    return params.model_copy(update={"boosting": boosting})
 
 
 def main() -> None:
@@ -239,7 +242,7 @@ def _write_models(model: bytes, fitted: Fitted, contract: Contract) -> None:
     model_path("model").write_bytes(model)
     model_path("measured").write_bytes(measured)
     model_path("linear").write_bytes(linear)
-    np.save(TRAINED_ROWS, fitted.hashes, allow_pickle=False)
+    np.save(TRAINED_ROWS, np.unique(fitted.hashes), allow_pickle=False)
     model_path("baseline").write_bytes(constant_onnx(fitted.baseline, contract))
 
 
