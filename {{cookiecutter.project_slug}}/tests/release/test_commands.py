@@ -13,6 +13,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from ml.errors import UserError
+from ml.pipeline.artifacts import TRAINED_ROWS
 from ml.release import publish, registry, runs
 from ml.release.commands import pull, release, rollback
 from tests.conftest import command, live_in, ml
@@ -76,6 +77,7 @@ def test_the_manifest_holds_every_file(project: Path) -> None:
     assert set(manifest) == {p.name for p in champion.iterdir()} - {
         "manifest.json",
         publish.REFERENCE,
+        TRAINED_ROWS.name,
     }
 
 
