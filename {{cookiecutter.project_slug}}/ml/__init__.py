@@ -9,6 +9,7 @@ clock.py           the present moment, which a replay moves
 atomic.py          files that a reader sees old or new, never half written
 encode.py          a row becomes numbers: the one place for training, serving and scoring
 metrics.py         what "good" means for each task
+charts/            quality over time and matrices, as SVG
 progress.py        what a person sees while something takes its time
 dataset/           a file becomes a typed table, as the contract says
 adopt/             a table becomes contract.yaml and a part of data/raw

@@ -55,7 +55,7 @@ def story(windows: int = 36, gain: bool = True) -> Story:
     expected: dict[Policy, np.ndarray] = {
         "champion": matrix[answered, np.arange(windows)],
         "frozen": matrix[0],
-        "every": NOISE + 25 * np.abs(np.r_[0, 0, w.level[:-2]] - w.level),
+        "every": NOISE + 25 * np.abs(np.r_[0, 0, w.level][:windows] - w.level),
         "ceiling": NOISE + 25 * lagged,
         "lagged_value": 2.1 * NOISE + 25 * lagged,
         "naive": 2.6 * NOISE + 25 * lagged,
