@@ -30,12 +30,16 @@ DOTTED = 60  # points; more are a line without dots
 
 @dataclass(frozen=True)
 class Series:
-    """One line. `low` and `high` are its interval's ends; empty: no interval.
+    """One line.
 
     Args:
         label: its name in the legend.
         style: a key of `ml.charts.style.LINES`.
         values: a figure for each slot.
+        low: lower ends of the intervals; empty: there are none.
+        high: upper ends.
+        interval: what the legend calls them.
+        dotted: whether each figure is a dot, where there are few.
     """
 
     label: str
@@ -43,6 +47,8 @@ class Series:
     values: Figures
     low: Figures = ()
     high: Figures = ()
+    interval: str = "95 % interval"
+    dotted: bool = True
 
     @property
     def has_interval(self) -> bool:
@@ -159,17 +165,16 @@ def _grid(line: TimeLine, frame: _Frame) -> str:
 def _line(series: Series, slots: Sequence[Slot], frame: _Frame) -> str:
     points = list(_points(series.values, slots, frame))
     line = svg.path(svg.polyline(points), class_=f"line {series.style}")
-    dots = [
-        p
-        for p, alone in zip(points, _alone(points), strict=True)
-        if p and (alone or len(points) <= DOTTED)
-    ]
-    return (
-        line
-        + "".join(
-            svg.tag("circle", cx=x, cy=y, r=2.6, class_=f"dot-{series.style}") for x, y in dots
-        )
-        + _beyond(series, slots, frame)
+    return line + _dots(series, points) + _beyond(series, slots, frame)
+
+
+def _dots(series: Series, points: Sequence[tuple[float, float] | None]) -> str:
+    """A dot for each figure where they are few, else for those that no line reaches."""
+    all_of_them = series.dotted and len(points) <= DOTTED
+    return "".join(
+        svg.tag("circle", cx=point[0], cy=point[1], r=2.6, class_=f"dot-{series.style}")
+        for point, alone in zip(points, _alone(points), strict=True)
+        if point and (alone or all_of_them)
     )
 
 
@@ -292,17 +297,10 @@ def _versions(line: TimeLine, frame: _Frame, y: float) -> str:
                 class_=f"strip{odd}",
             )
         )
-        if width_of(version, font) + 4 < right - left:
-            blocks.append(
-                svg.text(
-                    (left + right) / 2,
-                    y + font / 3,
-                    version,
-                    font_size=font - 1,
-                    text_anchor="middle",
-                    pointer_events="none",
-                )
-            )
+        fits = width_of(version, font) + 4 < right - left
+        words, middle = version if fits else "", (left + right) / 2
+        label = svg.text(middle, y + font / 3, words, font_size=font - 1, text_anchor="middle")
+        blocks.append(svg.tag("g", label, pointer_events="none"))
     return "".join(blocks)
 
 
@@ -322,8 +320,8 @@ def _marks(line: TimeLine, what: str, frame: _Frame, y: float) -> str:
         x = frame.x(mark.at)
         room = (frame.x(marks[i + 1].at) if i + 1 < len(marks) else frame.layout.width + 6) - x
         drawn.append(symbols.draw(symbol, x, y, svg.title(mark.title)))
-        if mark.label and width_of(mark.label, font) + 16 < room:
-            drawn.append(svg.text(x + 8, y + font / 3, mark.label, font_size=font - 1))
+        words = mark.label if width_of(mark.label, font) + 16 < room else ""
+        drawn.append(svg.text(x + 8, y + font / 3, words, font_size=font - 1))
     return "".join(drawn)
 
 
@@ -333,7 +331,7 @@ def line_legend(line: TimeLine) -> str:
 
 
 def _legend_words(series: Series) -> str:
-    return series.label + (", with 95 % interval" if series.has_interval else "")
+    return series.label + (f", with {series.interval}" if series.has_interval else "")
 
 
 def _sample(style: str) -> str:

@@ -1,6 +1,6 @@
 """Verdicts on HTML pages: the page over all windows, and the header over Evidently's reports.
 
-Reads: reports/monitoring/*/verdict.json. Writes: reports/monitoring/index.html.
+Reads: reports/monitoring/*/verdict.json, ledger.jsonl. Writes: reports/monitoring/index.html.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from ml.atomic import write_text
+from ml.charts.style import STYLE as CHART_STYLE
 from ml.errors import SENTENCE, printable
 from ml.monitoring.history import verdicts
-from ml.monitoring.reports import page_inputs
+from ml.monitoring.reports import page_inputs, time_line
 from ml.monitoring.verdict import DO
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ TIER = {"ticket": "ticket", "page": "page: second in a row"}
 
 INDEX = """
 body { margin: 0 auto; max-width: 76rem; padding: 2rem 1.2rem } html { background: var(--ground) }
-h1 { font-size: 1.4rem; margin: 0 } .latest { margin: .6rem 0 1.6rem } .latest p { margin: .4rem 0 }
+h1 { font-size: 1.4rem; margin: 0 } h2 { font-size: 1.1rem; margin: 1.6rem 0 .4rem }
+.latest { margin: .6rem 0 1.6rem } .latest p { margin: .4rem 0 }
 table { border-collapse: collapse; width: 100% }
 th { font-weight: 600; font-size: .87rem; color: var(--soft) }
 th, td { text-align: left; vertical-align: top; padding: .6rem .7rem;
@@ -119,8 +121,10 @@ def index_page(windows: list[Verdict], reports: Path) -> str:
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,
 initial-scale=1">
-<title>{title}: windows</title><style>{STYLE}{INDEX}</style></head>
+<title>{title}: windows</title><style>{STYLE}{CHART_STYLE}{INDEX}</style></head>
 <body class="ml"><h1>{title}</h1>{_latest(windows)}
+{time_line.section(windows)}
+<h2>Windows</h2>
 <table><thead><tr><th>window (UTC)</th><th class="number">rows</th><th>verdict</th><th>why</th>
 <th>quality of answers</th><th>see</th></tr></thead><tbody>
 {rows}
