@@ -43,6 +43,9 @@ Names = Annotated[
 EditedContract = Annotated[str | None, typer.Option(help="keep | replace an edited contract.yaml.")]
 Encoding = Annotated[str | None, typer.Option(help="Of the text files; default: from their bytes.")]
 MaxBytes = Annotated[int | None, typer.Option(min=1, help="How large the table may be, unpacked.")]
+MaturesAfter = Annotated[
+    str, typer.Option(help="How long after an answer its outcome can change: 0, 30d, 12h.")
+]
 Append = Annotated[bool, typer.Option(help="Add DATA to what is there, if it keeps the contract.")]
 
 
@@ -58,6 +61,7 @@ def adopt(
     contract: EditedContract = None,
     encoding: Encoding = None,
     max_bytes: MaxBytes = None,
+    matures_after: MaturesAfter = "0",
     append: Append = False,
 ) -> None:
     """Infer contract.yaml from a table; put the table under DVC.
@@ -85,6 +89,7 @@ def adopt(
             contract=contract,
             encoding=encoding,
             max_bytes=max_bytes,
+            matures_after=matures_after,
         )
 
 

@@ -10,10 +10,19 @@ Reads and writes: contract.yaml (YAML 1.2, so that No stays a word), contract.js
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from ml.errors import UserError, printable
 
@@ -29,8 +38,39 @@ MAX_TEXT_LENGTH = 10_000
 # characters of one category level: every level is stored in the contract and in reports
 MAX_LEVEL_LENGTH = 200
 
+# seconds of the units in which a duration is written
+_UNITS = {"w": 604_800.0, "d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
+_DURATION = re.compile(rf"0|[0-9]{{1,6}}(?:\.[0-9]{{1,3}})?[{''.join(_UNITS)}]")
+
 Task = Literal["binary", "multiclass", "regression"]
 DatePart = Literal["days", "year", "month", "day", "weekday", "hour", "minute"]
+
+
+def seconds_of(duration: str) -> float:
+    """The seconds of a duration as contract.yaml has it: `0`, `30d`, `12h`.
+
+    Raises:
+        ValueError: it is none; the message says how one is written.
+    """
+    if not _DURATION.fullmatch(duration):
+        raise ValueError(
+            "a duration is 0, or a number and w, d, h, m or s: weeks, days, hours, minutes, "
+            "seconds, such as 30d or 12h"
+        )
+    return 0.0 if duration == "0" else float(duration[:-1]) * _UNITS[duration[-1]]
+
+
+def _as_text(value: object) -> object:
+    """YAML reads `0` as a number."""
+    return "0" if value == 0 and not isinstance(value, bool) else value
+
+
+def _is_duration(value: str) -> str:
+    seconds_of(value)
+    return value
+
+
+Duration = Annotated[str, BeforeValidator(_as_text), AfterValidator(_is_duration)]
 
 
 class _Frozen(BaseModel):
@@ -143,6 +183,9 @@ class Target(_Frozen):
     set_aside: tuple[str, ...] = ()
     format: NumberFormat = NumberFormat()  # regression only: how the number is written
     missing_texts: tuple[str, ...] = ()  # what means missing here, besides `source: missing`
+    # how long after the answer an outcome can still change: 0, 30d, 12h. Rows younger than that
+    # count neither as quality nor as training data, whatever is known of them
+    matures_after: Duration = "0"
 
     @model_validator(mode="after")
     def _classes_fit_task(self) -> Target:
@@ -220,6 +263,14 @@ class Contract(_Frozen):
         """
         taken = {*self.names, self.target.name, self.id, *(d.name for d in self.dropped), *others}
         return next(free for i in range(len(taken) + 1) if (free := name + "_" * i) not in taken)
+
+    def ripe_before(self, moment: float) -> float:
+        """The moment before which answers are ripe: their outcome can no longer change.
+
+        Args:
+            moment: now, unix seconds.
+        """
+        return moment - seconds_of(self.target.matures_after)
 
     @property
     def is_classification(self) -> bool:

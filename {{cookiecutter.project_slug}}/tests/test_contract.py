@@ -49,6 +49,7 @@ def test_json_round_trip_is_the_identity(tmp_path: Path, contract: Contract) -> 
         ("target:", "targt:", ["target", "Field required"]),
         ("columns:", "columns: [", ["not valid YAML"]),
         ("{name: age, kind: integer}", "3", ["columns.0", "3"]),
+        ("classes: [No, Yes]", "classes: [No, Yes], matures_after: month", ["a duration is 0"]),
         ("kind: integer", "kind: integer, min: 2026-99-99", ["not valid YAML", "month"]),
     ],
 )
@@ -87,3 +88,21 @@ def test_no_contract_says_how_to_make_one(tmp_path: Path) -> None:
 def test_json_is_stable_under_order_of_keys(contract: Contract) -> None:
     shuffled = dict(reversed(json.loads(contract_json(contract)).items()))
     assert contract_json(Contract.model_validate(shuffled)) == contract_json(contract)
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [("0", 0.0), ("30d", 2_592_000.0), ("12h", 43_200.0), ("1.5w", 907_200.0), ("90m", 5_400.0)],
+)
+def test_answers_are_ripe_when_their_outcome_can_no_longer_change(
+    tmp_path: Path, written: str, seconds: float
+) -> None:
+    classes = "classes: [No, Yes]"
+    assert classes in TEXT
+    path = write(tmp_path, TEXT.replace(classes, f"{classes}, matures_after: {written}"))
+    assert load_contract(path).ripe_before(1e9) == 1e9 - seconds
+
+
+def test_outcomes_are_final_at_once_unless_the_contract_says_otherwise(contract: Contract) -> None:
+    assert contract.target.matures_after == "0"
+    assert contract.ripe_before(1e9) == 1e9

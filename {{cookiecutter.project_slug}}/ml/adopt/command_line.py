@@ -29,6 +29,7 @@ def adopt_line(data: str, request: Request, drop: Iterable[str]) -> str:
         "TASK": request.task,
         "NAMES": between_commas(request.names),
         "ENCODING": request.encoding,
+        "MATURES_AFTER": request.matures_after if request.matures_after != "0" else "",
         "MAX_BYTES": request.max_bytes and str(request.max_bytes),
         "DROP": between_commas(dict.fromkeys([*request.drop, *drop])),
     }

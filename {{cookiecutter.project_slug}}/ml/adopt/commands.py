@@ -37,7 +37,7 @@ from ml.adopt.source.raw_store import is_stored, store
 from ml.adopt.source.size import check_size
 from ml.adopt.split_check import check_split
 from ml.adopt.summary import table
-from ml.contract import CONTRACT, Source, Task, load_contract
+from ml.contract import CONTRACT, Source, Task, load_contract, seconds_of
 from ml.dataset.reader import RAW
 from ml.encode import features_of
 from ml.errors import SENTENCE, UserError, listing, printable
@@ -59,6 +59,7 @@ def adopt(
     contract: str | None = None,
     encoding: str | None = None,
     max_bytes: int | None = None,
+    matures_after: str = "0",
 ) -> None:
     """Infer the contract of a table and put both in place.
 
@@ -73,6 +74,7 @@ def adopt(
         contract: `keep` or `replace` a contract.yaml that was edited since adopt wrote it.
         encoding: of the text files; None: from their bytes.
         max_bytes: how large the table may be, unpacked; None: the limits of `ml.adopt.source.size`.
+        matures_after: how long after an answer its outcome can still change, such as `30d`.
 
     Raises:
         UserError: whatever is wrong with the file, the target or an option.
@@ -89,9 +91,16 @@ def adopt(
     _check_choice("task", task, get_args(Task))
     _check_choice("contract", contract, get_args(Choice))
     codec = codec_name(encoding) if encoding else ""
-    listed = tuple(names or ())
     request = Request(
-        target, time, id, tuple(drop), cast("Task | None", task), listed, codec, max_bytes
+        target,
+        time,
+        id,
+        tuple(drop),
+        cast("Task | None", task),
+        tuple(names or ()),
+        codec,
+        max_bytes,
+        _checked_duration(matures_after),
     )
     try:
         _adopt(data, local_parts(data), request, contract)
@@ -106,6 +115,14 @@ def _check_choice(option: str, given: str | None, choices: tuple[str, ...]) -> N
         raise UserError(
             f'{option} "{given}" is none of {", ".join(choices)}', f"{option.upper()}={choices[0]}"
         )
+
+
+def _checked_duration(given: str) -> str:
+    try:
+        seconds_of(given)
+    except ValueError as error:
+        raise UserError(f'matures-after "{given}": {error}', "MATURES_AFTER=30d") from None
+    return given
 
 
 def _adopt(data: str, paths: list[Path], request: Request, choice: str | None) -> None:
@@ -155,6 +172,11 @@ def _show(adopted: Adopted, console: Console) -> None:
     console.print(table(adopted))
     for remark in adopted.remarks:
         console.print(f"[yellow]doubt:[/] {escape(printable(remark, SENTENCE))}")
+    if adopted.contract.time is not None and adopted.contract.target.matures_after == "0":
+        console.print(
+            f"outcomes count as soon as they come (target: matures_after: 0 in {CONTRACT}); "
+            "if they can change for some time: MATURES_AFTER=30d"
+        )
 
 
 def place(

@@ -17,7 +17,7 @@ from ml.adopt.columns import name_hints
 from ml.adopt.columns.infer import infer_column, missing_texts
 from ml.adopt.columns.inferred import InferredColumn
 from ml.adopt.columns.target import InferredTarget, infer_target
-from ml.contract import Column, Contract, Datetime, Dropped, NumberFormat, Source, Task
+from ml.contract import Column, Contract, Datetime, Dropped, NumberFormat, Source, Target, Task
 from ml.dataset.parser import Texts, numbers, texts_of
 from ml.dataset.typed import type_texts
 from ml.encode import features_of
@@ -42,6 +42,7 @@ class Request:
     names: tuple[str, ...] = ()
     encoding: str = ""  # of the text files; empty: from their bytes
     max_bytes: int | None = None  # of the table, unpacked; None: the limits of ml.adopt.source.size
+    matures_after: str = "0"  # how long an outcome can still change
 
 
 @dataclass(frozen=True)
@@ -174,13 +175,17 @@ def _contract(
 ) -> Contract:
     identifier = request.id or _clear_id(columns, rows)
     return Contract(
-        target=_with_blanks(target.target, target.blanks),
+        target=_maturing(_with_blanks(target.target, target.blanks), request),
         time=_time(path, request, columns),
         id=identifier,
         source=source,
         columns=_features(path, columns),
         dropped=_dropped(columns, identifier),
     )
+
+
+def _maturing(target: Target, request: Request) -> Target:
+    return target.model_copy(update={"matures_after": request.matures_after})
 
 
 def _features(path: str, columns: list[InferredColumn]) -> tuple[Column, ...]:

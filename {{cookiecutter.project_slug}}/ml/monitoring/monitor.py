@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ml.atomic import locked
 from ml.clock import now
+from ml.journal.bulk.ripeness import ripe_limit
 from ml.monitoring import history, quarantine
 from ml.monitoring.checks.delayed_labels import Late, late_cohorts
 from ml.monitoring.checks.drift import drift, shifts
@@ -55,7 +56,7 @@ def evaluate_window(
 ) -> Verdict:
     """Judge one window of the journal and write its folder, but for Evidently's pages."""
     with working("judging the window"):
-        window = read_window(engine, span, champion.contract, champion.profiles, champion.version)
+        window = _read(engine, span, champion)
         checked, late = run_checks(window, champion, settings), Late()
         inputs = _page_inputs(window, champion, checked)
         with locked(reports / history.LOCK):
@@ -66,6 +67,18 @@ def evaluate_window(
             verdict = _verdict(window, champion, checked, late, former, inputs)
             _write(verdict, span, reports, inputs)
     return verdict
+
+
+def _read(engine: sql.Engine, span: Span, champion: Champion) -> Window:
+    contract = champion.contract
+    return read_window(
+        engine,
+        span,
+        contract,
+        champion.profiles,
+        champion.version,
+        ripe_before=ripe_limit(contract),
+    )
 
 
 def _page_inputs(window: Window, champion: Champion, checked: Checked) -> PageInputs | None:

@@ -106,12 +106,14 @@ class Performance(_Frozen):
     """The champion's answers whose outcome has come. In JSON only what is known.
 
     A window that is too small or broken has `rows` alone; one with too few outcomes has no `value`
-    and no loss.
+    and no loss. `unripe` answers have an outcome that can still change (`matures_after` of the
+    contract's target): it is left out, and `coverage` is of the others.
     """
 
     window: str | None = None
     metric: str | None = None
     rows: int
+    unripe: int = 0
     coverage: float = 0.0
     median_lag_days: float | None = None
     value: float | None = None

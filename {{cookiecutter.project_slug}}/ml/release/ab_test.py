@@ -16,9 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.bundle import CHAMPION, CONTRACT_FILE
 from ml.clock import now
+from ml.contract import load_contract
 from ml.encode import DAY_SECONDS
 from ml.errors import UserError, printable
+from ml.journal.bulk.ripeness import ripe_limit
 from ml.journal.records import SHADOW, SHADOW_SUFFIX, Prediction
 from ml.journal.store import Journal
 
@@ -85,7 +88,7 @@ def compare(days: float | None = None) -> dict[str, Any]:
     """
     since = 0.0 if days is None else now() - days * DAY_SECONDS
     with closing(Journal()) as journal:
-        samples = collect(journal.predictions(since, role=None))
+        samples = collect(journal.predictions(since, _ripe_before(), role=None))
     result = _paired(samples) if samples.has_shadow else _two_samples(samples)
     if result is None:
         raise UserError(
@@ -94,6 +97,12 @@ def compare(days: float | None = None) -> dict[str, Any]:
         )
     _print(result)
     return result
+
+
+def _ripe_before() -> float:
+    """The moment before which outcomes are final: `matures_after` of the contract's target."""
+    contract = CHAMPION / CONTRACT_FILE  # a journal may be read where nothing is served
+    return ripe_limit(load_contract(contract)) if contract.is_file() else math.inf
 
 
 def collect(answers: Iterable[Prediction]) -> Samples:

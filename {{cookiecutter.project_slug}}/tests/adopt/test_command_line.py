@@ -151,9 +151,9 @@ def test_values_come_back_from_bash() -> None:
 
 def test_what_a_person_gave_is_repeated() -> None:
     request = Request(
-        "y", None, "customer no", ("note",), "binary", ("a", "b,c"), "cp1252", 4_000_000_000
+        "y", None, "customer no", ("note",), "binary", ("a", "b,c"), "cp1252", 4_000_000_000, "30d"
     )
     assert adopt_line("~/t.csv", request, ["b,c", "note"]) == (
         "make adopt DATA='~/t.csv' TARGET=y ID='customer no' TASK=binary NAMES='a,\"b,c\"'"
-        " ENCODING=cp1252 MAX_BYTES=4000000000 DROP='note,\"b,c\"'"
+        " ENCODING=cp1252 MATURES_AFTER=30d MAX_BYTES=4000000000 DROP='note,\"b,c\"'"
     )

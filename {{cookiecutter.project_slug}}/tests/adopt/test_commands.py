@@ -136,3 +136,24 @@ def test_the_demo_is_adopted_like_any_table(project: Path) -> None:
     )
     ingest.main()
     assert json.loads(Path("reports/ingest.json").read_text())["rows"] == 20_000
+
+
+def test_how_long_an_outcome_can_change_is_asked_where_there_is_a_time(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    days = np.datetime64("2025-01-01") + np.arange(200)
+    file = write("visits.csv", visits().assign(day=days))
+    adopt(file, target="won", drop=[], time="day")
+    assert "MATURES_AFTER=30d" in capsys.readouterr().out
+    assert load_contract().target.matures_after == "0"
+    adopt(file, target="won", drop=[], time="day", matures_after="30d")
+    assert "MATURES_AFTER" not in capsys.readouterr().out
+    assert load_contract().target.matures_after == "30d"
+    adopt(file, target="won", drop=["day"])  # rows without a time
+    assert "MATURES_AFTER" not in capsys.readouterr().out
+
+
+def test_a_duration_without_a_unit_is_refused(project: Path) -> None:
+    file = write("visits.csv", visits())
+    with pytest.raises(UserError, match='matures-after "30": a duration is 0, or a number and'):
+        adopt(file, target="won", drop=[], matures_after="30")

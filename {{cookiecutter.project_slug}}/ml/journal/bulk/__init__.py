@@ -1,6 +1,7 @@
 """The journal as arrays, for who reads many answers at once. It needs pyarrow; the server does not.
 
 scan.py           the answers between two moments, some rows at a time; counts of their outcomes
+ripeness.py       which answers are ripe, and how many of those have their outcome
 chunk.py          some entries of the journal as arrays
 json_columns.py   JSON texts as Arrow columns
 """

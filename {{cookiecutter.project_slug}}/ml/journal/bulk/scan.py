@@ -75,7 +75,7 @@ def _outcomes_by_prediction(span: Span) -> sql.Select[int, int]:
         sql.func.count(LABELS.c.outcome.distinct()).label("different"),
     )
     joined = sql.select(*counts).join(PREDICTIONS, IS_LABELLED)
-    return joined.where(*_inside(span)).group_by(LABELS.c.prediction_id)
+    return joined.where(*inside(span)).group_by(LABELS.c.prediction_id)
 
 
 def _unknown_received(connection: sql.Connection, span: Span) -> int:
@@ -96,7 +96,7 @@ def latest_rows(engine: sql.Engine, rows: int, until: float) -> float:
 
 def _newest_first(until: float) -> sql.Select[float, int]:
     column = PREDICTIONS.c
-    entries = sql.select(column.at, column.rows).where(*_inside(Span(0.0, until)))
+    entries = sql.select(column.at, column.rows).where(*inside(Span(0.0, until)))
     return entries.order_by(column.prediction_id.desc())
 
 
@@ -143,10 +143,11 @@ def _query(span: Span, features: bool) -> sql.Select[Any]:
     read: list[sql.ColumnElement[Any]] = [PREDICTIONS.c[name] for name in Entries._fields]
     if not features:
         read[Entries._fields.index("features")] = sql.literal(None).label("features")
-    return sql.select(*read).where(*_inside(span)).order_by(PREDICTIONS.c.prediction_id)
+    return sql.select(*read).where(*inside(span)).order_by(PREDICTIONS.c.prediction_id)
 
 
-def _inside(span: Span) -> tuple[sql.ColumnElement[bool], ...]:
+def inside(span: Span) -> tuple[sql.ColumnElement[bool], ...]:
+    """The answers of a stretch of time that somebody got."""
     column = PREDICTIONS.c
     return column.at >= span.start, column.at < span.end, column.role != SHADOW
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ml.journal.bulk.ripeness import ripe_limit, unripe_rows
 from ml.journal.bulk.scan import Labels, Span, label_counts, outcomes
 from ml.monitoring import history
 from ml.monitoring.checks.performance import Cohort, performance
@@ -39,12 +40,13 @@ class Late:
 def late_cohorts(
     engine: sql.Engine, champion: Champion, settings: Monitor, reports: Path, span: Span
 ) -> Late:
-    """Judge the champion's former windows that gained outcomes since they were judged."""
-    late = Late()
+    """Judge the champion's former windows that gained outcomes, or ripened, since."""
+    late, ripe_before = Late(), ripe_limit(champion.contract)
     for former in _former(reports, champion, span)[-WINDOWS:]:
         labels = label_counts(engine, _span(former))
-        if labels != former.labels:
-            group = _cohort(engine, _span(former), champion)
+        unripe = unripe_rows(engine, _span(former), champion.version, ripe_before)
+        if labels != former.labels or unripe != former.performance.unripe:
+            group = _cohort(engine, _span(former), champion, ripe_before, unripe)
             again, findings = performance(group, champion, settings)
             late.performances.append(again)
             late.findings += [_dated(finding, group.window) for finding in findings]
@@ -74,10 +76,14 @@ def _dated(finding: Finding, window: str) -> Finding:
     return finding.model_copy(update={"words": f"{window}: {finding.words}"})
 
 
-def _cohort(engine: sql.Engine, span: Span, champion: Champion) -> Cohort:
-    rows, answer, outcome, lag = outcomes(engine, span, champion.contract, champion.version)
+def _cohort(
+    engine: sql.Engine, span: Span, champion: Champion, ripe_before: float, unripe: int
+) -> Cohort:
+    """The ripe answers of a former window with their outcomes."""
+    ripe = Span(span.start, max(span.start, min(span.end, ripe_before)))
+    rows, answer, outcome, lag = outcomes(engine, ripe, champion.contract, champion.version)
     known = ~np.isnan(outcome)
-    return Cohort(span.name, rows, outcome[known], answer[known], lag[known])
+    return Cohort(span.name, rows, outcome[known], answer[known], lag[known], unripe)
 
 
 def _settled(former: Verdict, again: Performance, labels: Labels) -> Verdict:

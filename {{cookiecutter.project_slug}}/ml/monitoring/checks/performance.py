@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 class Cohort:
     """The champion's predictions of one window with an outcome (n,), of `rows` in all.
 
-    `lag` is in seconds.
+    All of them are ripe; `unripe` more have an outcome that can still change, or none. `lag` is in
+    seconds.
     """
 
     window: str
@@ -41,13 +42,17 @@ class Cohort:
     outcome: Floats
     answer: Floats
     lag: Floats
+    unripe: int = 0
 
 
 def cohort(window: Window) -> Cohort:
     """The window's own cohort."""
-    known = window.mine & ~np.isnan(window.outcome)
-    columns = (values[known] for values in (window.outcome, window.answer, window.lag))
-    return Cohort(window.span.name, int(window.mine.sum()), *columns)
+    ripe = window.mine & window.ripe
+    known = ripe & ~np.isnan(window.outcome)
+    rows = int(ripe.sum())
+    unripe = int(window.mine.sum()) - rows
+    outcome, answer, lag = (a[known] for a in (window.outcome, window.answer, window.lag))
+    return Cohort(window.span.name, rows, outcome, answer, lag, unripe)
 
 
 def performance(
@@ -64,7 +69,8 @@ def performance(
 
 def _numbers(group: Cohort, champion: Champion) -> dict[str, Any]:
     """What is known of a cohort of any size."""
-    return {
+    unripe = {"unripe": group.unripe} if group.unripe else {}
+    return unripe | {
         "window": group.window,
         "metric": champion.metric,
         "rows": len(group.outcome),

@@ -65,7 +65,7 @@ class Window:
 
     `sample` is a random part of the rows (all, up to SAMPLE): the contract's columns typed;
     `places` says where its rows stand in the arrays. These hold all rows in order of time: see
-    `Chunk`; `mine` marks the champion's answers.
+    `Chunk`; `mine` marks the champion's answers, `ripe` those whose outcome is final.
     """
 
     span: Span
@@ -74,6 +74,7 @@ class Window:
     sample: pd.DataFrame
     places: Codes
     mine: Marks
+    ripe: Marks
     answer: Floats
     prediction: Floats
     outcome: Floats
@@ -97,12 +98,13 @@ def read_window(
     profiles: dict[str, Profile],
     version: str,
     size: int = CHUNK,
+    ripe_before: float = np.inf,
 ) -> Window:
     """Read the span once; predictions are tallied for `version` only.
 
-    An empty span gives a window of no rows.
+    An empty span gives a window of no rows. Answers before `ripe_before` (unix seconds) are ripe.
     """
-    reader = _Reader(contract, profiles, version)
+    reader = _Reader(contract, profiles, version, ripe_before)
     for chunk in chunks(engine, span, contract, size):
         reader.add(chunk)
     return reader.window(span, label_counts(engine, span))
@@ -111,8 +113,11 @@ def read_window(
 class _Reader:
     """Sums up a span's chunks."""
 
-    def __init__(self, contract: Contract, profiles: dict[str, Profile], version: str) -> None:
+    def __init__(
+        self, contract: Contract, profiles: dict[str, Profile], version: str, ripe_before: float
+    ) -> None:
         self._contract, self._profiles, self._version = contract, profiles, version
+        self._ripe_before = ripe_before
         self._watched = watched(contract)
         self._columns = {
             what.name: Column(tally(profiles[what.name], np.empty(0))) for what in self._watched
@@ -131,7 +136,7 @@ class _Reader:
         for what in self._watched:
             values = features.get(what.name, prediction)
             _add(self._columns[what.name], what, self._profiles[what.name], values, chunk)
-        self._keep(mine=mine, marks=row_marks(features))
+        self._keep(mine=mine, ripe=chunk.at < self._ripe_before, marks=row_marks(features))
         self._keep(**{name: getattr(chunk, name) for name in ARRAYS})
 
     def _features(self, chunk: Chunk) -> dict[str, Floats | Codes]:
@@ -159,7 +164,8 @@ def _no_rows(contract: Contract) -> dict[str, NDArray[Any]]:
     """The arrays of an empty window."""
     arrays: dict[str, NDArray[Any]] = {name: np.empty(0) for name in (*ARRAYS, "marks")}
     answer = np.empty((0, len(contract.target.classes) or 1))
-    return arrays | {"answer": answer, "mine": np.empty(0, dtype=bool)}
+    no_marks = np.empty(0, dtype=bool)
+    return arrays | {"answer": answer, "mine": no_marks, "ripe": no_marks}
 
 
 def _add(

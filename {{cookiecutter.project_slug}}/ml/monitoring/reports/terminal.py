@@ -64,9 +64,11 @@ def _versions(verdict: Verdict) -> str:
 
 
 def _outcomes(numbers: Performance) -> str:
+    young = f"{numbers.unripe:,} rows are not ripe yet" if numbers.unripe else ""
     if not numbers.rows:
-        return "none yet"
+        return young or "none yet"
     known = f"{numbers.rows:,} ({numbers.coverage:.0%} of the rows{_lag(numbers)})"
+    known += f"; {young}" if young else ""
     if numbers.value is None:
         return f"{known}: too few for an interval"
     value = f"{numbers.metric} {numbers.value:.3f}"

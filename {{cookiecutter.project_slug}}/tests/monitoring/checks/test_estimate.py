@@ -210,6 +210,7 @@ def _window(frame: pd.DataFrame, answer: np.ndarray, outcome: np.ndarray) -> Any
         sample=frame[["x", "z"]],
         places=np.arange(n),
         mine=np.ones(n, dtype=bool),
+        ripe=np.ones(n, dtype=bool),
         answer=answer,
         prediction=answer[:, 0],
         outcome=outcome,
