@@ -115,6 +115,28 @@ class Monitor(_Frozen):
     max_loss: float = Field(ge=0)
 
 
+class LabelCoverage(_Frozen):
+    min_share: float = Share
+    max_drop: float = Share
+    false_alarm: float = Field(gt=0, lt=1)
+
+
+class Probation(_Frozen):
+    max_days: float = Field(ge=0)
+    min_requests: int = Field(ge=1)
+    max_failures: float = Share
+    max_slow: float = Share
+    max_out_of_range: float = Share
+    min_labels: int = Field(ge=0)
+    max_loss: float = Field(gt=0)
+
+
+class Loop(_Frozen):
+    service: str | None
+    coverage: LabelCoverage
+    probation: Probation
+
+
 class Params(_Frozen):
     """Every setting; meanings, units and off-switches stand as comments in params.yaml."""
 
@@ -128,6 +150,7 @@ class Params(_Frozen):
     serve: Serve
     journal: JournalKeeping
     monitor: Monitor
+    loop: Loop
 
 
 def load_params(path: Path = PARAMS) -> Params:
