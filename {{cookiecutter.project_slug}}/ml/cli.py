@@ -100,8 +100,11 @@ def _listed(names: str) -> list[str]:
 
 @app.command()
 def release(
-    replace: Annotated[
-        bool, typer.Option(help="Promote without a comparison: the target has changed.")
+    new_contract: Annotated[
+        bool,
+        typer.Option(
+            "--new-contract", help="Requests may differ from the champion's: its clients know."
+        ),
     ] = False,
 ) -> None:
     """Register the trained model; make it the champion if it may be.
@@ -111,8 +114,20 @@ def release(
     """
     from ml.release import commands
 
-    if not commands.release(replace=replace).passed:
+    if not commands.release(new_contract=new_contract).passed:
         raise typer.Exit(3)
+
+
+@app.command()
+def approve(
+    version: Annotated[
+        str | None, typer.Argument(help="Default: the latest that passed the gate and waits.")
+    ] = None,
+) -> None:
+    """Make a version that waits the champion."""
+    from ml.release import commands
+
+    commands.approve(version)
 
 
 @app.command()

@@ -32,8 +32,9 @@ FIRST = "0" * 64  # the hash before the first line
 LOOP = "loop"  # who decided, where it was no person
 
 PROMOTE, ROLLBACK, APPROVE = "promote", "rollback", "approve"
+UNDO = "undo"  # of a promotion that was stopped and whose files are gone
 REFUSE, WAIT, CHALLENGE = "refuse", "wait", "challenge"
-MOVES = (PROMOTE, ROLLBACK, APPROVE)  # the actions that change which version is champion
+MOVES = (PROMOTE, ROLLBACK, APPROVE, UNDO)  # the actions that say which version is champion
 
 
 @dataclass(frozen=True)

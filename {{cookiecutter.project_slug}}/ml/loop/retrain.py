@@ -23,13 +23,12 @@ from ml.journal.store import Journal
 from ml.loop.journal_part import JOURNAL_PART, LeftOut, labelled_part, summary, write_part
 from ml.monitoring.quarantine import QUARANTINE, not_quarantined
 from ml.params import load_params
-from ml.release.commands import release
+from ml.release.commands import Released, release
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ml.journal.records import Prediction
-    from ml.release.gate import Decision
 
 
 class Labelled(NamedTuple):
@@ -40,8 +39,8 @@ class Labelled(NamedTuple):
     quarantined: int
 
 
-def retrain() -> Decision:
-    """Add the new labelled rows, run the pipeline, release; the gate's decision.
+def retrain() -> Released:
+    """Add the new labelled rows, run the pipeline, release; what that came to.
 
     Raises:
         UserError: the journal holds no labelled row that is not in the raw data yet and keeps the
@@ -52,9 +51,9 @@ def retrain() -> Decision:
     _add_part(contract, console)
     _run("dvc", "add", str(RAW), "-q")
     _run("dvc", "repro")
-    decision = release()
+    released = release()
     console.print("next: git add -A && git commit -m 'Retrained on labelled rows' && dvc push")
-    return decision
+    return released
 
 
 def _add_part(contract: Contract, console: Console) -> None:

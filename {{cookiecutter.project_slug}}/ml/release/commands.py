@@ -1,36 +1,52 @@
-"""`ml release`, `ml rollback`, `ml pull`: what must happen once, after `dvc repro`.
+"""`ml release`, `ml approve`, `ml rollback`, `ml pull`: what must happen once, after `dvc repro`.
 
 Reads: bundle/, data/test.parquet and what `ml.release.register` and `ml.release.promotion` read.
-Writes: what they write, and the gate's decision as tags of the version. Killed anywhere and run
-again it ends in the same state; a promotion that was begun is finished by the next release or
-rollback. Run twice a release adds nothing.
+Writes: what they write, the gate's decision as tags of the version, and a line of the ledger for
+each decision. Killed anywhere and run again it ends in the same state; a promotion that was begun
+is finished by the next release, approval or rollback. Run twice a release adds nothing.
 """
 
 from __future__ import annotations
 
-import fcntl
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
-from ml.bundle import CONTRACT_FILE, MODEL_FILE, RELEASES, onnx_answers
-from ml.clock import moment
+from ml.bundle import CONTRACT_FILE, MODEL_FILE, onnx_answers
 from ml.contract import Contract, load_contract
 from ml.encode import Encoder
 from ml.errors import UserError
+from ml.ledger import chain
 from ml.params import load_params
 from ml.pipeline.artifacts import BUNDLE, TEST
 from ml.progress import working
 from ml.release import publish, register, registry
-from ml.release.faults import translate_faults
-from ml.release.gate import NOT_WORSE, Check, Decision, against_baseline, against_champion
-from ml.release.promotion import fetch, finish_pending, promote
+from ml.release.gate import (
+    Check,
+    Decision,
+    against_baseline,
+    against_champion,
+    same_requests,
+)
+from ml.release.promotion import (
+    Mandate,
+    fetch,
+    finish_pending,
+    hashes,
+    pending_here,
+    planned,
+    promote,
+    serve_previous,
+)
+from ml.release.publish import exclusive_lock
+from ml.request_schema.changes import same_target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     import pandas as pd
     from mlflow.tracking import MlflowClient
@@ -39,61 +55,208 @@ if TYPE_CHECKING:
     from ml.params import Params
 
 
-def release(*, replace: bool = False) -> Decision:
+@dataclass(frozen=True)
+class Released:
+    """What a release came to."""
+
+    version: str  # of the bundle
+    champion: str | None  # that answered before
+    action: str | None  # of the ledger; None: the version is champion already
+    decision: Decision
+
+    @property
+    def passed(self) -> bool:
+        """Whether the version may be champion."""
+        return self.decision.passed
+
+    @property
+    def reason(self) -> str:
+        """The gate's, in words."""
+        return self.decision.reason
+
+
+def release(
+    mandate: Mandate | None = None, *, new_contract: bool = False, approval: bool = False
+) -> Released:
     """Register the bundle and, where the gate lets it, make it the champion.
 
     Args:
-        replace: skip the comparison with the champion (the question has changed: another target or
-            other classes).
+        mandate: who decides, why, and figures beside the gate's; None: the person who types.
+        new_contract: requests may differ from the champion's (another column, another target).
+        approval: a version that passes the gate waits for `approve`.
 
     Raises:
-        UserError: there is no bundle, or it is older than the code, data or parameters; a version
-            that was rolled back.
+        UserError: there is no bundle, or it is older than the code, data or parameters.
     """
     params = load_params()
-    with _exclusive_lock("make release"), working("opening the registry") as next_step:
+    with exclusive_lock("make release"), working("opening the registry") as next_step:
         register.refuse_stale()
         client = registry.connect()
         finish_pending(client, params.name)
         version = register.register_bundle(client, params.name, next_step)
         next_step("comparing with the champion")
         champion = registry.alias(client, params.name, "champion")
-        decision = _decide(client, params, version, champion, replace)
-        _act_on(decision, client, params.name, version, champion)
-    _print_decision(params.name, version, champion, decision)
-    return decision
+        decision = _decide(client, params, version, champion, new_contract)
+        judged = _Judged(version, champion, decision, mandate or Mandate("the gate passed it"))
+        action = _act_on(client, params.name, judged, approval=approval)
+    released = Released(version, champion, action, decision)
+    _print_decision(params.name, released)
+    return released
 
 
-def _act_on(
-    decision: Decision, client: MlflowClient, name: str, version: str, champion: str | None
-) -> None:
-    """Record the decision; promote the version where it passed."""
-    if champion != version:  # the champion keeps the figures that it became champion with
-        _record(client, name, version, decision)
-    if decision.passed:
-        previous = champion if champion != version else None
-        promote(client, name, registry.Promotion(version, previous))
+class _Judged(NamedTuple):
+    version: str
+    champion: str | None
+    decision: Decision
+    mandate: Mandate
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """The caller's figures and the gate's."""
+        return {**self.mandate.evidence, "gate": [asdict(c) for c in self.decision.checks]}
 
 
-def rollback() -> str:
-    """Make the previous champion the champion again; its version. Called twice it undoes itself.
+def _act_on(client: MlflowClient, name: str, judged: _Judged, *, approval: bool) -> str | None:
+    """Record the decision, promote the version where it passed; the ledger's word for it."""
+    version, champion, decision, mandate = judged
+    if champion == version:  # it keeps the figures that it became champion with
+        publish.set_champion_link(version)
+        return None
+    _record(client, name, version, decision)
+    if not decision.passed:
+        return _note(client, name, chain.REFUSE, judged, decision.reason)
+    if approval:
+        client.set_model_version_tag(name, version, registry.WAITING, champion or "none")
+        return _note(client, name, chain.WAIT, judged, mandate.why)
+    because = replace(mandate, evidence=judged.evidence)
+    promote(client, name, planned(chain.PROMOTE, version, champion, because))
+    return chain.PROMOTE
 
-    A rollback that was killed is finished, and that is all: going on would undo it.
+
+def _note(client: MlflowClient, name: str, action: str, judged: _Judged, why: str) -> str:
+    """A line of the ledger that promotes nothing; the same decision again adds none."""
+    hashed = hashes(judged.version)
+    same = json.dumps([action, judged.champion, hashed, why], sort_keys=True)
+    entry = chain.record(
+        action,
+        why=why,
+        who=judged.mandate.who,
+        from_version=judged.champion,
+        to_version=judged.version,
+        evidence=judged.evidence,
+        hashes=hashed,
+        decision=hashlib.sha256(same.encode()).hexdigest()[:32],
+    )
+    registry.note_line(client, name, entry)
+    return action
+
+
+def approve(version: str | None = None, mandate: Mandate | None = None) -> str:
+    """Promote a version that passed the gate and waits for a person; its number.
+
+    Args:
+        version: None: the latest that waits.
+        mandate: who approves and why; None: the person who types.
+
+    Raises:
+        UserError: none waits, its gate did not pass, it was rolled back, or the champion is not the
+            one that it was compared with.
     """
     params = load_params()
-    with _exclusive_lock("make rollback"):
+    with exclusive_lock("ml approve"):
         client = registry.connect()
-        pending = finish_pending(client, params.name)
+        finish_pending(client, params.name)
+        champion = registry.alias(client, params.name, "champion")
+        chosen = version or _latest_waiting(client, params.name)
+        if chosen != champion:
+            _refuse_approval(client, params.name, chosen, champion)
+            because = mandate or Mandate("approved by hand", evidence=_evidence_of(chosen))
+            fetch(client, params.name, chosen)
+            promote(client, params.name, planned(chain.APPROVE, chosen, champion, because))
+    _print_champion(params.name, chosen, champion)
+    return chosen
+
+
+def _latest_waiting(client: MlflowClient, name: str) -> str:
+    versions = client.search_model_versions(f"name = '{name}'")
+    waiting = [int(v.version) for v in versions if registry.WAITING in v.tags]
+    if not waiting:
+        raise UserError(f"registry: no version of {name} waits for an approval", "make history")
+    return str(max(waiting))
+
+
+def _refuse_approval(client: MlflowClient, name: str, version: str, champion: str | None) -> None:
+    """Raise where a version must not be promoted by a word alone."""
+    tags = registry.version_tags(client, name, version)
+    what = f"registry: version {version} of {name}"
+    if tags is None:
+        raise UserError(f"{what}: there is no such version", "make ui, which lists them")
+    if registry.ROLLED_BACK in tags:
+        at = tags[registry.ROLLED_BACK][:19]
+        raise UserError(f"{what} was rolled back at {at}", "make flow release: a new version")
+    if tags.get(registry.GATE) != "passed":
+        reason = tags.get(registry.GATE_REASON, "it was never asked")
+        raise UserError(f"{what} did not pass the gate: {reason}", "make release")
+    beside = tags.get(registry.WAITING)
+    if beside is None:
+        raise UserError(f"{what} does not wait for an approval", "make history")
+    if beside != (champion or "none"):
+        raise UserError(
+            f"{what} was compared with version {beside}; the champion is {champion or 'none'} now",
+            "make release: the gate compares it with that one",
+        )
+
+
+def _evidence_of(version: str) -> dict[str, Any]:
+    """The figures with which a version began to wait."""
+    waits = [e for e in chain.entries() if (e.action, e.to_version) == (chain.WAIT, version)]
+    return waits[-1].evidence if waits else {}
+
+
+def promote_version(client: MlflowClient, params: Params, version: str, mandate: Mandate) -> None:
+    """Make an earlier version the champion again, as the loop does where it is the best one.
+
+    Raises:
+        UserError: there is no such version, it is not whole, or it was rolled back.
+    """
+    with exclusive_lock("make release"):
+        finish_pending(client, params.name)
+        champion = registry.alias(client, params.name, "champion")
+        if champion == version:
+            return
+        tags = registry.version_tags(client, params.name, version)
+        what = f"registry: version {version} of {params.name}"
+        if tags is None or registry.SEALED not in tags:
+            raise UserError(f"{what}: there is no such version, or it is not whole", "make ui")
+        if registry.ROLLED_BACK in tags:
+            raise UserError(f"{what} was rolled back", "make flow release: a new version")
+        fetch(client, params.name, version)
+        promote(client, params.name, planned(chain.PROMOTE, version, champion, mandate))
+    _print_champion(params.name, version, champion)
+
+
+def rollback(mandate: Mandate | None = None) -> str:
+    """Make the previous champion the champion again; its version. Called twice it undoes itself.
+
+    Where the ledger knows the previous champion and its release is here, the service gets it
+    before the registry is asked, which takes seconds. A rollback that was killed is finished, and
+    that is all: going on would undo it.
+
+    Args:
+        mandate: who decides, why and on what figures; None: the person who types.
+    """
+    params, because = load_params(), mandate or Mandate("rolled back by hand")
+    with exclusive_lock("make rollback"):
+        began_now = serve_previous(because)
+        client = registry.connect()
+        pending = finish_pending(client, params.name, announce=not began_now)
         if pending and pending.rolled_back:
-            return pending.champion
-        bad, good = _champion_and_previous(client, params.name)
-        fetch(client, params.name, good)
-        at = moment().isoformat()
-        promote(client, params.name, registry.Promotion(good, previous=bad, rolled_back=at))
-    Console().print(
-        f"[green]champion:[/] {params.name} version {good} "
-        f"(was {bad}; the server follows by itself)"
-    )
+            bad, good = pending.previous, pending.champion
+        else:
+            bad, good = _champion_and_previous(client, params.name)
+            fetch(client, params.name, good)
+            promote(client, params.name, planned(chain.ROLLBACK, good, bad, because))
+    _print_champion(params.name, good, bad)
     return good
 
 
@@ -115,8 +278,10 @@ def _champion_and_previous(client: MlflowClient, name: str) -> tuple[str, str]:
 def pull() -> str:
     """Bring serving/champion in line with the registry's champion; its version."""
     params = load_params()
-    with _exclusive_lock("ml pull"):
+    with exclusive_lock("ml pull"):
         client = registry.connect()
+        if pending_here():
+            finish_pending(client, params.name)
         version = registry.alias(client, params.name, "champion")
         if not version:
             raise UserError(f"registry: {params.name} has no champion", "make flow release")
@@ -128,30 +293,16 @@ def pull() -> str:
     return version
 
 
-@contextmanager
-def _exclusive_lock(command: str) -> Iterator[None]:
-    """One release, rollback or pull at a time: the next one waits.
-
-    A fault of the disk or of the registry becomes a `UserError`.
-    """
-    with translate_faults(command):
-        RELEASES.mkdir(parents=True, exist_ok=True)
-        with (publish.SERVING / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            publish.sweep()
-            yield
-
-
 def _decide(
-    client: MlflowClient, params: Params, version: str, champion: str | None, replace: bool
+    client: MlflowClient, params: Params, version: str, champion: str | None, new_contract: bool
 ) -> Decision:
     about = register.about_bundle()
     metric = about["metric"]
     checks = [against_baseline(metric, about["metrics"], about["baseline"], params.release)]
     checks += _in_service(client, params.name, version)
-    if champion and champion != version and not replace:
+    if champion and champion != version:
         folder = fetch(client, params.name, champion)
-        checks.append(_compared(folder, champion, metric, params))
+        checks += _against_champion(folder, champion, metric, params, new_contract)
     return Decision(tuple(checks))
 
 
@@ -164,16 +315,16 @@ def _in_service(client: MlflowClient, name: str, version: str) -> list[Check]:
     return [Check("not taken out of service", False, figures)]
 
 
-def _compared(champion: Path, version: str, metric: str, params: Params) -> Check:
-    """The bundle and the champion, asked the same held-out rows."""
-    contract, theirs = load_contract(), load_contract(champion / CONTRACT_FILE)
-    if theirs.target != contract.target:
-        figures = (
-            f"version {version} predicts another target or other classes: "
-            "`ml release --replace` promotes anyway"
-        )
-        return Check(NOT_WORSE, False, figures)
-    return against_champion(*_held_out_answers(champion, contract, theirs), metric, params.release)
+def _against_champion(
+    folder: Path, version: str, metric: str, params: Params, new_contract: bool
+) -> list[Check]:
+    """Are clients answered as before, and no worse? Of another target only the first is asked."""
+    contract, theirs = load_contract(), load_contract(folder / CONTRACT_FILE)
+    checks = [same_requests(theirs, contract, version, allowed=new_contract)]
+    if same_target(theirs, contract):
+        answers = _held_out_answers(folder, contract, theirs)
+        checks.append(against_champion(*answers, metric, params.release))
+    return checks
 
 
 def _held_out_answers(
@@ -197,23 +348,37 @@ def _answers(folder: Path, frame: pd.DataFrame, contract: Contract) -> NDArray[A
 
 
 def _record(client: MlflowClient, name: str, version: str, decision: Decision) -> None:
-    client.set_model_version_tag(name, version, "gate", "passed" if decision.passed else "refused")
-    client.set_model_version_tag(name, version, "gate_reason", decision.reason)
+    answer = "passed" if decision.passed else "refused"
+    client.set_model_version_tag(name, version, registry.GATE, answer)
+    client.set_model_version_tag(name, version, registry.GATE_REASON, decision.reason)
 
 
-def _print_decision(name: str, version: str, champion: str | None, decision: Decision) -> None:
+def _print_decision(name: str, released: Released) -> None:
     console = Console()
-    console.print(_checks_table(f"Gate: {name} version {version}", decision))
-    if decision.passed:
-        was = f" (was {champion})" if champion and champion != version else ""
+    console.print(_checks_table(f"Gate: {name} version {released.version}", released.decision))
+    before = released.champion
+    if released.action == chain.WAIT:
         console.print(
-            f"[green]champion:[/] version {version}{was}, in {publish.release_folder(version)}\n"
-            "next: make serve"
+            f"[yellow]waiting:[/] version {released.version} passed; version {before or 'none'} "
+            f"stays champion\nnext: make approve"
+        )
+    elif released.passed:
+        was = f" (was {before})" if before and before != released.version else ""
+        folder = publish.release_folder(released.version)
+        console.print(
+            f"[green]champion:[/] version {released.version}{was}, in {folder}\nnext: make serve"
         )
     else:
         console.print(
-            f"[yellow]refused:[/] version {champion or 'none'} stays champion\nnext: make ui"
+            f"[yellow]refused:[/] version {before or 'none'} stays champion\nnext: make ui"
         )
+
+
+def _print_champion(name: str, version: str, before: str | None) -> None:
+    was = f"was {before}; " if before and before != version else ""
+    Console().print(
+        f"[green]champion:[/] {name} version {version} ({was}the server follows by itself)"
+    )
 
 
 def _checks_table(title: str, decision: Decision) -> Table:

@@ -8,13 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ml.request_schema.changes import breaking_changes
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ml.contract import Contract
     from ml.params import Release
 
 
 NOT_WORSE = "not worse than the champion"  # a question of the gate
+SAME_REQUESTS = "takes the champion's requests"  # another one
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,23 @@ def against_baseline(
     needed = params.min_gain_over_baseline
     figures = f"{metric} {model[metric]:.4f}, baseline {baseline[metric]:.4f}, needs +{needed:g}"
     return Check(question, gain >= needed, figures)
+
+
+def same_requests(
+    champion: Contract, challenger: Contract, version: str, *, allowed: bool
+) -> Check:
+    """Does the challenger answer all requests that the champion answers, for the same classes?
+
+    Args:
+        champion: its contract.
+        challenger: its contract.
+        version: of the champion.
+        allowed: `--new-contract`: a change is named and lets the challenger pass.
+    """
+    changes = breaking_changes(champion, challenger)
+    figures = f"as of version {version}" if not changes else "; ".join(changes)
+    hint = ": `ml release --new-contract` once its clients know" if changes and not allowed else ""
+    return Check(SAME_REQUESTS, allowed or not changes, figures + hint)
 
 
 def against_champion(

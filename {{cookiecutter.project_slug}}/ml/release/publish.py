@@ -7,20 +7,39 @@ renamed.
 
 from __future__ import annotations
 
+import fcntl
+import json
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml.atomic import replace_link, sync, write_json
 from ml.bundle import CHAMPION, LINEAGE_FILE, MANIFEST_FILE, RELEASES, load_bundle
 from ml.errors import UserError
+from ml.release.faults import translate_faults
 from ml.release.lineage import file_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 SERVING = CHAMPION.parent
 REFERENCE = "reference.parquet"  # for the monitor
+
+
+@contextmanager
+def exclusive_lock(command: str) -> Iterator[None]:
+    """One release, rollback, approval or pull at a time: the next one waits.
+
+    A process that holds it must not ask for it again. A fault of the disk or of the registry
+    becomes a `UserError` that ends in `command`.
+    """
+    with translate_faults(command):
+        RELEASES.mkdir(parents=True, exist_ok=True)
+        with (SERVING / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            sweep()
+            yield
 
 
 def release_folder(version: str) -> Path:
@@ -90,6 +109,19 @@ def publish(draft: Path, folder: Path) -> Path:
     draft.replace(folder)
     sync(folder.parent)
     return folder
+
+
+def linked_version() -> str | None:
+    """The version that serving/champion points to; None where the link is not there."""
+    return CHAMPION.readlink().name if CHAMPION.is_symlink() else None
+
+
+def lineage_of(version: str) -> dict[str, Any]:
+    """A release's lineage.json; empty where the release is not here."""
+    try:
+        return dict(json.loads((release_folder(version) / LINEAGE_FILE).read_text("utf-8")))
+    except (OSError, ValueError):
+        return {}
 
 
 def set_champion_link(version: str, link: Path = CHAMPION) -> None:

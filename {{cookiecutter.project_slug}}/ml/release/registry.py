@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,10 +25,19 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
     from mlflow.tracking import MlflowClient
 
+    from ml.ledger.chain import Entry
+
 HASH = "bundle_hash"  # tag of runs and versions
 SEALED = "sealed"  # tag of a version whose artifacts are complete
 ROLLED_BACK = "rolled_back"  # tag of a version that was taken out of service
 PROMOTION = "promotion"  # tag of the registered model while the aliases move
+LEDGER = "ledger"  # tag of the registered model: number and hash of the last decision's line
+GATE = "gate"  # tag of a version: passed or refused; why: the tag below
+GATE_REASON = "gate_reason"
+# tag of a version that passed and waits for a person: the champion that it was compared with
+WAITING = "waiting_beside"
+# characters of a registered model's tag, as PostgreSQL keeps it
+TAG_LENGTH = 5000
 # of a model or version, of an alias
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 # of a request to a server, 14 seconds in all; MLflow's 7 keep a person waiting for four minutes
@@ -42,6 +51,8 @@ class Promotion:
     champion: str
     previous: str | None  # None: the alias stays as it is
     rolled_back: str | None = None  # a rollback's time: it takes `previous` out of service
+    # the decision's line of the ledger, as `ml.ledger.chain.record` takes it; empty: it has none
+    entry: dict[str, Any] = field(default_factory=dict)
 
 
 def connect() -> MlflowClient:
@@ -119,25 +130,45 @@ def alias(client: MlflowClient, name: str, word: str) -> str | None:
 
 
 def begin_promotion(client: MlflowClient, name: str, promotion: Promotion) -> None:
-    """Write down what the aliases are to be, before any of them moves."""
-    client.set_registered_model_tag(name, PROMOTION, json.dumps(asdict(promotion)))
+    """Write down what the aliases are to be, before any of them moves.
+
+    Figures that are too long for a tag are left out: they stand in serving/promotion.json.
+    """
+    written = json.dumps(asdict(promotion))
+    if len(written) > TAG_LENGTH:
+        short = {**promotion.entry, "evidence": {}}
+        written = json.dumps(asdict(replace(promotion, entry=short)))
+    client.set_registered_model_tag(name, PROMOTION, written)
 
 
 def pending_promotion(client: MlflowClient, name: str) -> Promotion | None:
-    """The promotion that was begun and not ended; None too where its version was deleted since."""
+    """The promotion that was begun and not ended."""
+    written = _model_tags(client, name).get(PROMOTION)
+    return Promotion(**json.loads(written)) if written else None
+
+
+def _model_tags(client: MlflowClient, name: str) -> dict[str, str]:
+    """The registered model's tags; empty where there is no such model."""
     from mlflow.exceptions import MlflowException
 
     try:
-        written = client.get_registered_model(name).tags.get(PROMOTION)
-        if not written:
-            return None
-        promotion = Promotion(**json.loads(written))
-        client.get_model_version(name, promotion.champion)
+        return dict(client.get_registered_model(name).tags)
+    except MlflowException as error:
+        if error.error_code in ABSENT:
+            return {}
+        raise
+
+
+def version_tags(client: MlflowClient, name: str, version: str) -> dict[str, str] | None:
+    """A version's tags; None where there is no such version."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return dict(client.get_model_version(name, version).tags)
     except MlflowException as error:
         if error.error_code in ABSENT:
             return None
         raise
-    return promotion
 
 
 def move_aliases(client: MlflowClient, name: str, promotion: Promotion) -> None:
@@ -149,12 +180,37 @@ def move_aliases(client: MlflowClient, name: str, promotion: Promotion) -> None:
                 name, promotion.previous, ROLLED_BACK, promotion.rolled_back
             )
     client.set_registered_model_alias(name, "champion", promotion.champion)
-    client.delete_model_version_tag(name, promotion.champion, ROLLED_BACK)
+    for tag in (ROLLED_BACK, WAITING):
+        client.delete_model_version_tag(name, promotion.champion, tag)
 
 
 def end_promotion(client: MlflowClient, name: str) -> None:
     """The last write of a promotion."""
     client.delete_registered_model_tag(name, PROMOTION)
+
+
+def move_back(client: MlflowClient, name: str, promotion: Promotion) -> None:
+    """Undo what `move_aliases` did: its champion's files are gone."""
+    if alias(client, name, "champion") != promotion.champion:
+        return
+    client.delete_registered_model_alias(name, "champion")
+    if promotion.previous:
+        client.set_registered_model_alias(name, "champion", promotion.previous)
+        client.delete_registered_model_alias(name, "previous")
+
+
+def note_line(client: MlflowClient, name: str, entry: Entry) -> None:
+    """Keep number and hash of the ledger's last line, so that lines missing at its end are seen."""
+    client.set_registered_model_tag(name, LEDGER, f"{entry.number} {entry.hash}")
+
+
+def noted_line(client: MlflowClient, name: str) -> tuple[int, str] | None:
+    """Number and hash of the last line that was noted; None where there is none."""
+    written = _model_tags(client, name).get(LEDGER)
+    if not written:
+        return None
+    number, line_hash = written.split()
+    return int(number), line_hash
 
 
 def register(

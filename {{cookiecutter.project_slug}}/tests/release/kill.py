@@ -1,4 +1,4 @@
-"""Kills `release` or `rollback` before each of its writes; a process of its own, because it forks.
+"""Kills `release`, `approve` or `rollback` before each of its writes; it forks, so it is a process.
 
 A write is a transaction of mlflow.db, or a file, folder or link of the project that is made,
 renamed or removed; of the files that one folder is filled with in a row, the first and the last.
@@ -7,7 +7,7 @@ before the write of that number, and another child looks, runs the command again
 Where a promotion was begun, a third one runs the other command in another copy. Prints one line of
 JSON for each.
 
-Run: `python -m tests.release.kill PROJECT FOLDER release|rollback`
+Run: `python -m tests.release.kill PROJECT FOLDER release|approve|rollback`
 """
 
 from __future__ import annotations
@@ -34,10 +34,15 @@ from sqlalchemy.orm import configure_mappers
 from ml.bundle import load_bundle
 from ml.dataset.frame import read_table  # noqa: F401
 from ml.errors import UserError
+from ml.ledger import chain
 from ml.release import commands as module
-from ml.release import gate, register, registry
+from ml.release import gate, promotion, register, registry
 
-COMMANDS: dict[str, Callable[[], Any]] = {"release": module.release, "rollback": module.rollback}
+COMMANDS: dict[str, Callable[[], Any]] = {
+    "release": module.release,
+    "approve": module.approve,
+    "rollback": module.rollback,
+}
 CHANGES = ("INSERT", "UPDATE", "DELETE")
 KILLED = 9
 MADE = ("os.rename", "os.symlink", "os.unlink", "os.rmdir", "shutil.rmtree")
@@ -120,7 +125,14 @@ def state() -> dict[str, Any]:
         "champion": registry.alias(client, "life", "champion"),
         "previous": registry.alias(client, "life", "previous"),
         "served": load_bundle().version,  # verified, and asked its golden rows
-        "begun": registry.PROMOTION in client.get_registered_model("life").tags,
+        "begun": registry.PROMOTION in client.get_registered_model("life").tags
+        or promotion.PENDING.exists(),
+        "ledger": [
+            [entry.action, entry.from_version, entry.to_version]
+            for entry in chain.check(chain.read())  # each follows the one before
+        ],
+        "decisions": len({entry.decision for entry in chain.entries()}),
+        "noted": (registry.noted_line(client, "life") or [0])[0],
         "versions": {str(v.version): tags(v.tags) for v in versions},
         "runs": sorted(
             [r.info.status, len(r.inputs.dataset_inputs), len(r.data.metrics)] for r in runs

@@ -13,6 +13,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from ml.errors import UserError
+from ml.ledger import chain
 from ml.pipeline.artifacts import TRAINED_ROWS
 from ml.release import publish, registry, runs
 from ml.release.commands import pull, release, rollback
@@ -23,6 +24,11 @@ pytestmark = pytest.mark.slow
 
 def client(project: Path) -> MlflowClient:
     return MlflowClient(f"sqlite:///{project}/mlflow.db")
+
+
+def decisions() -> list[tuple[str, str | None, str | None]]:
+    """Action, from and to of each line of the ledger."""
+    return [(e.action, e.from_version, e.to_version) for e in chain.check(chain.read())]
 
 
 def state(project: Path) -> dict[str, Any]:

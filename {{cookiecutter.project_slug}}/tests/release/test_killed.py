@@ -17,6 +17,8 @@ from tests.conftest import HERE, command, live_in
 
 pytestmark = pytest.mark.slow
 
+LINES = {"release": "promote", "approve": "approve", "rollback": "rollback"}  # of the ledger
+
 
 def killed_everywhere(project: Path, tmp_path: Path, word: str) -> list[dict[str, Any]]:
     """The end of a run that nothing disturbed, then what came of a kill before each write."""
@@ -26,26 +28,32 @@ def killed_everywhere(project: Path, tmp_path: Path, word: str) -> list[dict[str
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.parametrize("word", ["release", "rollback"])
+@pytest.mark.parametrize("word", ["release", "approve", "rollback"])
 def test_killed_before_any_write_and_run_again(
     retrained_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str
 ) -> None:
     project = live_in(retrained_project, tmp_path / "project", monkeypatch)
-    if word == "rollback":
-        assert release().passed
+    if word != "release":
+        assert release(approval=word == "approve").passed
     undisturbed, *kills = killed_everywhere(project, tmp_path, word)
     end = undisturbed["after"]
+    lines = len(end["ledger"])
+    assert end["ledger"][-1] == [LINES[word], *(("2", "1") if word == "rollback" else ("1", "2"))]
+    assert end["decisions"] == end["noted"] == lines
     assert len(kills) > 5
     assert sum(kill["killed"]["begun"] for kill in kills) >= 4  # the aliases, the link, the end
     for kill in kills:
         assert kill["killed"]["champion"] in ("1", "2"), kill["name"]
         # loaded, and its golden rows answered
         assert kill["killed"]["served"] in ("1", "2"), kill["name"]
+        assert kill["killed"]["ledger"] in (end["ledger"], end["ledger"][:-1]), kill["name"]
         assert kill["again"] == end, kill["name"]
         other = kill.get("other", end)  # a kill, then the other command: nothing forgotten either
         assert {other["champion"], other["previous"]} == {"1", "2"}, kill["name"]
         assert other["served"] == other["champion"], kill["name"]
         assert not other["begun"], kill["name"]
+        assert other["ledger"][:lines] == end["ledger"], kill["name"]
+        assert other["decisions"] == len(other["ledger"]), kill["name"]
 
 
 def test_a_previous_champion_that_is_the_champion_is_refused(project: Path) -> None:
