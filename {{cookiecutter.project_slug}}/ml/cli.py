@@ -131,6 +131,29 @@ def approve(
 
 
 @app.command()
+def history(
+    at: Annotated[
+        str | None, typer.Option(help="Which version answered then; UTC, where it names no zone.")
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Is the ledger unbroken? Exit status 3: it is not.")
+    ] = False,
+) -> None:
+    """Show every decision about the served model."""
+    from ml.ledger import history as room
+
+    if verify:
+        from ml.release import commands
+
+        if commands.verify_ledger():
+            raise typer.Exit(3)
+    elif at:
+        room.answered_at(at)
+    else:
+        room.history()
+
+
+@app.command()
 def rollback() -> None:
     """Make the previous champion the champion again."""
     from ml.release import commands

@@ -20,11 +20,12 @@ from ml.bundle import CONTRACT_FILE, MODEL_FILE, onnx_answers
 from ml.contract import Contract, load_contract
 from ml.encode import Encoder
 from ml.errors import UserError
-from ml.ledger import chain
+from ml.ledger import chain, history
 from ml.params import load_params
 from ml.pipeline.artifacts import BUNDLE, TEST
 from ml.progress import working
 from ml.release import publish, register, registry
+from ml.release.faults import translate_faults
 from ml.release.gate import (
     Check,
     Decision,
@@ -273,6 +274,14 @@ def _champion_and_previous(client: MlflowClient, name: str) -> tuple[str, str]:
             "make ui, and give the alias `previous` to a version that was good",
         )
     return champion, previous
+
+
+def verify_ledger() -> list[str]:
+    """Compare the ledger with its hashes, with git's last commit and with the registry."""
+    with translate_faults("ml history --verify"):
+        name = load_params().name
+        noted = registry.noted_line(registry.connect(), name) if registry.exists() else None
+    return history.verify(history.Noted(*noted) if noted else None)
 
 
 def pull() -> str:

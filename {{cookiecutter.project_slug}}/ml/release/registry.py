@@ -79,6 +79,11 @@ def connect() -> MlflowClient:
     return MlflowClient()
 
 
+def exists() -> bool:
+    """Whether there is a registry to ask: a server's address, or a database here."""
+    return bool(os.environ.get("MLFLOW_TRACKING_URI")) or DATABASE.exists()
+
+
 def import_library() -> None:
     """Import MLflow, some seconds, after its settings stand."""
     _set_defaults()
