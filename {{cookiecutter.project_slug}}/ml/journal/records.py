@@ -16,6 +16,9 @@ from typing import Any, NamedTuple
 
 LARGEST = 1000  # answers in one row of the journal; who reads it holds some of them in memory
 CHAMPION = "champion"  # the role of the answers of the model that serves
+CANARY = "canary"  # of the challenger's answers to its share of the rows
+# of the challenger's answers to requests that the champion failed at
+FALLBACK = "fallback"
 SHADOW = "shadow"  # the role of answers that nobody got: the same requests a second time
 SHADOW_SUFFIX = f".{SHADOW}"  # a shadow's prediction id is its champion's and this
 _ID = 32  # characters of a prediction id that the service makes; a shadow's has more

@@ -230,7 +230,7 @@ class Journal:
         Args:
             since: unix seconds.
             until: unix seconds.
-            role: None: every role (champion, canary, shadow).
+            role: None: every role (champion, canary, fallback, shadow, trial).
         """
         return read_predictions(self.engine, since, until, role)
 

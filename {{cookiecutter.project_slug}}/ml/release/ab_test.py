@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.bundle import CHAMPION, CONTRACT_FILE
+from ml.bundle import CHAMPION as CHAMPION_LINK
+from ml.bundle import CONTRACT_FILE
 from ml.clock import now
 from ml.contract import load_contract
 from ml.encode import DAY_SECONDS
 from ml.errors import UserError, printable
 from ml.journal.bulk.ripeness import ripe_limit
-from ml.journal.records import SHADOW, SHADOW_SUFFIX, Prediction
+from ml.journal.records import CANARY, CHAMPION, SHADOW, SHADOW_SUFFIX, Prediction
 from ml.journal.store import Journal
 
 Z = 1.96  # two-sided 95 % of the normal distribution
@@ -101,7 +102,7 @@ def compare(days: float | None = None) -> dict[str, Any]:
 
 def _ripe_before() -> float:
     """The moment before which outcomes are final: `matures_after` of the contract's target."""
-    contract = CHAMPION / CONTRACT_FILE  # a journal may be read where nothing is served
+    contract = CHAMPION_LINK / CONTRACT_FILE  # a journal may be read where nothing is served
     return ripe_limit(load_contract(contract)) if contract.is_file() else math.inf
 
 
@@ -120,10 +121,10 @@ def collect(answers: Iterable[Prediction]) -> Samples:
                 _add_pair(samples, champion, answer)
         elif answer.labelled_at is None:
             continue
-        elif answer.role == "champion":
+        elif answer.role == CHAMPION:
             samples.champion.add(answer, answer.outcome)
             awaited[answer.prediction_id] = replace(answer, features={})
-        else:
+        elif answer.role == CANARY:
             samples.canary.add(answer, answer.outcome)
     return samples
 

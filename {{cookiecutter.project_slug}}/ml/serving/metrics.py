@@ -113,6 +113,13 @@ class Metrics:
         self.challenger_failures = counter(
             "ml_challenger_failures", "Requests the challenger failed at or left out", ["reason"]
         )
+        self.fallback_answers = counter(
+            "ml_fallback_answers",
+            "Requests the champion failed at and the challenger answered: not_finite, raised",
+            ["reason"],
+        )
+        for reason in ("not_finite", "raised"):
+            self.fallback_answers.labels(reason)
         self.bundle = gauge(
             "ml_bundle_serving",
             "1 for the version that answers",

@@ -168,9 +168,23 @@ class Batcher:
                 if trial
                 else self._service.challenger.answer(served, requests)
             )
-        except Exception:
+        except Exception as failure:
+            fallback = None if trial else self._fallback(served, requests, failure)
+            if fallback is not None:
+                return [fallback]
             log.exception("the model failed")
             return refusal(500, "model", "the model could not answer these rows", ("server",))
+
+    def _fallback(
+        self, served: Predictor, requests: Sequence[Sequence[Row]], failure: Exception
+    ) -> Answer | None:
+        """The challenger's answer to the one request that the champion failed at.
+
+        Several are answered one by one first: the champion may fail at one of them alone.
+        """
+        if len(requests) != 1:
+            return None
+        return self._service.challenger.fallback(served, requests[0], failure)
 
     def refuse_when_full(self) -> None:
         """Refuse a large body before it is read.

@@ -1,8 +1,10 @@
 """A challenger beside the champion: scores a copy of the traffic or answers a share of it.
 
-The first is called a shadow, the second a canary.
-Reads: serving/challenger, a link like serving/champion (`ml challenge 7`, `ml challenge off`).
-Whatever it does, callers get an answer: what it fails at, the champion answers. Both are in the
+The first is called a shadow, the second a canary. What the champion fails at, either answers.
+Reads: serving/challenger, a link like serving/champion (`ml challenge 7`, `ml challenge off`); the
+loop links the champion before while a new one is on probation. Without the link nothing is scored,
+copied or slower.
+Whatever it does, callers get an answer: what it fails at, the champion answers. All are in the
 journal under their role, for `ml compare` to weigh.
 """
 
@@ -15,7 +17,7 @@ from collections.abc import Sequence
 from queue import Full, Queue
 from typing import Literal
 
-from ml.journal.records import SHADOW, SHADOW_SUFFIX, Record
+from ml.journal.records import CANARY, FALLBACK, SHADOW, SHADOW_SUFFIX, Record
 from ml.journal.store import Journal, JournalError
 from ml.request_schema.objects import Row
 from ml.serving.inference.predictor import Answer, Predictor
@@ -43,14 +45,16 @@ class Challenger:
         self._metrics = metrics
         self._is_canary = mode == "canary"
         self.served: Predictor | None = None
+        self._compared: tuple[Predictor, Predictor] | None = None
+        self._is_alike = False
         self._copies: Queue[Copy | None] = Queue(WAITING)
         self._thread: threading.Thread | None = None
-        self.is_shadow = mode == "shadow"
+        self._is_shadow = mode == "shadow"
         self.is_on = mode != "off"
 
     def open(self, journal: str) -> None:
         """Start scoring copies, in a thread with a journal connection of its own."""
-        if self.is_shadow:
+        if self._is_shadow:
             self._thread = threading.Thread(
                 target=self._score, args=(journal,), name="shadow", daemon=True
             )
@@ -62,11 +66,7 @@ class Challenger:
         The share is sticky: rows with the same id go the same way, whatever worker they reach.
         """
         served = self.served
-        if (
-            not self._is_canary
-            or served is None
-            or served.bundle.contract != champion.bundle.contract
-        ):
+        if not self._is_canary or served is None or not self._takes_requests_of(champion, served):
             return champion.answer(requests)
         return [self._split(champion, served, rows) for rows in requests]
 
@@ -83,10 +83,46 @@ class Challenger:
 
     def _canary(self, served: Predictor, rows: Sequence[Row]) -> Answer | None:
         try:
-            return served.answer([[dict(row) for row in rows]], "canary")[0]
+            return served.answer([[dict(row) for row in rows]], CANARY)[0]
         except Exception as error:  # whatever it is, the champion answers
             self._failed(error)
             return None
+
+    def fallback(
+        self, champion: Predictor, rows: Sequence[Row], failure: Exception
+    ) -> Answer | None:
+        """The answer to a request that the champion failed at; None: there is none here either."""
+        served = self.served
+        if served is None or not self._takes_requests_of(champion, served):
+            return None
+        try:
+            answer = served.answer([[dict(row) for row in rows]], FALLBACK)[0]
+        except Exception as error:
+            self._failed(error)
+            return None
+        # a predictor raises it at an answer that is no finite number
+        reason = "not_finite" if isinstance(failure, ArithmeticError) else "raised"
+        self._metrics.fallback_answers.labels(reason).inc()
+        log.warning(
+            "version %s failed, version %s answered: %s",
+            champion.bundle.version,
+            served.bundle.version,
+            failure,
+        )
+        return answer
+
+    def _takes_requests_of(self, champion: Predictor, served: Predictor) -> bool:
+        """Whether the challenger can answer what is valid for the champion; looked at once."""
+        if self._compared != (champion, served):
+            self._compared = champion, served
+            of_champion, of_served = champion.bundle.contract, served.bundle.contract
+            self._is_alike = of_served.takes_requests_of(of_champion)
+        return self._is_alike
+
+    @property
+    def takes_copies(self) -> bool:
+        """Whether there is a shadow to score them."""
+        return self._is_shadow and self.served is not None
 
     def copy(self, rows: Sequence[Row], entries: Sequence[Record]) -> None:
         """Leave a copy of an answered request for the shadow; never waits."""
@@ -96,17 +132,19 @@ class Challenger:
             self._metrics.challenger_failures.labels("left out").inc()
 
     def _score(self, url: str) -> None:
-        journal = Journal(url)
+        journal: Journal | None = None  # connected when a challenger has something to write
         while (copy := self._copies.get()) is not None:
             served = self.served
             if served is None:
                 continue
             try:
+                journal = journal or Journal(url)
                 journal.append(_shadow_entries(served, copy))
                 self._metrics.answered(served.bundle.version, SHADOW, len(copy[0]))
             except (Exception, JournalError) as error:  # nobody waits for it
                 self._failed(error)
-        journal.close()
+        if journal is not None:
+            journal.close()
 
     def _failed(self, error: Exception) -> None:
         self._metrics.challenger_failures.labels(type(error).__name__).inc()

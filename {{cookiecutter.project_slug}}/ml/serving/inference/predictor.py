@@ -65,7 +65,11 @@ class Predictor:
         """
         given = [self._given_ids(rows) for rows in requests]
         every = requests[0] if len(requests) == 1 else list(chain.from_iterable(requests))
-        predictions, shares = self._format_predictions(every)
+        try:
+            predictions, shares = self._format_predictions(every)
+        except Exception:
+            self._put_back(requests, given)  # another model may answer them
+            raise
         answers, begin = [], 0
         for rows, ids in zip(requests, given, strict=True):
             part = slice(begin, begin + len(rows))
@@ -147,6 +151,13 @@ class Predictor:
         return [
             None if (row_id := row.pop(self._id, None)) is None else str(row_id) for row in rows
         ]
+
+    def _put_back(self, requests: Sequence[Sequence[Row]], given: Sequence[Given]) -> None:
+        """Undo `_given_ids`."""
+        for rows, ids in zip(requests, given, strict=True):
+            for row, row_id in zip(rows, ids or (), strict=False):
+                if self._id is not None and row_id is not None:
+                    row[self._id] = row_id
 
     def ids(self, rows: Sequence[Row]) -> list[str]:
         """The ids by which rows are assigned to a canary; a row without one gets a random one."""

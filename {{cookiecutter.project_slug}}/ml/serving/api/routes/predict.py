@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from starlette.types import Receive, Scope, Send
 
 from ml.errors import RefusedError
+from ml.journal.records import CHAMPION
 from ml.serving.api.asgi import check_headers, read_body, send_json, send_refusal
 from ml.serving.inference.admission import LARGE_BODY
 from ml.serving.inference.batching import Batcher
@@ -65,7 +66,7 @@ class Predict:
         metrics.seconds.observe(seconds)
         for entry in entries:
             metrics.answered(entry.version, entry.role, entry.rows)
-        if self._service.challenger.is_shadow and entries and entries[0].role == "champion":
+        if self._service.challenger.takes_copies and entries and entries[0].role == CHAMPION:
             self._service.challenger.copy(answered.rows, entries)
         if self._service.settings.serve.log_answers:
             log_answer(entries, seconds)
