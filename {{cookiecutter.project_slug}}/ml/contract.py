@@ -272,21 +272,6 @@ class Contract(_Frozen):
         """
         return moment - seconds_of(self.target.matures_after)
 
-    def takes_requests_of(self, other: Contract) -> bool:
-        """Whether what is valid for another contract is valid for this one, and answered alike.
-
-        How the files are written, what range the data had and when outcomes are final may differ.
-        """
-        return self._requests == other._requests
-
-    @property
-    def _requests(self) -> dict[str, Any]:
-        """All that a request and its answer depend on."""
-        read = {"format", "missing_texts", "min", "max", "true", "false"}  # from a file
-        target = self.target.model_dump(include={"name", "task", "classes"})
-        columns = [column.model_dump(exclude=read) for column in self.columns]
-        return {"target": target, "id": self.id, "time": self.time, "columns": columns}
-
     @property
     def is_classification(self) -> bool:
         """Whether the target has classes."""

@@ -19,6 +19,7 @@ from typing import Literal
 
 from ml.journal.records import CANARY, FALLBACK, SHADOW, SHADOW_SUFFIX, Record
 from ml.journal.store import Journal, JournalError
+from ml.request_schema.changes import breaking_changes
 from ml.request_schema.objects import Row
 from ml.serving.inference.predictor import Answer, Predictor
 from ml.serving.metrics import Metrics
@@ -116,7 +117,7 @@ class Challenger:
         if self._compared != (champion, served):
             self._compared = champion, served
             of_champion, of_served = champion.bundle.contract, served.bundle.contract
-            self._is_alike = of_served.takes_requests_of(of_champion)
+            self._is_alike = not breaking_changes(of_champion, of_served)
         return self._is_alike
 
     @property
