@@ -58,7 +58,6 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "pipeline/validate.py": "tests/adopt/test_flow.py; its checks: tests/dataset/test_checks.py",
     "pipeline/training/rows.py": "tests/pipeline/training/test_windows.py, with its windows",
     "release/challenger.py": "tests/serving/inference/test_challenger.py, with the service",
-    "release/promotion.py": "tests/release/test_commands.py and test_killed.py, with the registry",
     "release/publish.py": "tests/release/test_commands.py and test_killed.py, with the registry",
     "release/register.py": "tests/release/test_commands.py and test_faults.py, with the registry",
     "release/runs.py": "tests/release/test_commands.py, with the registry",
