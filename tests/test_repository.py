@@ -57,8 +57,11 @@ def test_the_tree_in_the_readme_is_the_tree(
     named = {line.split()[0].rstrip("/") for line in tree.strip().splitlines() if line[0] != " "}
     there = {path.relative_to(root).parts[0] for path in tracked if path.is_relative_to(root)}
     # by the first commands of a new project
-    made = {"contract.yaml", "metrics", "data"} if folder else set()
-    unlisted = {"README.md", *([".gitignore", ".dvcignore", ".dockerignore"] if folder else [])}
+    made = {"contract.yaml", "ledger.jsonl", "metrics", "data"} if folder else set()
+    unlisted = {
+        "README.md",
+        *([".gitattributes", ".gitignore", ".dvcignore", ".dockerignore"] if folder else []),
+    }
     assert named - made == there - unlisted - made
 
 

@@ -8,10 +8,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from ml.ledger.chain import LEDGER
 from ml.params import PARAMS
 
 LOCK = Path("dvc.lock")
 DATA = Path("data/raw.dvc")
+# what git compares with the commit: everything but the ledger, which releases write themselves
+CODE = ("--", ":/", f":(exclude){LEDGER}")
 
 
 def git_state() -> tuple[str | None, bool]:
@@ -20,7 +23,7 @@ def git_state() -> tuple[str | None, bool]:
     (None, True) where there is no commit or no git.
     """
     commit = _git("rev-parse", "HEAD")
-    return commit or None, not commit or bool(_git("status", "--porcelain"))
+    return commit or None, not commit or bool(_git("status", "--porcelain", *CODE))
 
 
 def git_note(origin: dict[str, Any]) -> str | None:
