@@ -312,6 +312,29 @@ def retrain() -> None:
         raise typer.Exit(3)
 
 
+@app.command()
+def loop(
+    days: Annotated[
+        float | None, typer.Option(help="Length of the window; default: monitor.window_days.")
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Every loop.every_hours, until Ctrl-C.")
+    ] = False,
+    port: Annotated[
+        int, typer.Option(help="With --watch: /metrics for Prometheus, on loopback.")
+    ] = 9111,
+) -> None:
+    """One pass: judge the latest window; retrain, promote, roll back or wait.
+
+    Exit status 0 nothing to do or done, 3 a person is needed, 4 too few rows.
+    """
+    from ml.loop import commands
+
+    if watch:
+        commands.watch(days, port)
+    raise typer.Exit(commands.loop(days))
+
+
 def main() -> None:
     """Entry point of `ml` and `python -m ml`."""
     try:

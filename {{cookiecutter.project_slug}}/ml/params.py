@@ -133,6 +133,13 @@ class Probation(_Frozen):
 
 class Loop(_Frozen):
     service: str | None
+    every_hours: float = Field(gt=0)
+    retrain_share: float = Field(ge=0)
+    every_days: float = Field(ge=0)
+    min_new_rows: int = Field(ge=200)
+    cool_down_days: float = Field(ge=0)
+    max_per_day: int = Field(ge=0)
+    approval: bool
     coverage: LabelCoverage
     probation: Probation
 

@@ -10,33 +10,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from contextlib import closing
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from ml.adopt.source.raw_store import sweep
-from ml.contract import JOURNALED, Contract, load_contract
+from ml.contract import Contract, load_contract
 from ml.dataset.reader import RAW
 from ml.errors import UserError
-from ml.journal.store import Journal
 from ml.loop.journal_part import JOURNAL_PART, LeftOut, labelled_part, summary, write_part
-from ml.monitoring.quarantine import QUARANTINE, not_quarantined
+from ml.loop.labelled import Labelled, labelled
+from ml.monitoring.quarantine import QUARANTINE
 from ml.params import load_params
 from ml.release.commands import Released, release
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from ml.journal.records import Prediction
-
-
-class Labelled(NamedTuple):
-    """The journal's labelled answers."""
-
-    fresh: list[Prediction]  # may be trained on, and are not in data/raw yet
-    total: int
-    quarantined: int
 
 
 def retrain() -> Released:
@@ -58,55 +47,33 @@ def retrain() -> Released:
 
 def _add_part(contract: Contract, console: Console) -> None:
     """Write the new labelled rows to data/raw; nothing where only an earlier call is finished."""
-    labelled = _labelled(_taken(contract.added(JOURNALED)))
-    part, left_out = labelled_part(labelled.fresh, contract, load_params())
+    at_hand = labelled(contract)
+    part, left_out = labelled_part(at_hand.fresh, contract, load_params())
     if part.empty and not _unfinished():
-        raise _nothing_new(labelled, left_out)
+        raise _nothing_new(at_hand, left_out)
     if left_out:
         console.print(summary(left_out), markup=False, highlight=False, soft_wrap=True)
     if not part.empty:
         console.print(f"{len(part)} labelled rows → {write_part(part, contract)}")
 
 
-def _labelled(taken: set[str]) -> Labelled:
-    """The labelled answers; fresh are those that are not `taken`."""
-    fit = not_quarantined()  # rows of a window that the monitor found broken are not trained on
-    fresh: list[Prediction] = []
-    total = quarantined = 0
-    with closing(Journal()) as journal:
-        for prediction in journal.labelled():
-            total += 1
-            if not fit(prediction.at):
-                quarantined += 1
-            elif prediction.prediction_id not in taken:
-                fresh.append(prediction)
-    return Labelled(fresh, total, quarantined)
-
-
-def _nothing_new(labelled: Labelled, left_out: Sequence[LeftOut]) -> UserError:
+def _nothing_new(at_hand: Labelled, left_out: Sequence[LeftOut]) -> UserError:
     if left_out:
         return UserError(
             f"journal: no labelled row to add to data/raw; {' '.join(summary(left_out).split())}",
             "correct contract.yaml where it is the contract that is wrong, then `make retrain`",
         )
-    if labelled.quarantined:
+    if at_hand.quarantined:
         return UserError(
-            f"journal: {labelled.quarantined} of {labelled.total} labelled rows lie in a "
+            f"journal: {at_hand.quarantined} of {at_hand.total} labelled rows lie in a "
             "quarantined window, the others are in data/raw already",
             f"delete the window's entry in {QUARANTINE} if its data were right after all, "
             "then `make retrain`",
         )
     return UserError(
-        f"journal: no labelled row that is not in data/raw already ({labelled.total} labelled)",
+        f"journal: no labelled row that is not in data/raw already ({at_hand.total} labelled)",
         "make label FILE=labels.csv",
     )
-
-
-def _taken(name: str) -> set[str]:
-    import pandas as pd
-
-    parts = RAW.glob(f"[0-9][0-9][0-9][0-9]-{JOURNAL_PART}")
-    return {str(value) for path in parts for value in pd.read_parquet(path, columns=[name])[name]}
 
 
 def _unfinished() -> bool:

@@ -1,0 +1,99 @@
+"""What the ledger says about the loop's earlier passes: attempts, refusals, what waits.
+
+Pure functions of the ledger's entries: the loop keeps no state of its own, so that a pass that was
+killed and run again finds everything where it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ml.encode import DAY_SECONDS
+from ml.ledger import chain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ml.ledger.chain import Entry
+
+RETRAIN, FAILED, UNCHANGED = "retrain", "failed", "unchanged"
+QUARANTINE, ALARM = "quarantine", "alarm"
+ENDS = (chain.PROMOTE, chain.REFUSE, chain.WAIT, FAILED, UNCHANGED)  # what a retrain comes to
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Moments are unix seconds.
+
+    Args:
+        attempts: when challengers were trained, oldest first.
+        refusals: challengers refused or failed in a row since the last promotion.
+        unfinished: a retrain that was begun and came to no end yet.
+        waiting: the version that waits for an approval.
+        promoted: the versions that were champion, oldest first, each once.
+        consumed: answers from before this moment are in the data, or were left out of it.
+    """
+
+    attempts: tuple[float, ...] = ()
+    refusals: int = 0
+    unfinished: Entry | None = None
+    waiting: str | None = None
+    promoted: tuple[str, ...] = ()
+    consumed: float = 0.0
+
+    @property
+    def last_attempt(self) -> float | None:
+        """When a challenger was last trained."""
+        return self.attempts[-1] if self.attempts else None
+
+    def attempts_since(self, moment: float) -> int:
+        """Challengers trained since then."""
+        return sum(at > moment for at in self.attempts)
+
+    def attempts_within_a_day(self, now: float) -> int:
+        """Challengers trained within the 24 hours before a moment."""
+        return self.attempts_since(now - DAY_SECONDS)
+
+
+def memory(entries: Sequence[Entry]) -> Memory:
+    """What the ledger's entries, oldest first, say."""
+    retrains = [entry for entry in entries if entry.action == RETRAIN]
+    return Memory(
+        attempts=tuple(entry.moment.timestamp() for entry in retrains),
+        refusals=_refusals(entries),
+        unfinished=_unfinished(entries),
+        waiting=_waiting(entries),
+        promoted=_promoted(entries),
+        consumed=max((entry.evidence["until"] for entry in retrains), default=0.0),
+    )
+
+
+def _refusals(entries: Sequence[Entry]) -> int:
+    refusals = 0
+    for entry in entries:
+        if entry.action in chain.MOVES:
+            refusals = 0
+        elif entry.action in (chain.REFUSE, FAILED, UNCHANGED) and entry.who == chain.LOOP:
+            refusals += 1
+    return refusals
+
+
+def _unfinished(entries: Sequence[Entry]) -> Entry | None:
+    last = None
+    for entry in entries:
+        if entry.action == RETRAIN:
+            last = entry
+        elif entry.action in ENDS:
+            last = None
+    return last
+
+
+def _waiting(entries: Sequence[Entry]) -> str | None:
+    moves = [e for e in entries if e.action in (*chain.MOVES, chain.WAIT)]
+    return moves[-1].to_version if moves and moves[-1].action == chain.WAIT else None
+
+
+def _promoted(entries: Sequence[Entry]) -> tuple[str, ...]:
+    versions = (e.to_version for e in entries if e.action in chain.MOVES and e.to_version)
+    return tuple(dict.fromkeys(versions))

@@ -1,0 +1,221 @@
+"""One pass of the loop: judge the newest window, choose, act.
+
+Reads: the journal, the ledger, serving/champion. Writes: what the monitor, a release or a rollback
+write, the ledger's lines of what was decided, serving/loop.json. A pass that was killed is finished
+by the next one: the ledger says what was begun, and each step finds what is done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from ml.atomic import locked
+from ml.bundle import CHAMPION
+from ml.contract import load_contract
+from ml.journal.bulk.scan import Span, label_counts
+from ml.ledger import chain
+from ml.loop import heartbeat, memory
+from ml.loop.decide import Choice, Situation, decide
+from ml.loop.labelled import labelled
+from ml.loop.train_challenger import finish, recipe_of, trained_rows
+from ml.monitoring.commands import journal
+from ml.monitoring.inputs.reference import load_champion
+from ml.monitoring.monitor import evaluate_window
+from ml.monitoring.quarantine import load as quarantined
+from ml.params import load_params
+from ml.release import publish, registry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+    import sqlalchemy as sql
+
+    from ml.contract import Contract
+    from ml.loop.memory import Memory
+    from ml.monitoring.inputs.reference import Champion
+    from ml.monitoring.verdict import Verdict
+    from ml.params import Params
+
+LOCK = publish.SERVING / ".loop.lock"  # one pass at a time on this machine
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a pass came to.
+
+    Args:
+        verdict: of the newest window.
+        action: what was done, as the ledger calls it; `nothing`, `report` and `hold` are no lines.
+        why: in one sentence.
+        version: that the action is about.
+    """
+
+    verdict: Verdict
+    action: str
+    why: str
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What the steps of one pass share."""
+
+    engine: sql.Engine
+    champion: Champion
+    params: Params
+    span: Span
+    past: Memory
+    verdict: Verdict
+    contract: Contract = field(default_factory=load_contract)
+
+    @property
+    def consumed(self) -> float:
+        """Up to when answers were taken into the data; unix seconds."""
+        return self.past.consumed
+
+    @property
+    def ripe(self) -> float:
+        """Answers from before this moment are ripe: their outcome is final."""
+        return self.span.end - self.contract.target.matures_after_seconds
+
+
+def run_pass(span: Span, next_at: float | None = None) -> Outcome:
+    """Judge a window of the journal and act on the verdict.
+
+    Args:
+        span: the newest window; its end is the moment of the pass.
+        next_at: when the next pass is due, for the heartbeat.
+
+    Raises:
+        UserError: there is no journal or no champion yet.
+    """
+    with locked(LOCK):
+        outcome = _pass(span)
+    heartbeat.beat(span.end, outcome.action, next_at)
+    return outcome
+
+
+def _pass(span: Span) -> Outcome:
+    engine, champion, params = journal(), load_champion(), load_params()
+    verdict = evaluate_window(engine, champion, span, params.monitor)
+    past = memory.memory(chain.entries())
+    at_hand = Pass(engine, champion, params, span, past, verdict)
+    if past.unfinished is not None:
+        return _ended(verdict, past.unfinished.why, finish(past.unfinished, at_hand.contract))
+    choice = decide(_situation(at_hand), params.loop)
+    if choice.action in (memory.QUARANTINE, memory.ALARM):
+        _note(choice.action, choice.why, span, champion.version)
+    if choice.action != memory.RETRAIN:
+        return Outcome(verdict, choice.action, choice.why)
+    return _earlier(at_hand, choice) or _challenger(at_hand, choice)
+
+
+def _situation(at_hand: Pass) -> Situation:
+    verdict, past, now = at_hand.verdict, at_hand.past, at_hand.span.end
+    released_at = datetime.fromisoformat(at_hand.champion.released_at).timestamp()
+    return Situation(
+        verdict=verdict.verdict,
+        decayed=verdict.action == memory.RETRAIN,
+        evidence=verdict.evidence,
+        now=now,
+        fresh=fresh_rows(at_hand.engine, Span(at_hand.consumed, at_hand.ripe)),
+        trained=trained_rows(CHAMPION),
+        last_attempt=past.last_attempt,
+        released_at=released_at,
+        attempts_today=past.attempts_within_a_day(now),
+        refusals=past.refusals,
+        waiting=past.waiting,
+    )
+
+
+def fresh_rows(engine: sql.Engine, span: Span) -> int:
+    """Labelled answers of a span that may be trained on."""
+    if span.end <= span.start:
+        return 0
+    broken = sum(
+        label_counts(engine, Span(max(e["start"], span.start), min(e["end"], span.end))).matched
+        for e in quarantined()
+        if e["start"] < span.end and e["end"] > span.start
+    )
+    return max(0, label_counts(engine, span).matched - broken)
+
+
+def _note(action: str, why: str, span: Span, champion: str) -> None:
+    evidence = {"window": span.name}
+    decision = f"{action}-{span.name}"
+    chain.record(
+        action,
+        why=why,
+        who=chain.LOOP,
+        from_version=champion,
+        evidence=evidence,
+        decision=decision,
+    )
+
+
+def _earlier(at_hand: Pass, choice: Choice) -> Outcome | None:
+    """An earlier champion that fits the newest rows better needs no training."""
+    if not choice.decayed or len(at_hand.past.promoted) < 2:
+        return None
+    from ml.loop.earlier import promote_earlier
+
+    length = at_hand.span.end - at_hand.span.start
+    frame = ripe_frame(at_hand, Span(max(at_hand.consumed, at_hand.ripe - length), at_hand.ripe))
+    client = registry.connect()
+    version = promote_earlier(client, at_hand.params, at_hand.past.promoted, frame, choice.why)
+    if version is None:
+        return None
+    return Outcome(at_hand.verdict, chain.PROMOTE, choice.why, version)
+
+
+def ripe_frame(at_hand: Pass, span: Span) -> pd.DataFrame:
+    """The span's labelled answers as typed rows with their outcomes."""
+    from ml.loop.journal_part import labelled_part
+
+    rows = labelled(at_hand.contract, span.start, span.end).fresh
+    return labelled_part(rows, at_hand.contract, at_hand.params)[0]
+
+
+def _challenger(at_hand: Pass, choice: Choice) -> Outcome:
+    """Begin a retrain, written down first, and finish it."""
+    evidence = _plan(at_hand, choice)
+    begun = chain.record(
+        memory.RETRAIN,
+        why=choice.why,
+        who=chain.LOOP,
+        from_version=at_hand.champion.version,
+        evidence=evidence,
+        decision=f"{memory.RETRAIN}-{at_hand.span.name}",
+    )
+    return _ended(at_hand.verdict, choice.why, finish(begun, at_hand.contract))
+
+
+def _plan(at_hand: Pass, choice: Choice) -> dict[str, Any]:
+    """What the retrain is made of; all of it stands in the ledger before anything is written."""
+    since, until = at_hand.consumed, at_hand.ripe
+    length = at_hand.span.end - at_hand.span.start
+    fresh = fresh_rows(at_hand.engine, Span(since, until))
+    newest = fresh_rows(at_hand.engine, Span(max(since, until - length), until))
+    recipe = recipe_of(fresh, newest, _first_rows(at_hand.past), choice.decayed)
+    return {
+        "window": at_hand.span.name,
+        "since": since,
+        "until": until,
+        "until_moment": datetime.fromtimestamp(until, UTC).isoformat(timespec="seconds"),
+        "fresh_rows": fresh,
+        "recipe": recipe.model_dump(),
+    }
+
+
+def _first_rows(past: Memory) -> int:
+    """Rows that the first champion learned from; 0 where its release is not here."""
+    folders: list[Path] = [publish.release_folder(version) for version in past.promoted]
+    return trained_rows(folders[0]) if folders else 0
+
+
+def _ended(verdict: Verdict, why: str, action: str) -> Outcome:
+    moves = [entry for entry in chain.entries() if entry.action == action]
+    return Outcome(verdict, action, why, moves[-1].to_version if moves else None)

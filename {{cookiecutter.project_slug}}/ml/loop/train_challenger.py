@@ -1,0 +1,152 @@
+"""A challenger from the journal's ripe rows: data version, recipe, pipeline, release.
+
+Reads: the journal, the ledger's entry that began it. Writes: a part of data/raw and its DVC
+version, recipe.yaml, everything that `dvc repro` and `ml release` write, and a git commit for the
+data, one for the model and one for the ledger. Every step finds what an earlier call has done:
+killed anywhere and begun again, it ends in the same state.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Console
+
+from ml.adopt.source.raw_store import sweep
+from ml.dataset.reader import RAW
+from ml.errors import UserError
+from ml.ledger import chain
+from ml.loop.journal_part import labelled_part, summary, write_part
+from ml.loop.labelled import labelled
+from ml.loop.memory import FAILED, UNCHANGED
+from ml.params import load_params
+from ml.pipeline.recipe import Recipe, write_recipe
+from ml.progress import working
+from ml.release.commands import release
+from ml.release.promotion import Mandate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ml.contract import Contract
+    from ml.ledger.chain import Entry
+
+LEAST_HELD_OUT = 100  # rows; fewer decide nothing
+DATA = ("data/raw.dvc", "recipe.yaml")
+MODEL = ("dvc.lock", "metrics", "reports")
+AUTHOR = {"NAME": "ml loop", "EMAIL": "loop@localhost"}
+
+
+def recipe_of(fresh: int, in_window: int, first: int, decayed: bool) -> Recipe:
+    """How the challenger is made.
+
+    The newest ripe window is held out, at most half of the fresh rows. The training windows to
+    choose from: all rows; as many as the first version learned from; and after a decay the fresh
+    rows alone, because what came before may hold no longer.
+
+    Args:
+        fresh: ripe labelled rows that no model has learned from.
+        in_window: those of them that lie in the newest window.
+        first: rows that the first version learned from; 0: not known.
+        decayed: whether the answers got worse.
+    """
+    held_out = max(LEAST_HELD_OUT, min(fresh // 2, in_window))
+    recent = fresh - held_out if decayed else 0
+    windows = (0, *(n for n in (first, recent) if n >= LEAST_HELD_OUT))
+    return Recipe(held_out_rows=held_out, windows=tuple(dict.fromkeys(windows)), refit=True)
+
+
+def trained_rows(release_folder: Path) -> int:
+    """Rows that a release learned from; 0 where it does not say."""
+    path = release_folder / "trained_rows.npy"
+    return len(np.load(path, mmap_mode="r", allow_pickle=False)) if path.is_file() else 0
+
+
+def finish(begun: Entry, contract: Contract) -> str:
+    """Do what a `retrain` entry of the ledger began; the ledger's word for how it ended.
+
+    A pipeline that stops, on data that it refuses, is an end too: the loop waits longer before the
+    next challenger.
+    """
+    evidence = begun.evidence
+    try:
+        _make_data(evidence, contract)
+        _make_model(begun)
+        released = release(
+            Mandate(begun.why, chain.LOOP, {"retrain": begun.decision, **evidence}),
+            approval=load_params().loop.approval,
+        )
+        action = released.action or UNCHANGED
+        if released.action is None:
+            _note(begun, UNCHANGED, "the pipeline made the champion again")
+    except UserError as error:
+        _note(begun, FAILED, error.what)
+        Console(stderr=True, soft_wrap=True).print(f"not trained: {error.what}", markup=False)
+        action = FAILED
+    _commit(f"Ledger: {action} after {begun.decision}", (str(chain.LEDGER),))
+    return action
+
+
+def _note(begun: Entry, action: str, why: str) -> None:
+    decision, evidence = f"{action}-{begun.decision}", {"retrain": begun.decision}
+    chain.record(action, why=why, who=chain.LOOP, evidence=evidence, decision=decision)
+
+
+def _make_data(evidence: dict[str, Any], contract: Contract) -> None:
+    """Add the ripe rows to data/raw as a version of its own."""
+    with working("adding the ripe rows"):
+        sweep()  # what a killed call left behind
+        fresh = labelled(contract, evidence["since"], evidence["until"]).fresh
+        part, left_out = labelled_part(fresh, contract, load_params())
+        if left_out:
+            Console(stderr=True, soft_wrap=True).print(summary(left_out), markup=False)
+        if not part.empty:
+            write_part(part, contract)
+        write_recipe(Recipe.model_validate(evidence["recipe"]))
+        run("dvc", "add", "-q", str(RAW))
+        _commit(f"Data: labelled rows up to {evidence['until_moment']}", DATA)
+
+
+def _make_model(begun: Entry) -> None:
+    with working("training the challenger"):
+        run("dvc", "repro", "-q")
+        _commit(f"Model: {begun.why}", MODEL)
+
+
+def run(*words: str) -> None:
+    """Run a Python module; its output is shown where it fails."""
+    done = subprocess.run(
+        [sys.executable, "-m", *words], check=False, capture_output=True, text=True
+    )
+    if done.returncode != 0:
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        errors = [line for line in lines if line.startswith(("error:", "ERROR:"))] or lines[-1:]
+        said = f": {errors[0]}" if errors else ""
+        command = " ".join(words)
+        raise UserError(
+            f"`{command}` stopped with status {done.returncode}{said}", f"python -m {command}"
+        )
+
+
+def _commit(message: str, paths: Sequence[str]) -> None:
+    """Commit these paths, and nothing else that somebody is working on; no change: no commit."""
+    there = [path for path in paths if Path(path).exists()]
+    if not there or _git("rev-parse", "--is-inside-work-tree"):
+        return
+    _git("add", "--", *there)
+    if _git("diff", "--cached", "--quiet", "--", *there):
+        _git("commit", "--quiet", "--no-verify", "-m", message.splitlines()[0][:200], "--", *there)
+
+
+def _git(*words: str) -> int:
+    """Git's exit status."""
+    who = {f"GIT_{role}_{k}": v for role in ("AUTHOR", "COMMITTER") for k, v in AUTHOR.items()}
+    environment = {**os.environ, **who}
+    command = ["git", *words]
+    done = subprocess.run(command, check=False, capture_output=True, env=environment)
+    return done.returncode
