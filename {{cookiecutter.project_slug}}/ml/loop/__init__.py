@@ -9,7 +9,6 @@ earlier.py           an earlier champion that fits the newest rows better
 train_challenger.py  data version, recipe, pipeline, release
 labelled.py          the journal's labelled answers that no model has learned from
 journal_part.py      labelled answers as a part of data/raw
-heartbeat.py         when the last pass was made, and whether the loop has stopped
 retrain.py           `ml retrain`: the same by hand
 replay/              a stream through the service and the loop, on a clock that runs faster
 """

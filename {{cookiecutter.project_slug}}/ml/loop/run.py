@@ -16,10 +16,11 @@ from ml.bundle import CHAMPION
 from ml.contract import load_contract
 from ml.journal.bulk.scan import Span, label_counts
 from ml.ledger import chain
-from ml.loop import heartbeat, memory
+from ml.loop import memory
 from ml.loop.decide import Choice, Situation, decide
 from ml.loop.labelled import labelled
 from ml.loop.train_challenger import finish, recipe_of, trained_rows
+from ml.monitoring import heartbeat
 from ml.monitoring.commands import journal
 from ml.monitoring.inputs.reference import load_champion
 from ml.monitoring.monitor import evaluate_window

@@ -27,7 +27,7 @@ from ml.errors import SENTENCE, UserError, printable
 from ml.journal.bulk.scan import Span, latest_rows
 from ml.journal.export import keep_days, prune
 from ml.journal.store import Journal, journal_url
-from ml.monitoring import history
+from ml.monitoring import heartbeat, history
 from ml.monitoring.inputs.reference import load_champion
 from ml.monitoring.monitor import REPORTS, evaluate_window
 from ml.monitoring.reports import alerts, page_inputs, page_writer, prometheus
@@ -84,6 +84,8 @@ def _print(verdict: Verdict, child: Child | None, wait: bool) -> None:
     elif not child and page_inputs.failure(folder):
         pages.append(f"no {page_inputs.REPORT}: {page_inputs.failure(folder)}")
     Console().print(table(verdict), *map(escape, pages), sep="\n", soft_wrap=True)
+    if (reason := heartbeat.stopped(now())) is not None:
+        Console(stderr=True, soft_wrap=True).print(f"[bold red]warning:[/] {escape(reason)}")
 
 
 def _wait(child: Child, folder: Path) -> None:

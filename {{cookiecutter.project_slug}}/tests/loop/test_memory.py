@@ -1,0 +1,72 @@
+"""What the ledger's entries say: attempts, refusals in a row, what is unfinished or waits."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from ml.ledger.chain import Entry
+from ml.loop.memory import memory
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def entries(*words: str) -> list[Entry]:
+    """Entries an hour apart: `promote 2`, `retrain`, `refuse 3`; of the loop."""
+    made = []
+    for i, word in enumerate(words):
+        action, _, version = word.partition(" ")
+        at = START + timedelta(hours=i)
+        made.append(
+            Entry(
+                number=i + 1,
+                at=at.isoformat(),
+                who="loop",
+                action=action,
+                from_version=None,
+                to_version=version or None,
+                why="",
+                evidence={"until": at.timestamp() - 60.0},
+                hashes={},
+                decision=f"d{i}",
+                previous="",
+                hash="",
+            )
+        )
+    return made
+
+
+def test_an_empty_ledger() -> None:
+    past = memory([])
+    assert past.last_attempt is None
+    assert past.unfinished is None
+    assert (past.refusals, past.waiting, past.promoted, past.consumed) == (0, None, (), 0.0)
+
+
+def test_attempts_and_what_they_consumed() -> None:
+    past = memory(entries("promote 1", "retrain", "refuse 2", "retrain", "promote 3"))
+    third = (START + timedelta(hours=3)).timestamp()
+    assert past.last_attempt == third
+    assert past.consumed == third - 60
+    assert past.attempts_within_a_day(third + 3600) == 2
+    assert past.attempts_within_a_day(third + 86_400) == 0
+    assert past.promoted == ("1", "3")
+
+
+def test_refusals_count_until_a_promotion() -> None:
+    assert memory(entries("promote 1", "retrain", "refuse 2", "retrain", "failed")).refusals == 2
+    assert memory(entries("retrain", "refuse 2", "retrain", "promote 3")).refusals == 0
+    assert memory(entries("retrain", "refuse 2", "rollback 1")).refusals == 0
+
+
+def test_a_retrain_without_an_end_is_unfinished() -> None:
+    begun = memory(entries("promote 1", "retrain")).unfinished
+    assert begun is not None
+    assert begun.decision == "d1"
+    for end in ("promote 2", "refuse 2", "wait 2", "failed", "unchanged"):
+        assert memory(entries("promote 1", "retrain", end)).unfinished is None
+
+
+def test_a_version_waits_until_somebody_decides() -> None:
+    assert memory(entries("promote 1", "retrain", "wait 2")).waiting == "2"
+    assert memory(entries("promote 1", "retrain", "wait 2", "approve 2")).waiting is None
+    assert memory(entries("promote 1", "wait 2", "rollback 1")).waiting is None
