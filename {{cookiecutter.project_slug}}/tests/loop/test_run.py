@@ -1,0 +1,126 @@
+"""Passes of the loop on a real project; journal, DVC, git, registry and link are asked."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ml.bundle import load_bundle
+from ml.ledger import chain
+from ml.loop.run import run_pass
+from ml.monitoring.quarantine import load as quarantined
+from ml.release import registry
+from tests.conftest import HERE, command, commit, live_in
+from tests.loop.traffic import rows, serve, span
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def looped(released_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A released project with everything committed, as the current folder."""
+    copy = live_in(released_project, tmp_path / "project", monkeypatch)
+    commit(copy, "released")
+    return copy
+
+
+def champion() -> tuple[str | None, str]:
+    """What the registry says, and what a server would load."""
+    client = registry.connect()
+    return registry.alias(client, "life", "champion"), load_bundle().version
+
+
+def actions() -> list[str]:
+    return [entry.action for entry in chain.entries()]
+
+
+def test_nothing_happens_where_nothing_changed(looped: Path) -> None:
+    outcome = run_pass(serve(0, rows(300, 1)))
+    assert outcome.action == "nothing", outcome
+    assert champion() == ("1", "1")
+    assert "retrain" not in actions()
+    assert not Path("data/raw/0002-journal.parquet").exists()
+
+
+def test_decay_becomes_a_better_champion(looped: Path) -> None:
+    """The concept turns round; the ledger, the data's version and three commits tell the story."""
+    outcome = run_pass(serve(0, rows(600, 1, turned=True)))
+    assert (outcome.verdict.verdict, outcome.action) == ("decay", "promote"), outcome
+    assert champion() == ("2", "2")
+    assert actions()[-2:] == ["retrain", "promote"]
+    begun, promoted = list(chain.entries())[-2:]
+    assert promoted.evidence["retrain"] == begun.decision
+    assert begun.evidence["fresh_rows"] == 600
+    log = command(looped, "git", "log", "--format=%an: %s").stdout.splitlines()
+    assert [line.split(":")[1].strip() for line in log[:3]] == ["Ledger", "Model", "Data"]
+    assert command(looped, "git", "status", "--porcelain").stdout == ""
+    assert run_pass(serve(1, rows(300, 2, turned=True))).verdict.verdict != "decay"
+
+
+def test_broken_data_is_quarantined_and_never_trained_on(looped: Path) -> None:
+    outcome = run_pass(serve(0, rows(600, 1, turned=True, cents=True)))
+    assert outcome.action == "quarantine", outcome
+    assert [entry["window"] for entry in quarantined()] == [span(0).name]
+    assert champion() == ("1", "1")
+    assert run_pass(serve(1, rows(300, 2))).action == "nothing"
+    assert not Path("data/raw/0002-journal.parquet").exists()
+
+
+def test_a_refused_challenger_makes_the_next_one_wait(looped: Path) -> None:
+    """Enough new rows of the same kind: a challenger that is no better is refused, once."""
+    first = run_pass(serve(0, rows(600, 1)))
+    assert first.action in ("refuse", "unchanged"), first
+    assert champion() == ("1", "1")
+    second = run_pass(serve(1, rows(200, 2)))
+    assert second.action in ("nothing", "hold"), second
+    assert actions().count("retrain") == 1
+
+
+def test_the_same_pass_twice_does_nothing_twice(looped: Path) -> None:
+    window = serve(0, rows(600, 1, turned=True))
+    assert run_pass(window).action == "promote"
+    before = chain.LEDGER.read_bytes()
+    assert run_pass(window).action in ("nothing", "hold", "report")
+    assert chain.LEDGER.read_bytes() == before
+
+
+SCRIPT = """
+import sys
+from ml.journal.bulk.scan import Span
+from ml.loop.run import run_pass
+print(run_pass(Span(float(sys.argv[1]), float(sys.argv[2]))).action)
+"""
+
+
+def test_killed_anywhere_and_run_again_it_ends_in_the_same_state(looped: Path) -> None:
+    """Kill -9 after more and more seconds, until a pass gets through: one decision of each kind."""
+    window = serve(0, rows(600, 1, turned=True))
+    words = [sys.executable, "-c", SCRIPT, str(window.start), str(window.end)]
+    seconds, kills = 2.0, 0
+    while True:
+        process = subprocess.Popen(words, cwd=looped, env={**_environment()})
+        try:
+            process.wait(timeout=seconds)
+            break
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            kills += 1
+            seconds += 1.5
+            assert champion()[1] in ("1", "2")  # servable after each kill
+    assert process.returncode == 0
+    assert kills >= 2
+    assert champion() == ("2", "2")
+    assert [a for a in actions() if a in ("retrain", "promote")][-2:] == ["retrain", "promote"]
+    assert actions().count("retrain") == 1
+    assert len(list(Path("data/raw").glob("*-journal.parquet"))) == 1
+    assert command(looped, "git", "status", "--porcelain").stdout == ""
+
+
+def _environment() -> dict[str, str]:
+    import os
+
+    return {**os.environ, "PYTHONPATH": str(HERE)}
