@@ -80,7 +80,7 @@ class Pass:
     @property
     def ripe(self) -> float:
         """Answers from before this moment are ripe: their outcome is final."""
-        return self.span.end - self.contract.target.matures_after_seconds
+        return self.contract.ripe_before(self.span.end)
 
 
 def run_pass(span: Span, next_at: float | None = None) -> Outcome:
