@@ -45,6 +45,7 @@ SETTINGS = {  # what these tests count on, whatever a person has made of params.
     "evaluate.metric": "auto",
     "release.max_loss": 0.0,
     "release.min_gain_over_baseline": 0.01,
+    "loop.retrain_share": 0.0,
 }
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from ml.encode import DAY_SECONDS
 
 if TYPE_CHECKING:
+    from ml.loop.coverage import State
     from ml.monitoring.verdict import Word
     from ml.params import Loop
 
@@ -41,7 +42,8 @@ class Situation:
         released_at: when the champion was promoted.
         attempts_today: challengers trained within the last 24 hours.
         refusals: challengers refused or failed in a row since the last promotion.
-        no_labels: why the labels cannot be trusted; None: they can.
+        labels: whether outcomes keep coming; nothing is done on outcomes that are unknown.
+        labels_why: the figures behind it.
         waiting: the version that waits for an approval.
         on_probation: whether the champion is.
     """
@@ -56,7 +58,8 @@ class Situation:
     released_at: float
     attempts_today: int
     refusals: int
-    no_labels: str | None = None
+    labels: State = "ok"
+    labels_why: str = ""
     waiting: str | None = None
     on_probation: bool = False
 
@@ -76,8 +79,8 @@ def decide(situation: Situation, settings: Loop) -> Choice:
         return Choice("quarantine", _evidence(situation))
     if situation.verdict == "insufficient":
         return Choice("nothing", _evidence(situation))
-    if situation.no_labels:
-        return Choice("alarm", situation.no_labels)
+    if situation.labels == "falling":
+        return Choice("alarm", f"outcomes stop coming: {situation.labels_why}")
     reason = _trigger(situation, settings)
     if reason is None:
         return _without_trigger(situation)
@@ -121,6 +124,8 @@ def _doubled(situation: Situation) -> int:
 
 def _guard(situation: Situation, settings: Loop) -> str | None:
     """Why no challenger is trained now though something asks for one; None: nothing is against."""
+    if situation.labels != "ok":
+        return f"outcomes are {situation.labels}: {situation.labels_why}"
     if situation.waiting:
         return f"version {situation.waiting} waits for `ml approve`"
     if situation.on_probation:

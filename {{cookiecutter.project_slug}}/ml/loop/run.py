@@ -17,13 +17,14 @@ from ml.contract import load_contract
 from ml.journal.bulk.scan import Span, label_counts
 from ml.ledger import chain
 from ml.loop import memory
+from ml.loop.coverage import read_coverage
 from ml.loop.decide import Choice, Situation, decide
 from ml.loop.labelled import labelled
 from ml.loop.train_challenger import finish, recipe_of, trained_rows
-from ml.monitoring import heartbeat
+from ml.monitoring import heartbeat, history
 from ml.monitoring.commands import journal
 from ml.monitoring.inputs.reference import load_champion
-from ml.monitoring.monitor import evaluate_window
+from ml.monitoring.monitor import REPORTS, evaluate_window
 from ml.monitoring.quarantine import load as quarantined
 from ml.params import load_params
 from ml.release import publish, registry
@@ -35,11 +36,13 @@ if TYPE_CHECKING:
     import sqlalchemy as sql
 
     from ml.contract import Contract
+    from ml.loop.coverage import Coverage
     from ml.loop.memory import Memory
     from ml.monitoring.inputs.reference import Champion
     from ml.monitoring.verdict import Verdict
     from ml.params import Params
 
+COHORTS = 14  # windows whose labels are looked at
 LOCK = publish.SERVING / ".loop.lock"  # one pass at a time on this machine
 
 
@@ -117,6 +120,7 @@ def _pass(span: Span) -> Outcome:
 def _situation(at_hand: Pass) -> Situation:
     verdict, past, now = at_hand.verdict, at_hand.past, at_hand.span.end
     released_at = datetime.fromisoformat(at_hand.champion.released_at).timestamp()
+    labels = _label_coverage(at_hand)
     return Situation(
         verdict=verdict.verdict,
         decayed=verdict.action == memory.RETRAIN,
@@ -128,8 +132,18 @@ def _situation(at_hand: Pass) -> Situation:
         released_at=released_at,
         attempts_today=past.attempts_within_a_day(now),
         refusals=past.refusals,
+        labels=labels.state,
+        labels_why=labels.why,
         waiting=past.waiting,
     )
+
+
+def _label_coverage(at_hand: Pass) -> Coverage:
+    """Whether outcomes keep coming, by the windows that were judged."""
+    judged = history.verdicts(REPORTS)[-COHORTS:]
+    spans = [Span(verdict.start, verdict.end) for verdict in judged]
+    settings, contract = at_hand.params.loop.coverage, at_hand.contract
+    return read_coverage(at_hand.engine, spans, contract, settings, at_hand.span.end)
 
 
 def fresh_rows(engine: sql.Engine, span: Span) -> int:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ml.ledger.chain import Entry
 
 LEAST_HELD_OUT = 100  # rows; fewer decide nothing
-DATA = ("data/raw.dvc", "recipe.yaml")
+DATA = ("data/raw.dvc", "recipe.yaml", str(chain.LEDGER))
 MODEL = ("dvc.lock", "metrics", "reports")
 AUTHOR = {"NAME": "ml loop", "EMAIL": "loop@localhost"}
 
@@ -45,9 +45,9 @@ AUTHOR = {"NAME": "ml loop", "EMAIL": "loop@localhost"}
 def recipe_of(fresh: int, in_window: int, first: int, decayed: bool) -> Recipe:
     """How the challenger is made.
 
-    The newest ripe window is held out, at most half of the fresh rows. The training windows to
-    choose from: all rows; as many as the first version learned from; and after a decay the fresh
-    rows alone, because what came before may hold no longer.
+    The newer half of the newest ripe window is held out. The training windows to choose from: all
+    rows; as many as the first version learned from; and after a decay the fresh rows alone, because
+    what came before may hold no longer.
 
     Args:
         fresh: ripe labelled rows that no model has learned from.
@@ -55,7 +55,7 @@ def recipe_of(fresh: int, in_window: int, first: int, decayed: bool) -> Recipe:
         first: rows that the first version learned from; 0: not known.
         decayed: whether the answers got worse.
     """
-    held_out = max(LEAST_HELD_OUT, min(fresh // 2, in_window))
+    held_out = max(LEAST_HELD_OUT, min(fresh, in_window) // 2)
     recent = fresh - held_out if decayed else 0
     windows = (0, *(n for n in (first, recent) if n >= LEAST_HELD_OUT))
     return Recipe(held_out_rows=held_out, windows=tuple(dict.fromkeys(windows)), refit=True)

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from ml.loop.decide import Situation, decide
-from ml.params import Loop
+from ml.params import LabelCoverage, Loop, Probation
 
 DAY = 86_400.0
 SETTINGS = Loop(
@@ -18,6 +18,17 @@ SETTINGS = Loop(
     cool_down_days=1,
     max_per_day=2,
     approval=False,
+    service=None,
+    coverage=LabelCoverage(min_share=0.2, max_drop=0.1, false_alarm=0.01),
+    probation=Probation(
+        max_days=14,
+        min_requests=200,
+        max_failures=0.01,
+        max_slow=0.05,
+        max_out_of_range=0.05,
+        min_labels=300,
+        max_loss=0.03,
+    ),
 )
 NOW = 100 * DAY
 QUIET = Situation(
@@ -104,8 +115,19 @@ def test_a_guard_holds_and_says_which(change: dict[str, object], says: str) -> N
     assert choice.why.startswith(DECAY.evidence[0])
 
 
-def test_untrusted_labels_stop_everything_but_the_quarantine() -> None:
-    unknown = dataclasses.replace(DECAY, no_labels="coverage fell from 98 % to 3 %")
+def test_outcomes_that_stop_coming_stop_everything_but_the_quarantine() -> None:
+    falling = dataclasses.replace(
+        DECAY, labels="falling", labels_why="3 % of the rows, 98 % before"
+    )
+    choice = decide(falling, SETTINGS)
+    assert choice.action == "alarm"
+    assert "3 % of rows, 98 % before" in choice.why
+    assert decide(dataclasses.replace(falling, verdict="broken"), SETTINGS).action == "quarantine"
+
+
+def test_nothing_is_trained_while_nobody_knows_which_outcomes_come() -> None:
+    unknown = dataclasses.replace(DECAY, labels="unknown", labels_why="no window is ripe yet")
     choice = decide(unknown, SETTINGS)
-    assert (choice.action, choice.why) == ("alarm", "coverage fell from 98 % to 3 %")
-    assert decide(dataclasses.replace(unknown, verdict="broken"), SETTINGS).action == "quarantine"
+    assert choice.action == "hold"
+    assert "no window is ripe yet" in choice.why
+    assert decide(dataclasses.replace(QUIET, labels="unknown"), SETTINGS).action == "nothing"

@@ -13,7 +13,7 @@ from ml.ledger import chain
 from ml.loop.run import run_pass
 from ml.monitoring.quarantine import load as quarantined
 from ml.release import registry
-from tests.conftest import HERE, command, commit, live_in
+from tests.conftest import HERE, command, commit, live_in, write_settings
 from tests.loop.traffic import rows, serve, span
 
 pytestmark = pytest.mark.slow
@@ -71,6 +71,7 @@ def test_broken_data_is_quarantined_and_never_trained_on(looped: Path) -> None:
 
 def test_a_refused_challenger_makes_the_next_one_wait(looped: Path) -> None:
     """Enough new rows of the same kind: a challenger that is no better is refused, once."""
+    write_settings(looped / "params.yaml", loop__retrain_share=0.5)
     first = run_pass(serve(0, rows(600, 1)))
     assert first.action in ("refuse", "unchanged"), first
     assert champion() == ("1", "1")
