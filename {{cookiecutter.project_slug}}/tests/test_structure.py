@@ -54,6 +54,8 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "journal/bulk/scan.py": "tests/monitoring/inputs/test_window.py, with the window that it fills",
     "journal/schema.py": "tests/journal/test_store.py: tables alone do nothing",
     "journal/writing.py": "tests/journal/test_store.py, through `Journal`",
+    "loop/earlier.py": "tests/loop/test_run.py, with the registry",
+    "loop/labelled.py": "tests/loop/test_retrain.py, with the journal",
     "pipeline/artifacts.py": "paths alone: every stage's test",
     "pipeline/validate.py": "tests/adopt/test_flow.py; its checks: tests/dataset/test_checks.py",
     "pipeline/training/rows.py": "tests/pipeline/training/test_windows.py, with its windows",
