@@ -33,6 +33,14 @@ def answers(model: Any, x: NDArray[Any], contract: Contract) -> NDArray[np.float
     return np.asarray(model.predict(x), dtype=np.float64).reshape(-1, 1)
 
 
+def naive_answer(y: NDArray[Any], contract: Contract) -> NDArray[np.float64]:
+    """The answer that any model must beat, (k,): the rows' class shares, or their mean."""
+    if contract.is_classification:
+        counts = np.bincount(y.astype(np.int64), minlength=len(contract.target.classes))
+        return np.asarray(counts / len(y))
+    return np.array([y.mean()], dtype=np.float64)
+
+
 def gate_metric(wanted: str, contract: Contract) -> str:
     """The metric's name (a key of `score`): higher is better for every one that may be asked for.
 

@@ -6,5 +6,6 @@ typed.py      a file → a typed table; a value that does not fit is an error
 frame.py      the typed table in pandas, with fixed dtypes
 row_hash.py   which row is which: a number for each
 held_out.py   which rows are not trained on
+slices.py     the groups of rows that are judged one by one
 checks.py     is every row what the contract says a row is? (pandera)
 """

@@ -117,6 +117,12 @@ def answer_columns(answer: NDArray[Any], contract: Contract) -> dict[str, NDArra
     return {"prediction": classes[answer.argmax(axis=1)], **probabilities}
 
 
+def answer_matrix(frame: pd.DataFrame, contract: Contract) -> NDArray[np.float64]:
+    """The answers (n, k) that stand in a reference's columns: the inverse of `answer_columns`."""
+    names = [f"probability:{name}" for name in contract.target.classes] or ["prediction"]
+    return frame[[contract.added(name) for name in names]].to_numpy(dtype=np.float64)
+
+
 def rows_of_frame(frame: pd.DataFrame, contract: Contract) -> list[dict[str, Any]]:
     """Typed frame → JSON-like rows, as a request carries them: the inverse of `frame_of_rows`."""
     columns = {c.name: _json_values(frame[c.name], c) for c in contract.columns}

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ml.atomic import write_json
-from ml.contract import Boolean, Categorical, Contract, load_contract
+from ml.contract import Contract, load_contract
 from ml.dataset.frame import answer_columns, encode_frame, read_table, target_codes
+from ml.dataset.slices import slices_of
 from ml.encode import Encoder
 from ml.metrics import gate_metric, interval, measure, score
 from ml.params import load_params
@@ -93,29 +94,14 @@ def slices(
     """
     metric = gate_metric(params.metric, contract)
     return [
-        {"column": name, "level": level, "rows": len(rows)}
+        {"column": column, "level": level, "rows": len(rows)}
         | {metric: _defined(measure(metric, y[rows], answer[rows]))}
-        for name, level in _levels(contract, params.slices)
-        if len(rows := _rows_of_level(frame, name, level)) >= params.min_slice_rows
+        for column, level, rows in slices_of(frame, contract, params)
     ]
-
-
-def _rows_of_level(frame: pd.DataFrame, name: str, level: str | bool) -> NDArray[np.intp]:
-    return np.flatnonzero(frame[name].to_numpy(dtype=object) == level)
 
 
 def _defined(figure: float) -> float | None:
     return None if np.isnan(figure) else figure
-
-
-def _levels(contract: Contract, at_most: int) -> list[tuple[str, str | bool]]:
-    """Column and level, of the first so many columns that have levels."""
-    with_levels = [c for c in contract.columns if isinstance(c, Categorical | Boolean)]
-    return [(c.name, level) for c in with_levels[:at_most] for level in _levels_of(c)]
-
-
-def _levels_of(column: Categorical | Boolean) -> tuple[str, ...] | tuple[bool, ...]:
-    return column.levels if isinstance(column, Categorical) else (True, False)
 
 
 def importance(

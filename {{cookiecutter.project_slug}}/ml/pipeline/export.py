@@ -21,6 +21,7 @@ from ml.pipeline.artifacts import (
     CANDIDATES,
     EVALUATION,
     METRICS,
+    PARITY,
 )
 from ml.pipeline.golden import golden_rows
 from ml.pipeline.stage import run_stage
@@ -47,6 +48,7 @@ def _about(encoder: Encoder) -> dict[str, Any]:
         **_json(EVALUATION / "summary.json"),
         "metrics": _json(METRICS / "model.json"),
         "baseline": _json(METRICS / "baseline.json"),
+        "parity": _json(PARITY),
         "features": [feature.name for feature in encoder.features],
         "importance": _json(EVALUATION / "importance.json"),
     }

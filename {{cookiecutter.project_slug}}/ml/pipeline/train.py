@@ -22,7 +22,7 @@ from ml.atomic import write_json
 from ml.bundle import onnx_answers
 from ml.contract import Contract, load_contract
 from ml.encode import Encoder
-from ml.metrics import answers, gate_metric
+from ml.metrics import answers, gate_metric, naive_answer
 from ml.model import make_model
 from ml.params import load_params
 from ml.pipeline.artifacts import CANDIDATES, MODELS, PARITY, TEST, TRAIN, TRAINED_ROWS, TRIALS
@@ -152,13 +152,6 @@ def _fit_model(rows: Rows, contract: Contract, params: Train) -> Trained:
 def _is_yardstick(chosen: Train, y: NDArray[Any]) -> bool:
     """Whether the model is the linear one that it would be compared with."""
     return chosen.model == "linear" and not chosen.search.trials and len(y) <= LINEAR_ROWS
-
-
-def naive_answer(y: NDArray[Any], contract: Contract) -> NDArray[np.float64]:
-    """The answer that any model must beat: the training rows' class shares, or their mean."""
-    if contract.is_classification:
-        return np.bincount(y, minlength=len(contract.target.classes)) / len(y)
-    return np.array([y.mean()], dtype=np.float64)
 
 
 def _linear(measured: Any, rows: Rows, contract: Contract, params: Train, chosen: Train) -> Any:

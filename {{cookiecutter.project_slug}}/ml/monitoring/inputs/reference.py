@@ -15,7 +15,7 @@ import numpy as np
 
 from ml.bundle import ABOUT_FILE, CHAMPION, CONTRACT_FILE, LINEAGE_FILE
 from ml.contract import Contract, load_contract
-from ml.dataset.frame import read_table, target_codes
+from ml.dataset.frame import answer_matrix, read_table, target_codes
 from ml.errors import UserError
 from ml.monitoring.inputs.columns import columns_of, profiles, repeated_share, row_marks
 from ml.statistics.metric_loss import Reference
@@ -80,7 +80,7 @@ def champion_of(
 ) -> Champion:
     """A champion from what its release says and its reference rows, put in order of time."""
     reference = _in_order_of_time(rows, contract)
-    answer = reference_answer(reference, contract)
+    answer = answer_matrix(reference, contract)
     return Champion(
         name=str(lineage["name"]),
         version=str(lineage["version"]),
@@ -105,9 +105,3 @@ def _in_order_of_time(rows: pd.DataFrame, contract: Contract) -> pd.DataFrame:
 def _json(path: Path) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return values
-
-
-def reference_answer(reference: pd.DataFrame, contract: Contract) -> NDArray[np.float64]:
-    """The reference's answer matrix: (n, classes) probabilities or (n, 1) values."""
-    names = [f"probability:{name}" for name in contract.target.classes] or ["prediction"]
-    return reference[[contract.added(name) for name in names]].to_numpy(dtype=np.float64)
