@@ -74,8 +74,14 @@ class Export(_Frozen):
 
 
 class Release(_Frozen):
-    max_loss: float = Field(ge=0)
-    min_gain_over_baseline: float = Field(ge=0)
+    min_gain_over_baseline: float | None = Field(ge=0)
+    min_rows: int = Field(ge=0)
+    min_gain: float | None = Field(ge=0)
+    max_slice_loss: float | None = Field(ge=0)
+    max_calibration_loss: float | None = Field(ge=0)
+    may_alarm: bool
+    max_flips: float | None = Share
+    max_latency_ms: float | None = Field(gt=0)
 
 
 class Serve(_Frozen):
@@ -113,7 +119,6 @@ class Monitor(_Frozen):
     false_alarm: float = Field(gt=0, lt=1)
     min_psi: float = Field(ge=0)
     max_loss: float = Field(ge=0)
-    workspace_windows: int = Field(ge=0)
 
 
 class LabelCoverage(_Frozen):

@@ -6,7 +6,7 @@ lineage.py      where a model comes from: commit, data, parameters
 runs.py         the bundle's run in MLflow
 registry.py     versions and aliases in MLflow
 relocate.py     mlflow.db of a project that was moved or copied
-gate.py         the checks that a new champion passes
+gate/           the rules that a new champion passes
 promotion.py    the registry's aliases and the served link move together
 publish.py      serving/releases/<version> and the link serving/champion
 faults.py       faults of disk and registry as a `UserError`

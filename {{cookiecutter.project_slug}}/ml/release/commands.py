@@ -1,6 +1,6 @@
 """`ml release`, `ml approve`, `ml rollback`, `ml pull`: what must happen once, after `dvc repro`.
 
-Reads: bundle/, data/test.parquet and what `ml.release.register` and `ml.release.promotion` read.
+Reads: bundle/, data/train.parquet and what `ml.release.register` and `ml.release.promotion` read.
 Writes: what they write, the gate's decision as tags of the version, and a line of the ledger for
 each decision. Killed anywhere and run again it ends in the same state; a promotion that was begun
 is finished by the next release, approval or rollback. Run twice a release adds nothing.
@@ -10,29 +10,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
-from rich.table import Table
 
-from ml.bundle import CONTRACT_FILE, MODEL_FILE, onnx_answers
-from ml.contract import Contract, load_contract
-from ml.encode import Encoder
 from ml.errors import UserError
 from ml.ledger import chain, history
 from ml.params import load_params
-from ml.pipeline.artifacts import BUNDLE, TEST
 from ml.progress import working
 from ml.release import publish, register, registry
 from ml.release.faults import translate_faults
-from ml.release.gate import (
-    Check,
-    Decision,
-    against_baseline,
-    against_champion,
-    same_requests,
-)
+from ml.release.gate.comparison import contender, measured
+from ml.release.gate.decide import decide
+from ml.release.gate.decision import Check, Decision
+from ml.release.gate.table import checks_table
 from ml.release.promotion import (
     Mandate,
     fetch,
@@ -44,14 +36,9 @@ from ml.release.promotion import (
     serve_previous,
 )
 from ml.release.publish import exclusive_lock
-from ml.request_schema.changes import same_target
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pandas as pd
     from mlflow.tracking import MlflowClient
-    from numpy.typing import NDArray
 
     from ml.params import Params
 
@@ -114,7 +101,7 @@ class _Judged(NamedTuple):
     @property
     def evidence(self) -> dict[str, Any]:
         """The caller's figures and the gate's."""
-        return {**self.mandate.evidence, "gate": [asdict(c) for c in self.decision.checks]}
+        return {**self.mandate.evidence, "gate": self.decision.evidence}
 
 
 def _act_on(client: MlflowClient, name: str, judged: _Judged, *, approval: bool) -> str | None:
@@ -305,14 +292,13 @@ def pull() -> str:
 def _decide(
     client: MlflowClient, params: Params, version: str, champion: str | None, new_contract: bool
 ) -> Decision:
-    about = register.about_bundle()
-    metric = about["metric"]
-    checks = [against_baseline(metric, about["metrics"], about["baseline"], params.release)]
-    checks += _in_service(client, params.name, version)
+    """The gate's decision on a version; the champion is not compared with itself."""
+    challenger, held_out, tried = measured(fetch(client, params.name, version))
+    rival = None
     if champion and champion != version:
-        folder = fetch(client, params.name, champion)
-        checks += _against_champion(folder, champion, metric, params, new_contract)
-    return Decision(tuple(checks))
+        rival = contender(fetch(client, params.name, champion))
+    decision = decide(challenger, rival, held_out, params, tried=tried, new_contract=new_contract)
+    return decision.beside(*_in_service(client, params.name, version))
 
 
 def _in_service(client: MlflowClient, name: str, version: str) -> list[Check]:
@@ -321,39 +307,8 @@ def _in_service(client: MlflowClient, name: str, version: str) -> list[Check]:
     if not rolled_back:
         return []
     figures = f"version {version} was rolled back at {rolled_back[:19]}"
-    return [Check("not taken out of service", False, figures)]
-
-
-def _against_champion(
-    folder: Path, version: str, metric: str, params: Params, new_contract: bool
-) -> list[Check]:
-    """Are clients answered as before, and no worse? Of another target only the first is asked."""
-    contract, theirs = load_contract(), load_contract(folder / CONTRACT_FILE)
-    checks = [same_requests(theirs, contract, version, allowed=new_contract)]
-    if same_target(theirs, contract):
-        answers = _held_out_answers(folder, contract, theirs)
-        checks.append(against_champion(*answers, metric, params.release))
-    return checks
-
-
-def _held_out_answers(
-    champion: Path, contract: Contract, theirs: Contract
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """The held-out targets, the bundle's answers and the champion's."""
-    from ml.dataset.frame import read_table, target_codes
-
-    frame = read_table(TEST, contract)
-    challenger = _answers(BUNDLE, frame, contract)
-    return target_codes(frame, contract), challenger, _answers(champion, frame, theirs)
-
-
-def _answers(folder: Path, frame: pd.DataFrame, contract: Contract) -> NDArray[Any]:
-    """A bundle's answers for a table; a column of its contract that the table lacks is missing."""
-    from ml.dataset.frame import encode_frame, typed
-
-    complete = frame.reindex(columns=list(dict.fromkeys([*contract.names, *frame.columns])))
-    x = encode_frame(typed(complete, contract), Encoder(contract))
-    return onnx_answers((folder / MODEL_FILE).read_bytes(), x)
+    then = "make flow: another model is another version"
+    return [Check("not taken out of service", False, figures, {"at": rolled_back}, then)]
 
 
 def _record(client: MlflowClient, name: str, version: str, decision: Decision) -> None:
@@ -364,7 +319,7 @@ def _record(client: MlflowClient, name: str, version: str, decision: Decision) -
 
 def _print_decision(name: str, released: Released) -> None:
     console = Console()
-    console.print(_checks_table(f"Gate: {name} version {released.version}", released.decision))
+    console.print(checks_table(f"Gate: {name} version {released.version}", released.decision))
     before = released.champion
     if released.action == chain.WAIT:
         console.print(
@@ -378,9 +333,18 @@ def _print_decision(name: str, released: Released) -> None:
             f"[green]champion:[/] version {released.version}{was}, in {folder}\nnext: make serve"
         )
     else:
-        console.print(
-            f"[yellow]refused:[/] version {before or 'none'} stays champion\nnext: make ui"
-        )
+        _print_refusal(released)
+
+
+def _print_refusal(released: Released) -> None:
+    console, decision = Console(soft_wrap=True), released.decision
+    console.print(
+        f"[yellow]refused:[/] version {released.champion or 'none'} stays champion; "
+        f"{', '.join(f'no: {check.name}' for check in decision.failed)}",
+        highlight=False,
+    )
+    for then in decision.then or ("make ui",):
+        console.print(f"next: {then}", markup=False, highlight=False)
 
 
 def _print_champion(name: str, version: str, before: str | None) -> None:
@@ -388,12 +352,3 @@ def _print_champion(name: str, version: str, before: str | None) -> None:
     Console().print(
         f"[green]champion:[/] {name} version {version} ({was}the server follows by itself)"
     )
-
-
-def _checks_table(title: str, decision: Decision) -> Table:
-    table = Table(title=title, title_justify="left", show_lines=False)
-    for heading in ("question", "", "figures"):
-        table.add_column(heading, overflow="fold")
-    for check in decision.checks:
-        table.add_row(check.name, "[green]yes[/]" if check.passed else "[red]no[/]", check.figures)
-    return table
