@@ -119,6 +119,7 @@ class Monitor(_Frozen):
     false_alarm: float = Field(gt=0, lt=1)
     min_psi: float = Field(ge=0)
     max_loss: float = Field(ge=0)
+    workspace_windows: int = Field(ge=0)
 
 
 class LabelCoverage(_Frozen):

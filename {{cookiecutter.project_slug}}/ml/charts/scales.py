@@ -53,7 +53,9 @@ def limits(values: Sequence[float]) -> tuple[float, float]:
 
 def _padded(bottom: float, top: float) -> tuple[float, float]:
     """A little room above and below; from zero where that is near."""
-    room = 0.06 * ((top - bottom) or abs(top) or 1.0)
+    # a spread that is lost in the digits of its values has no scale of its own
+    spread = top - bottom if top - bottom > 1e-9 * abs(top) else abs(top)
+    room = 0.06 * (spread if spread > 1e-300 else 1.0)
     if 0 <= bottom < 0.6 * top:
         return 0.0, top + room
     return bottom - room, top + room

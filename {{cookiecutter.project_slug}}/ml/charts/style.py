@@ -63,7 +63,7 @@ def _tone_rules() -> str:
 # --ink, --soft, --line and --ground are the page's own
 STYLE = f"""
 :root {{ {_variables(dark=False)} }}
-@media (prefers-color-scheme: dark) {{ :root {{ {_variables(dark=True)} }} }}
+@media screen and (prefers-color-scheme: dark) {{ :root {{ {_variables(dark=True)} }} }}
 .chart {{ display: block; width: 100%; height: auto; color: var(--ink);
   font-family: system-ui, sans-serif }}
 .chart text {{ fill: currentColor }} .chart .quiet {{ fill: var(--soft) }}

@@ -58,7 +58,7 @@ def evaluate_window(
     with working("judging the window"):
         window = _read(engine, span, champion)
         checked, late = run_checks(window, champion, settings), Late()
-        inputs = _page_inputs(window, champion, checked)
+        inputs = _page_inputs(window, champion, checked, settings.workspace_windows)
         with locked(reports / history.LOCK):
             if len(window) >= settings.min_rows:
                 late = late_cohorts(engine, champion, settings, reports, span)
@@ -81,12 +81,14 @@ def _read(engine: sql.Engine, span: Span, champion: Champion) -> Window:
     )
 
 
-def _page_inputs(window: Window, champion: Champion, checked: Checked) -> PageInputs | None:
+def _page_inputs(
+    window: Window, champion: Champion, checked: Checked, workspace_windows: int
+) -> PageInputs | None:
     """What Evidently's pages of the window are made of; of a window of no rows there are none."""
     if not len(window):
         return None
     psi = {name: column.psi for name, column in checked.columns.items()}
-    return page_inputs.page_inputs(window, champion, checked.findings, psi)
+    return page_inputs.page_inputs(window, champion, checked.findings, psi, workspace_windows)
 
 
 def _verdict(

@@ -57,7 +57,9 @@ tr.swapped td:first-child { box-shadow: inset 3px 0 var(--c-champion) }
 @media (max-width: 40rem) { body { padding: 1rem } th, td { padding: .25rem .4rem } }
 @media print { body { max-width: none; padding: 0 } .scroll { overflow: visible }
   h2, .facts, thead { break-after: avoid } svg, tr { break-inside: avoid }
-  table { font-size: 8.5pt } .why { min-width: 0 } .nowrap { white-space: normal } }
+  th, td, .ml .small { font-size: 8pt } th, td { padding: .15rem .3rem }
+  .why { min-width: 8rem } tbody th { min-width: 0 } }
+@page { size: landscape; margin: 12mm }
 """
 
 

@@ -3,6 +3,7 @@
 page_inputs.py  what Evidently's pages are made of, as files
 page_writer.py  the child process that writes them
 evidently.py    Evidently's pages of the window
+workspace.py    the same as runs of an Evidently workspace
 time_line.py    quality, verdicts and decisions over all windows
 html.py         the page over all windows, and the header of each report
 terminal.py     the table of `ml monitor`

@@ -6,8 +6,8 @@ of its page as they are: it gets them from `labels`.
 Run: `python -m ml.monitoring.reports.evidently reports/monitoring/<window>`; `ml monitor` starts it
 as a child process (`ml.monitoring.reports.page_writer`).
 Reads: page-inputs/ in the window's folder; removes it at the end. Writes: report.html, report.json,
-performance.html where outcomes have come, report.error where that failed, and the page over all
-windows.
+performance.html where outcomes have come, report.error where that failed, the page over all
+windows, and the same reports as runs of Evidently's workspace (`ml.monitoring.reports.workspace`).
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ml.atomic import locked, sync
+from ml.atomic import locked, sync, write_text
 from ml.contract import Boolean, Categorical, Contract
 from ml.errors import SENTENCE, SHOWN, UserError, printable
 from ml.monitoring.history import LOCK
-from ml.monitoring.reports import html, page_inputs
+from ml.monitoring.reports import html, page_inputs, workspace
 from ml.monitoring.reports.page_inputs import PAGES, PageInputs, class_names, predicted
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
     from ml.monitoring.reports.page_inputs import Decisions, Tables
     from ml.monitoring.verdict import Verdict
+
+    Runs = dict[str, Any]  # kind → Evidently's Snapshot
+    About = dict[str, Any]  # what a run says of itself
 
 # levels of a column in the report; of ten thousand it takes longer than ten minutes
 MAX_LEVELS = 50
@@ -55,20 +58,39 @@ def write_pages(folder: Path) -> None:
         drafts = folder / DRAFTS
         shutil.rmtree(drafts, ignore_errors=True)
         drafts.mkdir()
-        write_drafts(drafts, *asked)
+        _share(folder.parent, write_drafts(drafts, *asked), *asked)
         with locked(folder.parent / LOCK):
             _publish(folder, drafts, asked[1])
 
 
-def write_drafts(folder: Path, inputs: PageInputs, verdict: Verdict) -> None:
-    """Run Evidently's presets and put the verdict over their pages."""
+def write_drafts(folder: Path, inputs: PageInputs, verdict: Verdict) -> Runs:
+    """Run Evidently's presets and put the verdict over their pages; the runs by their kind."""
+    runs = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Evidently's and its libraries' own
         if list(inputs.columns[0]):
-            _data(folder, inputs.columns, inputs.contract, inputs.decisions)
-        _performance(folder, inputs)
+            about = workspace.about(verdict, "data")
+            runs["data"] = _data(folder, inputs.columns, inputs.contract, inputs.decisions, about)
+        if _outcomes_differ(inputs):
+            about = workspace.about(verdict, "performance")
+            runs["performance"] = _performance(folder, inputs, about)
     for path in folder.glob("*.html"):
         html.prepend_header(path, verdict)
+    return runs
+
+
+def _share(reports: Path, runs: Runs, inputs: PageInputs, verdict: Verdict) -> None:
+    """Add the runs to Evidently's workspace; what fails there costs a line, not the pages."""
+    failure = reports / workspace.FAILURE
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            workspace.add(reports, runs, verdict, inputs.workspace_windows)
+    except Exception as error:  # whatever Evidently raises
+        reason = printable(f"{type(error).__name__}: {error}", SENTENCE)
+        write_text(failure, f"{reason}\n")
+    else:
+        failure.unlink(missing_ok=True)
 
 
 def _publish(folder: Path, drafts: Path, verdict: Verdict) -> None:
@@ -107,15 +129,17 @@ def main(folder: Path) -> int:
     return 0
 
 
-def _data(folder: Path, sides: Tables, contract: Contract, decisions: Decisions) -> None:
-    """Write the report of the columns, which are called by labels there."""
+def _data(
+    folder: Path, sides: Tables, contract: Contract, decisions: Decisions, about: About
+) -> Any:
+    """Write the report of the columns, which are called by labels there; its run."""
     levels = [name for name in _with_levels(contract) if name in sides[0]]
     for name in levels:
         sides = _with_labels(*sides, name)
     names = labels(sides[0])
     labelled = {names[name]: taken for name, taken in decisions.items() if name in names}
     current, reference = (frame.rename(columns=names) for frame in sides)
-    _drift(folder, (current, reference), [names[name] for name in levels], labelled)
+    return _drift(folder, (current, reference), [names[name] for name in levels], labelled, about)
 
 
 def _with_levels(contract: Contract) -> list[str]:
@@ -151,7 +175,9 @@ def _mapped(frame: pd.DataFrame, name: str, label_of: dict[Any, str]) -> pd.Data
     return frame.assign(**{name: label})
 
 
-def _drift(folder: Path, sides: Tables, levels: list[str], decisions: Decisions) -> None:
+def _drift(
+    folder: Path, sides: Tables, levels: list[str], decisions: Decisions, about: About
+) -> Any:
     from evidently import Report
     from evidently.presets import DataSummaryPreset
 
@@ -159,9 +185,10 @@ def _drift(folder: Path, sides: Tables, levels: list[str], decisions: Decisions)
     presets = [_drift_preset(names, decisions), DataSummaryPreset()]
     numbers = [name for name in names if name not in levels]
     data = _datasets(sides, categorical_columns=levels, numerical_columns=numbers)
-    run = Report(presets, include_tests=True).run(*data)
+    run = Report(presets, include_tests=True).run(*data, **about)
     run.save_html(str(folder / "report.html"))
     run.save_json(str(folder / "report.json"))
+    return run
 
 
 def _drift_preset(names: list[str], decisions: Decisions) -> Any:
@@ -197,18 +224,23 @@ def _decided(name: str, decisions: Decisions) -> Any:
     return test
 
 
-def _performance(folder: Path, inputs: PageInputs) -> None:
-    """Write the report of the answers, where both sides' outcomes differ among themselves."""
+def _outcomes_differ(inputs: PageInputs) -> bool:
+    """Whether the outcomes of both sides differ among themselves, as a report needs them."""
+    return min(side["outcome"].nunique() for side in inputs.answers) >= 2
+
+
+def _performance(folder: Path, inputs: PageInputs, about: About) -> Any:
+    """Write the report of the answers; its run."""
     from evidently import Report
     from evidently.presets import ClassificationPreset, RegressionPreset
 
     contract = inputs.contract
     current, reference = (_answers(side, contract) for side in inputs.answers)
-    if min(current["target"].nunique(), reference["target"].nunique()) < 2:
-        return
     preset = ClassificationPreset() if contract.is_classification else RegressionPreset()
     data = _datasets((current, reference), **_task(contract))
-    Report([preset]).run(*data).save_html(str(folder / "performance.html"))
+    run = Report([preset]).run(*data, **about)
+    run.save_html(str(folder / "performance.html"))
+    return run
 
 
 def _answers(side: pd.DataFrame, contract: Contract) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from ml.atomic import write_text
 from ml.charts.style import STYLE as CHART_STYLE
 from ml.errors import SENTENCE, printable
 from ml.monitoring.history import verdicts
-from ml.monitoring.reports import page_inputs, time_line
+from ml.monitoring.reports import page_inputs, time_line, workspace
 from ml.monitoring.verdict import DO
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ STYLE = """
 :root { color-scheme: light dark; --ink: #1c2733; --soft: #566270; --line: #dde3ea; --ground: #fff;
   --link: #0b57d0;
   --ok: #2c7d4f; --grey: #5f6b78; --amber: #9a5b00; --red: #b3261e }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6ebf1; --soft: #a3afbd; --line: #35414e;
-  --ground: #151b22;
+@media screen and (prefers-color-scheme: dark) { :root { --ink: #e6ebf1; --soft: #a3afbd;
+  --line: #35414e; --ground: #151b22;
   --link: #8ab4f8 } }
 .ml { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--ground) }
 .ml a { color: var(--link) } .ml ul { margin: 0; padding-left: 1.1rem }
@@ -129,12 +129,22 @@ initial-scale=1">
 <th>quality of answers</th><th>see</th></tr></thead><tbody>
 {rows}
 </tbody></table>
+{_workspace_note(reports)}
 <p class="soft small">ticket: one window wants action; page: two in a row. PSI, the population
 stability index, says how
 far a column moved: 0.1 is little, 0.2 much. The reference: the rows that the model was judged on
 before release.</p>
 </body></html>
 """
+
+
+def _workspace_note(reports: Path) -> str:
+    """Why the latest window is missing in Evidently's workspace, where it is."""
+    path = reports / workspace.FAILURE
+    if not path.is_file():
+        return ""
+    reason = text(path.read_text(encoding="utf-8").strip())
+    return f'<p class="soft small">Not in Evidently\'s workspace: {reason}</p>'
 
 
 def _latest(windows: list[Verdict]) -> str:

@@ -55,6 +55,7 @@ class PageInputs:
         columns: both sides' columns with prediction and target, without those that one side lacks.
         left_out: the columns that one side lacks; an empty one aborts Evidently's report.
         answers: both sides' outcomes (`outcome`) and answer matrices (`0`, `1`, …).
+        workspace_windows: how many windows Evidently's workspace keeps; 0: it gets none.
     """
 
     contract: Contract
@@ -62,10 +63,15 @@ class PageInputs:
     columns: Tables
     left_out: tuple[str, ...]
     answers: Tables
+    workspace_windows: int = 0
 
 
 def page_inputs(
-    window: Window, champion: Champion, findings: Sequence[Finding], psi: dict[str, float]
+    window: Window,
+    champion: Champion,
+    findings: Sequence[Finding],
+    psi: dict[str, float],
+    workspace_windows: int = 0,
 ) -> PageInputs:
     """Sample both sides of a window that holds rows.
 
@@ -77,7 +83,8 @@ def page_inputs(
         _answers(group.outcome, group.answer),
         _answers(champion.outcome, champion.answer),
     )
-    return PageInputs(champion.contract, _decisions(findings, psi), sides, tuple(empty), answers)
+    decisions = _decisions(findings, psi)
+    return PageInputs(champion.contract, decisions, sides, tuple(empty), answers, workspace_windows)
 
 
 def tables(window: Window, champion: Champion) -> tuple[Tables, list[str]]:
@@ -151,6 +158,7 @@ def write(folder: Path, inputs: PageInputs, verdict: Verdict) -> None:
         "verdict": verdict.as_json(),
         "contract": inputs.contract.model_dump(mode="json"),
         "decisions": inputs.decisions,
+        "workspace_windows": inputs.workspace_windows,
     }
     write_json(draft / ABOUT, about)
     for name in (*PAGES, FAILURE):
@@ -172,7 +180,8 @@ def read(folder: Path) -> tuple[PageInputs, Verdict] | None:
     verdict = Verdict.model_validate(about["verdict"])
     decisions = {name: (psi, bool(ticket)) for name, (psi, ticket) in about["decisions"].items()}
     columns, answers = _read_sides(folder, "columns"), _read_sides(folder, "answers")
-    return PageInputs(contract, decisions, columns, verdict.not_in_report, answers), verdict
+    kept = about.get("workspace_windows", 0)  # absent: written by an earlier version
+    return PageInputs(contract, decisions, columns, verdict.not_in_report, answers, kept), verdict
 
 
 def _about(folder: Path) -> dict[str, Any]:
