@@ -42,9 +42,13 @@ def table(decisions: list[Entry]) -> Table:
     """A line for each decision; it fits 80 columns."""
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("", "when (UTC)", "who", "decision", "version", "why"):
-        drawn.add_column(heading, overflow="fold")
+        widest = 10 if heading == "who" else None
+        drawn.add_column(
+            heading, overflow="fold", no_wrap=heading.startswith("when"), max_width=widest
+        )
     for entry in decisions:
-        shown = (str(entry.number), entry.at[:16], entry.who, entry.action, versions(entry))
+        at = f"{entry.moment:%Y-%m-%d %H:%M}"
+        shown = (str(entry.number), at, entry.who, entry.action, versions(entry))
         drawn.add_row(*map(_cell, shown), _cell(entry.why))
     return drawn
 

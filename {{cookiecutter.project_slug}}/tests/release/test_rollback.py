@@ -14,9 +14,10 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from ml.bundle import load_bundle
+from ml.errors import UserError
 from ml.ledger import chain
 from ml.release import promotion, publish, registry
-from ml.release.commands import release
+from ml.release.commands import approve, release
 from tests.conftest import live_in
 from tests.serving.conftest import Running, free_port, wait_ready
 from tests.serving.load import Load
@@ -83,9 +84,18 @@ def aliases(project: Path) -> tuple[str | None, str | None]:
     return champion, previous
 
 
+def add_waiting_version(project: Path) -> None:
+    """A version 3 that passed the gate beside version 2 and waits for a person."""
+    client = MlflowClient(f"sqlite:///{project}/mlflow.db")
+    model = client.get_model_version("life", "2")
+    tags = {registry.GATE: "passed", registry.WAITING: "2"}
+    client.create_model_version("life", model.source, model.run_id, tags=tags)
+
+
 def test_the_previous_champion_answers_within_five_seconds_and_no_request_fails(
     promoted: Path, server: Running
 ) -> None:
+    add_waiting_version(promoted)
     load, seconds, status = under_load(server)
     print(f"version 1 answered after {seconds:.2f} s, {len(load.answers)} answers")  # shown by -rP
     assert status == 0
@@ -100,6 +110,8 @@ def test_the_previous_champion_answers_within_five_seconds_and_no_request_fails(
     assert (line.action, line.from_version, line.to_version) == ("rollback", "2", "1")
     client = MlflowClient(f"sqlite:///{promoted}/mlflow.db")
     assert registry.ROLLED_BACK in client.get_model_version("life", "2").tags
+    with pytest.raises(UserError, match="compared with version 2; the champion is 1 now"):
+        approve()
 
 
 def test_a_registry_that_does_not_answer_keeps_no_bad_model_in_service(
