@@ -10,5 +10,6 @@ train_challenger.py  data version, recipe, pipeline, release
 labelled.py          the journal's labelled answers that no model has learned from
 journal_part.py      labelled answers as a part of data/raw
 retrain.py           `ml retrain`: the same by hand
+probation/           a new champion beside the one before it: passed, or rolled back
 replay/              a stream through the service and the loop, on a clock that runs faster
 """

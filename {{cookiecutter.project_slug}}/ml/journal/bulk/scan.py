@@ -134,8 +134,8 @@ def chunks(
     Without `features` the values of all columns are missing.
     """
     form = RowForm(contract)
-    for fetched, labels in _ahead(_fetched(engine, _query(span, features), size)):
-        yield chunk_of(entries_of(fetched), labels, form, features)
+    for entries, labels in _ahead(fetched(engine, _query(span, features), size)):
+        yield chunk_of(entries_of(entries), labels, form, features)
 
 
 def _query(span: Span, features: bool) -> sql.Select[Any]:
@@ -155,7 +155,7 @@ def inside(span: Span) -> tuple[sql.ColumnElement[bool], ...]:
 Fetched = tuple[list[tuple[Any, ...]], Outcomes]
 
 
-def _fetched(engine: sql.Engine, query: sql.Select[Any], size: int) -> Iterator[Fetched]:
+def fetched(engine: sql.Engine, query: sql.Select[Any], size: int) -> Iterator[Fetched]:
     """Entries of `size` answers at a time with their latest labels, never all of them in memory.
 
     sqlite's cursor streams by itself and its own tuples take half the time of SQLAlchemy's rows.
