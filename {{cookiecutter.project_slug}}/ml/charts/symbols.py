@@ -45,15 +45,19 @@ EVENTS = {
     "quarantined": Symbol(SQUARE, "bad", "open", "s"),
     "retrained": Symbol(PLUS, "plain", "stroke", "+"),
     "refused": Symbol(CROSS, "warn", "stroke", "x"),
-    "waiting": Symbol(RING, "plain", "open", "o"),
+    "failed": Symbol(CROSS, "bad", "stroke", "x"),
+    "unchanged": Symbol(RING, "plain", "open", "o"),
+    "waits for approval": Symbol(RING, "plain", "open", "o"),
     "approved": Symbol(TICK, "plain", "stroke", "tick"),
     "challenger": Symbol(DIAMOND, "plain", "open", "D"),
     "promoted": Symbol(UP, "good", "full", "^"),
     "probation passed": Symbol(TICK, "good", "stroke", "tick"),
     "inconclusive": Symbol(RING, "warn", "open", "o"),
+    "undone": Symbol(DOWN, "warn", "open", "v"),
     "rolled back": Symbol(DOWN, "bad", "full", "v"),
     "alarm": Symbol(DIAMOND, "bad", "full", "D"),
 }
+SWAPS = ("promoted", "approved", "rolled back")  # another version answers from then on
 UNKNOWN = Symbol(RING, "plain", "open", "o")
 
 

@@ -24,7 +24,7 @@ from ml.errors import printable
 Figures = Sequence[float | None]
 
 SERVING, VERDICT = "version", "verdict"
-ROW_NAMES = {"probation passed": "passed"}
+ROW_NAMES = {"probation passed": "passed", "waits for approval": "waits"}
 DOTTED = 60  # points; more are a line without dots
 
 
@@ -265,8 +265,8 @@ def _incidents(line: TimeLine, frame: _Frame) -> str:
 
 
 def _events(line: TimeLine, frame: _Frame) -> str:
-    """Promotions and rollbacks as lines through the plot."""
-    places = [frame.x(mark.at) for mark in line.marks if mark.what in ("promoted", "rolled back")]
+    """The moments from which another version answered as lines through the plot."""
+    places = [frame.x(mark.at) for mark in line.marks if mark.what in symbols.SWAPS]
     down = f"V{svg.number(frame.bottom)}"
     d = "".join(f"M{svg.number(x)} {svg.number(frame.top)}{down}" for x in places)
     return svg.path(d, class_="event") if d else ""

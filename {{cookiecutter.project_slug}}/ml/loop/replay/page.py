@@ -16,6 +16,7 @@ from ml.charts.heat_map import HeatMap
 from ml.charts.layout import Slot
 from ml.charts.scales import figure
 from ml.charts.style import STYLE as CHART_STYLE
+from ml.charts.symbols import SWAPS
 from ml.charts.time_line import Mark, Series, TimeLine
 from ml.errors import SENTENCE, printable
 from ml.loop.replay.story import POLICIES, Policy
@@ -346,7 +347,7 @@ def _windows(story: Story) -> str:
         *(policy.replace("_", " ") for policy in followed),
         *("regret", "seconds"),
     ]
-    swapped = {event.window for event in story.events if event.what in ("promoted", "rolled back")}
+    swapped = {event.window for event in story.events if event.what in SWAPS}
     rows = "".join(
         _window_row(window, regret, followed, window.number in swapped)
         for window, regret in zip(story.windows, story.regret, strict=True)

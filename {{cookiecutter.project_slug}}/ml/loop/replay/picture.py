@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ml.atomic import staged
 from ml.charts.scales import figure, limits
 from ml.charts.style import LINES, SHADE, TONES
-from ml.charts.symbols import EVENTS, UNKNOWN, VERDICTS
+from ml.charts.symbols import EVENTS, SWAPS, UNKNOWN, VERDICTS
 from ml.charts.time_line import DOTTED, ROW_NAMES, SERVING, VERDICT, letter, stretches
 from ml.errors import printable
 from ml.loop.replay.page import recovered_words, replay_line
@@ -96,7 +96,7 @@ def _plot(axes: Axes, line: TimeLine) -> None:
     axes.tick_params(length=0)
     _draw_incidents(axes, line)
     for mark in line.marks:
-        if mark.what in ("promoted", "rolled back"):
+        if mark.what in SWAPS:
             axes.axvline(mark.at, color=SOFT, linewidth=0.9, linestyle=(0, (2, 3)))
 
 

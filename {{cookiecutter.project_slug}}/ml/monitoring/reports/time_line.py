@@ -15,7 +15,7 @@ from ml.charts.scales import figure
 from ml.charts.time_line import Mark, Series, TimeLine
 from ml.encode import DAY_SECONDS
 from ml.errors import SENTENCE, UserError, printable
-from ml.ledger.chain import entries
+from ml.ledger import chain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from ml.monitoring.verdict import Verdict
 
 DAYS = 3  # a shorter time line has the time of day on its axis
-SPOKEN = {  # the ledger's actions, as the rows of a time line are called
-    "promote": "promoted",
-    "rollback": "rolled back",
-    "approve": "approved",
-    "refuse": "refused",
-    "wait": "waiting",
-    "challenge": "challenger",
+SPOKEN = {  # the ledger's actions as rows of a time line; others keep their own word
+    chain.PROMOTE: "promoted",
+    chain.ROLLBACK: "rolled back",
+    chain.APPROVE: "approved",
+    chain.UNDO: "undone",
+    chain.REFUSE: "refused",
+    chain.WAIT: "waits for approval",
+    chain.CHALLENGE: "challenger",
     "retrain": "retrained",
     "quarantine": "quarantined",
 }
@@ -41,7 +42,7 @@ def section(windows: Sequence[Verdict]) -> str:
     if not windows:
         return ""
     try:
-        decisions, problem = entries(), ""
+        decisions, problem = chain.entries(), ""
     except UserError as error:  # a broken ledger must not cost the page
         decisions, problem = [], f"Decisions are left out: {printable(error.what, SENTENCE)}"
     note = f'<p class="soft small">{escape(problem)}</p>' if problem else ""
