@@ -58,7 +58,7 @@ def test_ml_label_repeats_an_outcome_harmlessly(
     assert is_plain(str(refused.value))
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 @example(text=ESCAPES.replace("\ud800", ""))
 def test_ml_score_repeats_a_level_harmlessly(releases: Path, text: str) -> None:
