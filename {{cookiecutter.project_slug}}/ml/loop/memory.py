@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 RETRAIN, FAILED, UNCHANGED = "retrain", "failed", "unchanged"
 QUARANTINE, ALARM = "quarantine", "alarm"
+PASSED, ASK = "probation passed", "probation unclear"  # `unclear`: a person is asked
 ENDS = (chain.PROMOTE, chain.REFUSE, chain.WAIT, FAILED, UNCHANGED)  # what a retrain comes to
 
 
@@ -32,6 +33,8 @@ class Memory:
         unfinished: a retrain that was begun and came to no end yet.
         waiting: the version that waits for an approval.
         promoted: the versions that were champion, oldest first, each once.
+        probation: the promotion whose probation has not ended; None: there is none.
+        asked: whether a person was asked about it.
         consumed: answers from before this moment are in the data, or were left out of it.
     """
 
@@ -40,6 +43,8 @@ class Memory:
     unfinished: Entry | None = None
     waiting: str | None = None
     promoted: tuple[str, ...] = ()
+    probation: Entry | None = None
+    asked: bool = False
     consumed: float = 0.0
 
     @property
@@ -65,6 +70,8 @@ def memory(entries: Sequence[Entry]) -> Memory:
         unfinished=_unfinished(entries),
         waiting=_waiting(entries),
         promoted=_promoted(entries),
+        probation=_probation(entries),
+        asked=_since_move(entries, ASK),
         consumed=max((entry.evidence["until"] for entry in retrains), default=0.0),
     )
 
@@ -97,3 +104,17 @@ def _waiting(entries: Sequence[Entry]) -> str | None:
 def _promoted(entries: Sequence[Entry]) -> tuple[str, ...]:
     versions = (e.to_version for e in entries if e.action in chain.MOVES and e.to_version)
     return tuple(dict.fromkeys(versions))
+
+
+def _probation(entries: Sequence[Entry]) -> Entry | None:
+    """The latest promotion, where it replaced another version and did not pass yet."""
+    moves = [entry for entry in entries if entry.action in chain.MOVES]
+    if not moves or moves[-1].action == chain.ROLLBACK or moves[-1].from_version is None:
+        return None
+    return None if _since_move(entries, PASSED) else moves[-1]
+
+
+def _since_move(entries: Sequence[Entry], action: str) -> bool:
+    """Whether there is such an entry after the latest change of the champion."""
+    last = max((entry.number for entry in entries if entry.action in chain.MOVES), default=0)
+    return any(entry.action == action and entry.number > last for entry in entries)

@@ -14,7 +14,7 @@ def entries(*words: str) -> list[Entry]:
     """Entries an hour apart: `promote 2`, `retrain`, `refuse 3`; of the loop."""
     made = []
     for i, word in enumerate(words):
-        action, _, version = word.partition(" ")
+        action, _, version = word.rpartition(" ") if word[-1].isdigit() else (word, "", "")
         at = START + timedelta(hours=i)
         made.append(
             Entry(
@@ -22,7 +22,7 @@ def entries(*words: str) -> list[Entry]:
                 at=at.isoformat(),
                 who="loop",
                 action=action,
-                from_version=None,
+                from_version="0",
                 to_version=version or None,
                 why="",
                 evidence={"until": at.timestamp() - 60.0},
@@ -70,3 +70,16 @@ def test_a_version_waits_until_somebody_decides() -> None:
     assert memory(entries("promote 1", "retrain", "wait 2")).waiting == "2"
     assert memory(entries("promote 1", "retrain", "wait 2", "approve 2")).waiting is None
     assert memory(entries("promote 1", "wait 2", "rollback 1")).waiting is None
+
+
+def test_a_promotion_is_on_probation_until_it_passed_or_was_rolled_back() -> None:
+    begun = memory(entries("promote 1", "retrain", "promote 2"))
+    assert begun.probation is not None
+    assert begun.probation.to_version == "2"
+    assert not begun.asked
+    asked = memory(entries("promote 2", "probation unclear 2"))
+    assert asked.asked
+    assert asked.probation is not None
+    assert memory(entries("promote 2", "probation passed 2")).probation is None
+    assert memory(entries("promote 2", "rollback 1")).probation is None
+    assert memory(entries("promote 2", "probation passed 2", "promote 3")).probation is not None
