@@ -116,9 +116,7 @@ def test_a_guard_holds_and_says_which(change: dict[str, object], says: str) -> N
 
 
 def test_outcomes_that_stop_coming_stop_everything_but_the_quarantine() -> None:
-    falling = dataclasses.replace(
-        DECAY, labels="falling", labels_why="3 % of the rows, 98 % before"
-    )
+    falling = dataclasses.replace(DECAY, labels="falling", labels_why="3 % of rows, 98 % before")
     choice = decide(falling, SETTINGS)
     assert choice.action == "alarm"
     assert "3 % of rows, 98 % before" in choice.why
