@@ -324,15 +324,44 @@ def loop(
         int, typer.Option(help="With --watch: /metrics for Prometheus, on loopback.")
     ] = 9111,
 ) -> None:
-    """One pass: judge the latest window; retrain, promote, roll back or wait.
+    """One pass: judge the latest window and act on it.
 
-    Exit status 0 nothing to do or done, 3 a person is needed, 4 too few rows.
+    Retrain, promote, roll back or wait. Exit status 0 nothing to do or done, 3 a person is needed,
+    4 too few rows.
     """
     from ml.loop import commands
 
     if watch:
         commands.watch(days, port)
     raise typer.Exit(commands.loop(days))
+
+
+@app.command()
+def replay(
+    train_first: Annotated[
+        float,
+        typer.Option(min=0.01, max=0.99, help="Share of the rows that trains the first version."),
+    ] = 0.3,
+    window: Annotated[int, typer.Option(min=1, help="Rows of a window.")] = 336,
+    lag: Annotated[int, typer.Option(min=0, help="Windows from a window's end to its labels.")] = 1,
+    deploy_lag: Annotated[
+        int, typer.Option(min=0, help="Windows from a promotion to its first answer.")
+    ] = 0,
+    last: Annotated[
+        int | None, typer.Option(min=1, help="So many windows, the newest; default: all.")
+    ] = None,
+) -> None:
+    """Replay a stream through the service and the loop.
+
+    The demo's year after its table, or the project's own table in order. Works in .replay/; writes
+    reports/replay/. The totals are one line of JSON.
+    """
+    from ml.loop.replay import commands
+    from ml.loop.replay.options import Options
+
+    commands.replay(
+        Options(train_first=train_first, window=window, lag=lag, deploy_lag=deploy_lag, last=last)
+    )
 
 
 def main() -> None:

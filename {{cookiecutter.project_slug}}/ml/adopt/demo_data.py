@@ -35,6 +35,11 @@ DEVICES = ("phone", "tablet", "laptop", "tv")
 Fault = Literal["cents", "lost"]
 
 
+def month_start(month: float) -> float:
+    """Unix seconds of the start of a month of the demo, counted from 2025-01-01."""
+    return float(START.astype(np.int64)) + month * DAYS_PER_MONTH * DAY_SECONDS
+
+
 def simulate(
     *,
     rows: int = 20_000,

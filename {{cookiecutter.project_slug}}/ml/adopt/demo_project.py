@@ -61,6 +61,14 @@ def _put_back(table: Path) -> None:
         dvc("add", str(RAW))  # into DVC's cache, so that `dvc push` has them to push
 
 
+def holds_demo() -> bool:
+    """Whether data/raw starts with the demo data, or is absent and data/raw.dvc names them."""
+    if not _could_hold_demo():
+        return False
+    with demo_table() as table:
+        return _holds_demo(table)
+
+
 def leaves_demo(paths: list[Path]) -> bool:
     """Whether these parts replace the demo data, in data/raw or named by data/raw.dvc."""
     if not _could_hold_demo():

@@ -92,7 +92,7 @@ def fit(
         held_out: the rows that decide between windows; needed with windows or a refit.
         metric: decides between windows; higher is better.
     """
-    params = _stopping(rows.y, contract, params)
+    params = stopping(rows.y, contract, params)
     comparison, chosen = _chosen(rows, contract, params)
     fit_rows = partial(_fit_model, contract=contract, params=chosen)
     answer_of, fitted_on = _by_window(rows, contract, fit_rows)
@@ -163,7 +163,7 @@ def _linear(measured: Any, rows: Rows, contract: Contract, params: Train, chosen
     return linear.fit(rows.x[drawn], rows.y[drawn])
 
 
-def _stopping(y: NDArray[Any], contract: Contract, params: Train) -> Train:
+def stopping(y: NDArray[Any], contract: Contract, params: Train) -> Train:
     """The settings; without early stopping where a held-back tenth of the rows is noise."""
     rarest = np.bincount(y).min() if contract.is_classification else len(y)
     if len(y) >= STOPPING_ROWS and rarest >= STOPPING_CLASS_ROWS:
@@ -180,7 +180,7 @@ def main() -> None:
     metric = gate_metric(params.evaluate.metric, contract)
     size = f"{len(rows.y)} rows, {rows.x.shape[1]} features"
     print(f"train: {params.train.model} on {size}", flush=True)
-    with _threads(rows.x):
+    with few_threads(rows.x):
         fitted = fit(rows, contract, params.train, recipe, held_out, metric)
     _print_comparison(fitted.comparison)
     model = to_onnx(fitted.model, contract)
@@ -190,7 +190,7 @@ def main() -> None:
     _write_models(model, fitted, contract)
 
 
-def _threads(x: Matrix) -> AbstractContextManager[Any]:
+def few_threads(x: Matrix) -> AbstractContextManager[Any]:
     """One thread for trees of small tables: there threads wait for each other most of the time."""
     import sklearn.ensemble  # noqa: F401  (only a pool that is loaded can be limited)
     from threadpoolctl import threadpool_limits
