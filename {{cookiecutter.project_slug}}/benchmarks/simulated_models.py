@@ -134,14 +134,25 @@ class Rows:
         return pd.DataFrame({"level": levels, "seen": seen.astype("datetime64[us]")})
 
 
-def drawn(case: Case, rng: np.random.Generator) -> Comparison:
-    """One comparison: fresh rows, and as many others that the champion was judged by."""
-    rows, before = Rows(case, rng, case.rows), Rows(case, rng, case.rows)
+def reference_for(case: Case, rng: np.random.Generator) -> Reference:
+    """As many rows that the champion was judged by."""
+    rows = Rows(case, rng, case.rows)
+    outcome, answer = rows.y.astype(np.float64), rows.answer(ERROR)
+    return Reference(case.metric, case.task, outcome, answer, case.in_time)
+
+
+def drawn(case: Case, rng: np.random.Generator, reference: Reference | None = None) -> Comparison:
+    """One comparison on fresh rows.
+
+    Args:
+        case: the models.
+        rng: draws the rows and the models' errors.
+        reference: of the champion; None: drawn too.
+    """
+    rows = Rows(case, rng, case.rows)
     contract, champion = contract_for(case), rows.answer(ERROR)
     answers = [rows.answer(_error(case, rows)) for _ in range(case.tried)]
-    reference = Reference(
-        case.metric, case.task, before.y.astype(np.float64), before.answer(ERROR), case.in_time
-    )
+    reference = reference or reference_for(case, rng)
     each = [
         Comparison(
             metric=case.metric,
