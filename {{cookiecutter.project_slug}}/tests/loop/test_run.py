@@ -15,32 +15,14 @@ from ml.bundle import load_bundle
 from ml.ledger import chain
 from ml.loop.run import run_pass
 from ml.monitoring.quarantine import load as quarantined
-from ml.release import registry
-from tests.conftest import HERE, command, commit, live_in, write_settings
+from tests.conftest import HERE, command, write_settings
+from tests.loop.loops import actions, champion
 from tests.loop.traffic import rows, serve, span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def looped(released_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A released project with everything committed, as the current folder."""
-    copy = live_in(released_project, tmp_path / "project", monkeypatch)
-    commit(copy, "released")
-    return copy
-
-
-def champion() -> tuple[str | None, str]:
-    """What the registry says, and what a server would load."""
-    client = registry.connect()
-    return registry.alias(client, "life", "champion"), load_bundle().version
-
-
-def actions() -> list[str]:
-    return [entry.action for entry in chain.entries()]
 
 
 def test_nothing_happens_where_nothing_changed(looped: Path) -> None:

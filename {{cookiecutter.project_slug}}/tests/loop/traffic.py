@@ -28,7 +28,15 @@ def span(number: int) -> Span:
     return Span(BEGIN + number * 24 * HOUR, BEGIN + (number + 1) * 24 * HOUR)
 
 
-def rows(n: int, seed: int, *, turned: bool = False, cents: bool = False) -> list[dict[str, Any]]:
+def rows(
+    n: int,
+    seed: int,
+    *,
+    turned: bool = False,
+    cents: bool = False,
+    lowest: float = 0.0,
+    poisoned: float = 0.0,
+) -> list[dict[str, Any]]:
     """Rows with their outcome under `left`.
 
     Args:
@@ -36,11 +44,14 @@ def rows(n: int, seed: int, *, turned: bool = False, cents: bool = False) -> lis
         seed: of the draws.
         turned: those leave who stayed before.
         cents: a data fault: charge in cents.
+        lowest: of the charges; above 0 other customers come (a covariate shift).
+        poisoned: share of the outcomes that are turned round by mistake.
     """
     rng = np.random.default_rng(1000 + seed)
-    charge, calls = rng.uniform(0, 200, n).round(2), rng.integers(0, 10, n)
+    charge, calls = rng.uniform(lowest, 200, n).round(2), rng.integers(0, 10, n)
     score = (charge - 100) / 30 + (calls - 5) / 3
     leaves = rng.random(n) < 1 / (1 + np.exp(score if turned else -score))
+    leaves ^= rng.random(n) < poisoned
     plans = rng.choice(["basic", "plus", "pro"], n)
     return [
         {
