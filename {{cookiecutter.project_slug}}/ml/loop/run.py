@@ -145,7 +145,8 @@ def _probation(at_hand: Pass) -> tuple[Outcome | None, bool]:
         probation.end()
     if judged.outcome == "ask" and not at_hand.past.asked:
         _note_probation(memory.ASK, judged, entry)
-    return None, judged.outcome == "watching"
+    length = at_hand.span.end - at_hand.span.start  # the new champion answers one window first
+    return None, judged.outcome == "watching" and now - promoted.since < length
 
 
 def _promoted(entry: Entry) -> Promoted:

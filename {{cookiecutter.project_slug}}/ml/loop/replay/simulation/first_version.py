@@ -25,6 +25,7 @@ from ml.encode import DAY_SECONDS
 from ml.errors import UserError
 from ml.loop.replay.simulation.scratch import commit
 from ml.pipeline.artifacts import CANDIDATES
+from ml.pipeline.recipe import Recipe, write_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +53,7 @@ def release_first(stream: Stream, options: Options) -> str:
     adapt(stream, options)
     RAW.mkdir(parents=True, exist_ok=True)
     first_part(stream.first, load_contract()).to_parquet(FIRST, index=False)
+    write_recipe(Recipe(refit=True))  # what is known before the stream is learned from, all of it
     dvc("add", str(RAW))
     commit("The first rows")
     run_pipeline()
