@@ -22,7 +22,7 @@ from ml.loop.decide import Choice, Situation, decide
 from ml.loop.labelled import labelled
 from ml.loop.probation import judge as probation
 from ml.loop.probation.judge import Promoted
-from ml.loop.train_challenger import finish, recipe_of, trained_rows
+from ml.loop.train_challenger import commit, finish, recipe_of, trained_rows
 from ml.monitoring import heartbeat, history
 from ml.monitoring.commands import journal
 from ml.monitoring.inputs.reference import load_champion
@@ -104,6 +104,7 @@ def run_pass(span: Span, next_at: float | None = None) -> Outcome:
     """
     with locked(LOCK):
         outcome = _pass(span)
+        commit(f"Ledger: {outcome.action} at {span.name}", (str(chain.LEDGER),))
     heartbeat.beat(span.end, outcome.action, next_at)
     return outcome
 

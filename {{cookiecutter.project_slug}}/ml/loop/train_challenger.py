@@ -2,7 +2,7 @@
 
 Reads: the journal, the ledger's entry that began it. Writes: a part of data/raw and its DVC
 version, recipe.yaml, everything that `dvc repro` and `ml release` write, and a git commit for the
-data, one for the model and one for the ledger. Every step finds what an earlier call has done:
+data and one for the model. Every step finds what an earlier call has done:
 killed anywhere and begun again, it ends in the same state.
 """
 
@@ -88,7 +88,6 @@ def finish(begun: Entry, contract: Contract) -> str:
         _note(begun, FAILED, error.what)
         Console(stderr=True, soft_wrap=True).print(f"not trained: {error.what}", markup=False)
         action = FAILED
-    _commit(f"Ledger: {action} after {begun.decision}", (str(chain.LEDGER),))
     return action
 
 
@@ -109,13 +108,13 @@ def _make_data(evidence: dict[str, Any], contract: Contract) -> None:
             write_part(part, contract)
         write_recipe(Recipe.model_validate(evidence["recipe"]))
         run("dvc", "add", "-q", str(RAW))
-        _commit(f"Data: labelled rows up to {evidence['until_moment']}", DATA)
+        commit(f"Data: labelled rows up to {evidence['until_moment']}", DATA)
 
 
 def _make_model(begun: Entry) -> None:
     with working("training the challenger"):
         run("dvc", "repro", "-q")
-        _commit(f"Model: {begun.why}", MODEL)
+        commit(f"Model: {begun.why}", MODEL)
 
 
 def run(*words: str) -> None:
@@ -133,7 +132,7 @@ def run(*words: str) -> None:
         )
 
 
-def _commit(message: str, paths: Sequence[str]) -> None:
+def commit(message: str, paths: Sequence[str]) -> None:
     """Commit these paths, and nothing else that somebody is working on; no change: no commit."""
     there = [path for path in paths if Path(path).exists()]
     if not there or _git("rev-parse", "--is-inside-work-tree"):

@@ -58,8 +58,9 @@ def test_broken_data_is_quarantined_and_never_trained_on(looped: Path) -> None:
 
 
 def test_a_refused_challenger_makes_the_next_one_wait(looped: Path) -> None:
-    """Enough new rows of the same kind: a challenger that is no better is refused, once."""
-    write_settings(looped / "params.yaml", loop__retrain_share=0.5)
+    """Enough new rows, and settings that make a worse model: it is refused, once."""
+    stump = {"train__boosting__max_iter": 1, "train__boosting__max_leaf_nodes": 2}
+    write_settings(looped / "params.yaml", loop__retrain_share=0.5, **stump)
     first = run_pass(serve(0, rows(600, 1)))
     assert first.action in ("refuse", "unchanged"), first
     assert champion() == ("1", "1")

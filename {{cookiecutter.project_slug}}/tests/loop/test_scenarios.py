@@ -97,7 +97,9 @@ def test_flapping_data_cost_one_challenger_in_a_cool_down(looped: Path) -> None:
 
 
 def test_a_season_that_returns_gets_its_earlier_champion_without_training(looped: Path) -> None:
-    write_settings(looped / "params.yaml", loop__cool_down_days=0.0, loop__max_per_day=0)
+    # the windows lie a year back and the promotion today: no probation could judge it
+    without = {"loop__probation__max_days": 0, "loop__cool_down_days": 0.0}
+    write_settings(looped / "params.yaml", loop__max_per_day=0, **without)
     away = passes(0, 1, n=800, turned=True)
     assert away[-1].action == "promote", away
     assert champion() == ("2", "2")

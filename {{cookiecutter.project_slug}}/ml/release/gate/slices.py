@@ -50,13 +50,14 @@ class SliceLoss:
 def no_slice_worse(compared: Comparison, release: Release, evaluate: Evaluate) -> Check | None:
     """Is no slice's loss beyond `release.max_slice_loss` shown? null: off.
 
-    The slices are those of `evaluate.slices`. Holm's procedure over all of them keeps the chance
-    that a challenger which is worse in none is refused at 5 % (Holm 1979).
+    The slices are those of `evaluate.slices` with `release.min_rows` rows or more. Holm's procedure
+    over all of them keeps the chance that a challenger which is worse in none is refused at 5 %
+    (Holm 1979).
     """
     margin = release.max_slice_loss
     if margin is None:
         return None
-    losses = _losses(compared, margin, evaluate)
+    losses = _losses(compared, margin, evaluate, release.min_rows)
     if not losses:
         return Check(NO_SLICE, True, "no slice has enough rows to judge", {"slices": 0})
     p_values = np.array([each.p_value for each in losses])
@@ -80,10 +81,13 @@ def _lowest(losses: Sequence[SliceLoss]) -> SliceLoss:
     return min(losses, key=lambda each: each.p_value)
 
 
-def _losses(compared: Comparison, margin: float, evaluate: Evaluate) -> list[SliceLoss]:
-    """The slices in which the metric has a value."""
+def _losses(
+    compared: Comparison, margin: float, evaluate: Evaluate, min_rows: int
+) -> list[SliceLoss]:
+    """The slices in which the metric has a value, of enough rows to decide anything."""
     metric, data = _scaled(compared)
-    found = slices_of(compared.frame, compared.contract, evaluate)
+    every = slices_of(compared.frame, compared.contract, evaluate)
+    found = [each for each in every if len(each.rows) >= min_rows]
     losses = [_loss(each, metric, data, margin, compared.inflation) for each in found]
     return [loss for loss in losses if not np.isnan(loss.p_value)]
 

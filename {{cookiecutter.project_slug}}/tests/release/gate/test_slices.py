@@ -60,8 +60,16 @@ def test_a_slice_of_one_class_has_no_area(compared: Compare, params: Params) -> 
     y = np.where(of.frame["level"] == "b", 0, of.y)
     check = no_slice_worse(
         compared(Case("equal", "binary", "roc_auc", rows=1000), y=y),
-        params.release,
+        params.release.model_copy(update={"min_rows": 30}),
         params.evaluate,
     )
     assert check is not None
     assert check.values["slices"] == 9
+
+
+def test_few_rows_decide_nothing_in_a_slice_either(compared: Compare, params: Params) -> None:
+    strict = params.release.model_copy(update={"min_rows": 10_000})
+    check = no_slice_worse(compared(LOST), strict, params.evaluate)
+    assert check is not None
+    assert check.passed
+    assert check.values["slices"] == 0
