@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 OUTPUTS = Path("reports/replay")
+BATCH = 8  # rows of one request
 
 
 class Options(BaseModel):

@@ -23,6 +23,7 @@ from ml.contract import CONTRACT, JOURNALED, load_contract
 from ml.dataset.reader import RAW
 from ml.encode import DAY_SECONDS
 from ml.errors import UserError
+from ml.loop.replay.options import BATCH
 from ml.loop.replay.simulation.scratch import commit
 from ml.pipeline.artifacts import CANDIDATES
 from ml.pipeline.recipe import Recipe, write_recipe
@@ -76,10 +77,17 @@ def _adapt_params(values: Any, stream: Stream, options: Options) -> None:
     monitor["min_rows"] = min(monitor["min_rows"], fewest)
     loop["service"] = None
     loop["approval"] = bool(options.deploy_lag)
-    days = max(window.end - window.start for window in windows) / DAY_SECONDS
-    if loop["probation"]["max_days"]:  # or its outcomes would come too late
+    _adapt_probation(loop["probation"], stream, options)
+
+
+def _adapt_probation(probation: Any, stream: Stream, options: Options) -> None:
+    """A stream's window has few requests, and its outcomes come a window late or more."""
+    fewest = min(len(window.rows) for window in stream.windows) // BATCH
+    probation["min_requests"] = min(probation["min_requests"], fewest)
+    days = max(window.end - window.start for window in stream.windows) / DAY_SECONDS
+    if probation["max_days"]:
         needed = math.ceil(days * (options.lag + PROBATION_WINDOWS))
-        loop["probation"]["max_days"] = max(loop["probation"]["max_days"], needed)
+        probation["max_days"] = max(probation["max_days"], needed)
 
 
 def free_port() -> int:

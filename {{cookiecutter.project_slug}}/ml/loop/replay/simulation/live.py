@@ -20,6 +20,7 @@ from ml.dataset.frame import rows_of_frame
 from ml.errors import UserError
 from ml.journal.bulk.scan import Span
 from ml.ledger import chain
+from ml.loop.replay.options import BATCH
 from ml.loop.run import run_pass
 from ml.release.commands import approve
 
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from ml.loop.replay.simulation.service import Client
     from ml.loop.replay.simulation.stream import Slice
 
-BATCH = 48  # rows of one request
 FOLLOW_SECONDS = 15.0  # for the service to follow a promotion
 _LOOK_SECONDS = 0.05
 

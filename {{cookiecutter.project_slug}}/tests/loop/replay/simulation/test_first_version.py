@@ -35,17 +35,21 @@ def test_each_outcome_counts_when_its_label_has_come(
     assert wait > 0 or lag == 0
 
 
-def test_the_monitor_asks_for_no_more_rows_than_a_window_has(
+def test_the_settings_fit_the_windows(
     contract: Contract, make_frame: Frames, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_settings(tmp_path / "params.yaml")
     (tmp_path / "contract.yaml").write_text("# kept\ntarget:\n  name: left\n", encoding="utf-8")
-    adapt(table_stream(make_frame(400), contract, Options(window=100)), Options(window=100))
-    assert load_params().monitor.min_rows < 100
+    options = Options(window=100, lag=2)
+    adapt(table_stream(make_frame(400), contract, options), options)
+    params = load_params()
+    assert params.monitor.min_rows < 100
+    assert params.loop.probation.min_requests == 10
+    assert params.loop.probation.max_days == 17  # four windows of 100 hours
     written = (tmp_path / "contract.yaml").read_text(encoding="utf-8")
     assert written.startswith("# kept\n")
-    assert "matures_after: 79h" in written
+    assert "matures_after: 179h" in written
 
 
 def test_the_first_rows_are_read_back_as_they_are(
