@@ -134,7 +134,7 @@ def _guard(situation: Situation, settings: Loop) -> str | None:
     if situation.fresh < rows:
         return f"{situation.fresh} new labelled rows, {rows} are needed (loop.min_new_rows)"
     if situation.last_attempt is not None:
-        days = (situation.now - situation.last_attempt) / DAY_SECONDS
+        days = max(0.0, situation.now - situation.last_attempt) / DAY_SECONDS
         wait = settings.cool_down_days * _doubled(situation)
         if days < wait:
             return f"{days:.1f} days after the last challenger, {wait:g} are asked for"
