@@ -19,7 +19,7 @@ def window_line(window: dict[str, Any]) -> str:
     acts = ", ".join(window["acts"]) or window["action"]
     loss, seconds = figure(window["loss"]), window["seconds"]
     head = f"window {window['number']:>3}  version {window['champion']:<3} loss {loss:>7}"
-    return f"{head}  {window['verdict']:<12} {acts}  {seconds:.1f} s"
+    return f"{head} {seconds:>6.1f} s  {window['verdict']:<12} {acts}"
 
 
 def summary(story: Story) -> Table:

@@ -19,7 +19,7 @@ def test_a_window_s_line() -> None:
         "seconds": 14.25,
     }
     line = window_line(window)
-    assert line == "window  36  version 12  loss  0.1235  decay        retrain, promote 13  14.2 s"
+    assert line == "window  36  version 12  loss  0.1235   14.2 s  decay        retrain, promote 13"
     assert len(line) <= 80
     assert "nothing" in window_line({**window, "acts": [], "action": "nothing", "loss": None})
 
