@@ -6,7 +6,7 @@ kind and the settings of the first version, and learns from as many of the newes
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +68,7 @@ class Baselines:
     contract: Contract
     params: Train
     lag: int
+    _models: dict[int, Any] = field(default_factory=dict)  # by known windows
 
     def known(self, place: int, lag: int) -> int:
         """How many windows are labelled when the window at a place (from 0) begins."""
@@ -89,12 +90,19 @@ class Baselines:
         return [self._refitted(place, lag) for place in range(len(self.windows))]
 
     def _refitted(self, place: int, lag: int) -> Values:
-        end = self._ends[self.known(place, lag)]
-        rows = slice(end - len(self.first.y), end)
-        x, y = self._all.x[rows], self._all.y[rows]
-        with few_threads(x):
-            model = make_model(self.contract, stopping(y, self.contract, self.params)).fit(x, y)
+        model = self._model(self.known(place, lag))
         return self._losses(place, answers(model, self.windows[place].x, self.contract))
+
+    def _model(self, known: int) -> Any:
+        """Fitted on the newest rows up to the end of so many windows, once for all lags."""
+        if known not in self._models:
+            end = self._ends[known]
+            rows = slice(end - len(self.first.y), end)
+            x, y = self._all.x[rows], self._all.y[rows]
+            with few_threads(x):
+                model = make_model(self.contract, stopping(y, self.contract, self.params))
+                self._models[known] = model.fit(x, y)
+        return self._models[known]
 
     def lagged_value(self) -> list[Values]:
         """The latest outcome that was known when the window began."""
