@@ -52,7 +52,7 @@ EVENTS = {
     "challenger": Symbol(DIAMOND, "plain", "open", "D"),
     "promoted": Symbol(UP, "good", "full", "^"),
     "probation passed": Symbol(TICK, "good", "stroke", "tick"),
-    "inconclusive": Symbol(RING, "warn", "open", "o"),
+    "probation unclear": Symbol(RING, "warn", "open", "o"),
     "undone": Symbol(DOWN, "warn", "open", "v"),
     "rolled back": Symbol(DOWN, "bad", "full", "v"),
     "alarm": Symbol(DIAMOND, "bad", "full", "D"),

@@ -24,7 +24,11 @@ from ml.errors import printable
 Figures = Sequence[float | None]
 
 SERVING, VERDICT = "version", "verdict"
-ROW_NAMES = {"probation passed": "passed", "waits for approval": "waits"}
+ROW_NAMES = {
+    "probation passed": "passed",
+    "probation unclear": "unclear",
+    "waits for approval": "waits",
+}
 DOTTED = 60  # points; more are a line without dots
 
 

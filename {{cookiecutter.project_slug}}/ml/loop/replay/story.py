@@ -92,7 +92,7 @@ class Event(_Frozen):
         window: number of the window in which it was.
         at: the stream's time.
         what: one of `retrained`, `promoted`, `refused`, `rolled back`, `quarantined`, `alarm`,
-            `approved`, `probation passed`, `inconclusive`; others are shown as they are.
+            `approved`, `probation passed`, `probation unclear`; others are shown as they are.
         version: the model's version, if it is about one.
         why: one sentence.
     """

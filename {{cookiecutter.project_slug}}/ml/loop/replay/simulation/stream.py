@@ -124,7 +124,7 @@ def table_stream(frame: pd.DataFrame, contract: Contract, options: Options) -> S
     frame = frame.iloc[cuts[0] :].reset_index(drop=True)
     moments = _moments(frame, contract, cuts - cuts[0])
     windows = _slices(frame, moments, cuts - cuts[0])
-    return Stream("your table", known, windows)
+    return Stream(Path.cwd().name, known, windows)
 
 
 def _refuse_short(rows: int, first: int, windows: int, options: Options) -> None:
