@@ -50,7 +50,7 @@ def promote_earlier(
     if not here or champion is None:
         return None
     version = max(here, key=lambda v: _score(publish.release_folder(v), frame))
-    decision = _judge(version, frame, params)
+    decision = _judge(version, frame, params, len(here))
     if not decision.passed:
         return None
     because = f"{why}; version {version}, an earlier champion, answers the newest rows better"
@@ -70,9 +70,10 @@ def _may_serve(client: MlflowClient, name: str, version: str) -> bool:
         return False
 
 
-def _judge(version: str, frame: pd.DataFrame, params: Params) -> Decision:
+def _judge(version: str, frame: pd.DataFrame, params: Params, tried: int) -> Decision:
+    """The gate's decision; the best of several has to show more."""
     challenger = contender(publish.release_folder(version))
-    return decide(challenger, contender(CHAMPION), frame, params)
+    return decide(challenger, contender(CHAMPION), frame, params, tried=tried)
 
 
 def _score(folder: Path, frame: pd.DataFrame) -> float:
