@@ -32,7 +32,9 @@ def tabs(n: int = 200) -> Table:
         }
     )
     return Table(
-        "tabs.tsv", gzip.compress(b"\xef\xbb\xbf" + as_csv(frame, sep="\t")), {"target": "reply"}
+        "tabs.tsv",
+        gzip.compress(b"\xef\xbb\xbf" + as_csv(frame, sep="\t"), mtime=0),
+        {"target": "reply"},
     )
 
 
