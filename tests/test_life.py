@@ -272,6 +272,7 @@ def test_an_own_table_takes_the_place_of_the_demo_and_nothing_of_it_remains(
         "Dockerfile",
         "params.yaml",
         "dvc.yaml",
+        "recipe.yaml",
         "pyproject.toml",
         "labels.csv",
         "people.csv",
