@@ -78,7 +78,6 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "serving/settings.py": "tests/serving/attacks/test_keys.py, from the environment",
     "loop/replay/child.py": "tests/loop/replay/test_commands.py, as a process",
     "loop/replay/options.py": "a form without code: tests/loop/replay/simulation/test_stream.py",
-    "loop/replay/simulation/live.py": "tests/loop/replay/test_commands.py, with the service",
     "monitoring/inputs/columns.py": "monitoring/inputs/test_window.py, with the window",
     "monitoring/inputs/reference.py": "monitoring/conftest.py: fixtures read it",
     "monitoring/reports/terminal.py": "serving/attacks/test_stored_text.py",

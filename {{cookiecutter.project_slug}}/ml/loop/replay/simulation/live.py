@@ -102,15 +102,15 @@ class Life:
     def window(self, window: Slice) -> Lived:
         """Send the rows, deliver the labels that are due, judge, act."""
         began = time.perf_counter()
-        start, decided = move_clock(window.start), self._decided()
+        start, decided = move_clock(window.start), self.decided()
         lived = self._answers(window)
         lived.decided = decided
         self.lived.append(lived)
         self._deliver(window.number - self.options.lag)
         known = len(chain.entries())
         self._judge(lived, Span(start, move_clock(window.end)))
-        self._wait_for_approval(window.number, chain.entries()[known:])
-        self._approve(window.number)
+        self.wait_for_approval(window.number, chain.entries()[known:])
+        self.approve_due(window.number)
         lived.entries = tuple(chain.entries()[known:])
         self._follow()
         lived.seconds = time.perf_counter() - began
@@ -144,15 +144,17 @@ class Life:
         lived.evidence = tuple(outcome.verdict.evidence)
         lived.action, lived.why = outcome.action, outcome.why
 
-    def _wait_for_approval(self, number: int, entries: Sequence[chain.Entry]) -> None:
+    def wait_for_approval(self, number: int, entries: Sequence[chain.Entry]) -> None:
+        """Note the versions that wait from this window on."""
         due = self._waiting.setdefault(number + self.options.deploy_lag, [])
         due += [e.to_version for e in entries if e.action == chain.WAIT and e.to_version]
 
-    def _approve(self, number: int) -> None:
+    def approve_due(self, number: int) -> None:
+        """Approve the versions that have waited so long as a deployment takes."""
         for version in self._waiting.pop(number, []):
             approve(version)
 
-    def _decided(self) -> str:
+    def decided(self) -> str:
         """The version that the loop has chosen: one that waits to be deployed, or the champion."""
         waiting = [version for versions in self._waiting.values() for version in versions]
         return waiting[-1] if waiting else CHAMPION.resolve().name
