@@ -105,7 +105,8 @@ def test_a_table_is_trained_on_released_and_served(
 def _make_project(folder: Path) -> None:
     """What DVC and a release look at: the pipeline, the settings, the code, a git repository."""
     (folder / "ml").symlink_to(HERE / "ml", target_is_directory=True)
-    shutil.copyfile(HERE / "dvc.yaml", folder / "dvc.yaml")
+    for name in ("dvc.yaml", "recipe.yaml"):
+        shutil.copyfile(HERE / name, folder / name)
     write_settings(folder / "params.yaml")
     command(folder, "git", "init", "-q")
     command(folder, "dvc", "init", "-q")
