@@ -14,9 +14,10 @@ from typing import Any
 
 import httpx2
 import pytest
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 
 from ml.journal.bulk.scan import Span
+from ml.loop.commands import Beats
 from ml.monitoring.commands import Latest
 from ml.monitoring.monitor import evaluate_window
 from ml.monitoring.reports.prometheus import registry
@@ -132,6 +133,7 @@ def test_rules_and_dashboards_speak_of_metrics_that_exist(watched: int) -> None:
     metrics.answered("3", "champion", 1)
     metrics.journal.size("sqlite", 1, 1)
     page = metrics.page().decode() + httpx2.get(f"http://127.0.0.1:{watched}/metrics").text
+    page += generate_latest(Beats().registry).decode()
     named = {name for rule in alerts() for name in re.findall(r"ml_\w+", rule["expr"])}
     named |= {name for _, query in queries() for name in re.findall(r"ml_\w+", query)}
     assert {name for name in named if not re.search(rf"^{name}\b", page, re.MULTILINE)} == set()
