@@ -150,7 +150,7 @@ def test_the_loop_with_labels(project: rendered_project.Project) -> None:
         assert status == 200
     lines = [f"{a['prediction_id']},{o}" for a, o in zip(answers, outcomes, strict=True)]
     (project.path / "labels.csv").write_text("\n".join(["prediction_id,outcome", *lines]) + "\n")
-    # the second one must get in, to be rolled back: it is trained on the same kind of rows, no better
+    # the second one must get in, to be rolled back: it is trained on the same kind of rows
     project.edit("params.yaml", "min_gain: 0.0 ", "min_gain: null ")
     project.edit("params.yaml", "max_slice_loss: 0.0 ", "max_slice_loss: null ")
     trained_on = project.json("reports/ingest.json")["rows"]
