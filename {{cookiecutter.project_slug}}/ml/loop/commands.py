@@ -22,6 +22,7 @@ from ml.loop import memory
 from ml.loop.run import Outcome, run_pass
 from ml.monitoring.commands import HOUR, journal, latest_span, prune_old
 from ml.params import load_params
+from ml.release.faults import translate_faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +37,8 @@ COLOUR = {"nothing": "green", chain.PROMOTE: "green", "report": "yellow", "hold"
 def loop(days: float | None = None) -> int:
     """One pass on the latest window; the exit status."""
     params = load_params()
-    outcome = run_pass(_span(days, params))
+    with translate_faults("ml loop"):
+        outcome = run_pass(_span(days, params))
     _print(outcome)
     return _status(outcome)
 

@@ -33,7 +33,11 @@ def stopped(now: float, path: Path = FILE) -> str | None:
     """Why the loop counts as stopped; None: it runs, or was never started with --watch."""
     if not path.is_file():
         return None
-    last: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        last: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        last = {name: last[name] for name in ("at", "next_at")}
+    except (ValueError, KeyError, TypeError):
+        return f"{path}: cannot be read; the loop's next pass writes it anew"
     if last["next_at"] is None:
         return None
     overdue = now - last["at"] - LATE * (last["next_at"] - last["at"])

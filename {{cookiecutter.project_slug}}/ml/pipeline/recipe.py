@@ -51,11 +51,12 @@ def load_recipe(path: Path = RECIPE) -> Recipe:
 
 
 def write_recipe(recipe: Recipe, path: Path = RECIPE) -> None:
-    """Write the values into recipe.yaml; its comments stay."""
+    """Write the values into recipe.yaml; its comments stay, where there is one."""
     from ruamel.yaml import YAML
 
     yaml, text = YAML(), StringIO()
-    values: CommentedMap = yaml.load(path.read_text(encoding="utf-8"))
+    old = path.read_text(encoding="utf-8") if path.is_file() else "{}"
+    values: CommentedMap = yaml.load(old)
     values["held_out_rows"] = recipe.held_out_rows
     values["windows"] = _on_one_line(list(recipe.windows))
     values["refit"] = recipe.refit

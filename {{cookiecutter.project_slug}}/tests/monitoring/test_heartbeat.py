@@ -18,3 +18,10 @@ def test_a_loop_counts_as_stopped_after_two_intervals(tmp_path: Path) -> None:
 def test_single_passes_are_nobody_s_schedule(tmp_path: Path) -> None:
     beat(1000.0, "nothing", None, tmp_path / "loop.json")
     assert stopped(1e12, tmp_path / "loop.json") is None
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "loop.json"
+    for text in ("", "{}", "[1]", "{"):
+        path.write_text(text, encoding="utf-8")
+        assert "loop.json: cannot be read" in str(stopped(0.0, path))

@@ -39,3 +39,9 @@ def test_a_wrong_value_is_named(path: Path, text: str, key: str) -> None:
     with pytest.raises(UserError, match=rf"recipe\.yaml: {key}: ") as error:
         load_recipe(path)
     assert "git diff" in error.value.then
+
+
+def test_a_recipe_that_was_removed_is_written_anew(path: Path) -> None:
+    path.unlink()
+    write_recipe(Recipe(held_out_rows=100, windows=(0,), refit=True), path)
+    assert load_recipe(path) == Recipe(held_out_rows=100, windows=(0,), refit=True)
