@@ -18,7 +18,7 @@ import sys
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -47,20 +47,21 @@ class Rate(NamedTuple):
         case: the two models.
         least: share of promotions that is asked for at least.
         most: and at most.
-        not_worse_only: with `release.min_gain: null`.
+        setting: another one than params.yaml's, or after a proven loss of the champion.
         trials: comparisons.
     """
 
     case: Case
     least: float = 0.0
     most: float = 1.0
-    not_worse_only: bool = False
+    setting: Literal["", "min_gain: null", "after decay"] = ""
     trials: int = 400
 
 
 LOST = -5 * POINT  # in the slice, a tenth of the rows
 ACCURACY = "accuracy"
 SLICE = Case("worse in a tenth of the rows, else equal", "binary", ACCURACY, slice_gain=LOST)
+WORSE = Case("2 points worse", "binary", ACCURACY, gain=-2 * POINT)
 NUMBERS = Case(SLICE.name, "regression", "r2", slice_gain=LOST)
 
 
@@ -84,19 +85,18 @@ CASES: tuple[Rate, ...] = (
     Rate(NUMBERS, most=0.02),
     Rate(net_gain(2000), trials=FEWER),
     Rate(net_gain(10_000), trials=FEWER),
-    Rate(Case("equal", "binary", ACCURACY), not_worse_only=True, trials=FEWER),
-    Rate(
-        Case("2 points worse", "binary", ACCURACY, gain=-2 * POINT),
-        most=0.07,
-        not_worse_only=True,
-        trials=FEWER,
-    ),
+    Rate(Case("equal", "binary", ACCURACY), setting="min_gain: null", trials=FEWER),
+    Rate(WORSE, most=0.07, setting="min_gain: null", trials=FEWER),
+    Rate(Case("equal", "binary", ACCURACY), setting="after decay", trials=FEWER),
+    Rate(WORSE, most=0.07, setting="after decay", trials=FEWER),
+    Rate(Case("+2 points", "binary", ACCURACY, gain=2 * POINT), 0.8, 1.0, "after decay", FEWER),
+    Rate(SLICE, most=0.02, setting="after decay", trials=FEWER),
 )
 
 
 def settings_of(rate: Rate, params: Params) -> Params:
     """params.yaml's settings; another minimum gain where the case asks for it."""
-    if not rate.not_worse_only:
+    if rate.setting != "min_gain: null":
         return params
     release = params.release.model_copy(update={"min_gain": None})
     return params.model_copy(update={"release": release})
@@ -109,7 +109,7 @@ def judged(rate: Rate, params: Params, seeds: range) -> list[tuple[str, ...]]:
     found = []
     for seed in seeds:
         compared = drawn(rate.case, np.random.default_rng([seed, 1]), reference)
-        checks = judge(compared, settings)
+        checks = judge(compared, settings, decayed=rate.setting == "after decay")
         found.append(tuple(check.name for check in checks if not check.passed))
     return found
 
@@ -125,7 +125,7 @@ def summary(rate: Rate, trials: list[tuple[str, ...]]) -> dict[str, Any]:
         "task": case.task,
         "metric": case.metric,
         "rows": case.rows,
-        "min_gain": not rate.not_worse_only,
+        "setting": rate.setting,
         "trials": n,
         "promoted": share,
         "standard_error": math.sqrt(share * (1 - share) / n),
@@ -155,7 +155,7 @@ def table(rates: list[dict[str, Any]]) -> Table:
     made = Table("challenger", "judged by", "rows", "promoted", "asked for", title="The gate")
     for rate in rates:
         error = f"{rate['promoted']:.1%} ± {rate['standard_error']:.1%}"
-        name = rate["case"] + ("" if rate["min_gain"] else " (min_gain: null)")
+        name = rate["case"] + (f" ({rate['setting']})" if rate["setting"] else "")
         made.add_row(name, rate["metric"], f"{rate['rows']:,}", error, _asked_for(rate))
     return made
 

@@ -77,6 +77,7 @@ class Release(_Frozen):
     min_gain_over_baseline: float | None = Field(ge=0)
     min_rows: int = Field(ge=0)
     min_gain: float | None = Field(ge=0)
+    min_gain_after_decay: float | None = Field(ge=0)
     max_slice_loss: float | None = Field(ge=0)
     max_calibration_loss: float | None = Field(ge=0)
     may_alarm: bool

@@ -47,6 +47,7 @@ SETTINGS = {  # what these tests count on, whatever a person has made of params.
     "loop.retrain_share": 0.0,
     "release.min_rows": 100,
     "release.min_gain": 0.0,
+    "release.min_gain_after_decay": None,
     "release.max_slice_loss": 0.0,
     "release.max_calibration_loss": 0.05,
     "release.may_alarm": False,

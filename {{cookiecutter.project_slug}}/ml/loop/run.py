@@ -271,6 +271,7 @@ def _plan(at_hand: Pass, choice: Choice) -> dict[str, Any]:
         "until": until,
         "until_moment": datetime.fromtimestamp(until, UTC).isoformat(timespec="seconds"),
         "fresh_rows": fresh,
+        "decayed": choice.decayed,
         "recipe": recipe.model_dump(),
     }
 

@@ -78,7 +78,12 @@ def finish(begun: Entry, contract: Contract) -> str:
         _make_data(evidence, contract)
         _make_model(begun)
         released = release(
-            Mandate(begun.why, chain.LOOP, {"retrain": begun.decision, **evidence}),
+            Mandate(
+                begun.why,
+                chain.LOOP,
+                {"retrain": begun.decision, **evidence},
+                evidence.get("decayed", False),
+            ),
             approval=load_params().loop.approval,
         )
         action = released.action or UNCHANGED

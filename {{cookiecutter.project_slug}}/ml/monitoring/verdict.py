@@ -218,10 +218,13 @@ def _word(checks: set[Check]) -> Word:
     return next((word for check, word in _ORDER if check in checks), "ok")
 
 
-def _rank(finding: Finding) -> tuple[bool, int]:
-    """Place of a finding in a verdict: tickets first, then in the order of the checks."""
+def _rank(finding: Finding) -> tuple[bool, int, bool]:
+    """Place of a finding in a verdict: tickets first, then in the order of the checks.
+
+    Within a check a bias comes first, because it asks for another action than its verdict.
+    """
     order = [check for check, _ in _ORDER]
-    return finding.severity != "ticket", order.index(finding.check)
+    return finding.severity != "ticket", order.index(finding.check), finding.what != "bias"
 
 
 def _action(word: Word, kinds: set[str]) -> Action:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
     from ml.params import Params
+    from ml.release.gate.comparison import Contender
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,10 @@ def release(
         version = register.register_bundle(client, params.name, next_step)
         next_step("comparing with the champion")
         champion = registry.alias(client, params.name, "champion")
-        decision = _decide(client, params, version, champion, new_contract)
-        judged = _Judged(version, champion, decision, mandate or Mandate("the gate passed it"))
+        because = mandate or Mandate("the gate passed it")
+        rival = _rival(client, params, version, champion)
+        decision = _decide(client, params, version, rival, because, new_contract)
+        judged = _Judged(version, champion, decision, because)
         action = _act_on(client, params.name, judged, approval=approval)
     released = Released(version, champion, action, decision)
     _print_decision(params.name, released)
@@ -289,15 +292,34 @@ def pull() -> str:
     return version
 
 
+def _rival(
+    client: MlflowClient, params: Params, version: str, champion: str | None
+) -> Contender | None:
+    """The champion; it is not compared with itself."""
+    if not champion or champion == version:
+        return None
+    return contender(fetch(client, params.name, champion))
+
+
 def _decide(
-    client: MlflowClient, params: Params, version: str, champion: str | None, new_contract: bool
+    client: MlflowClient,
+    params: Params,
+    version: str,
+    rival: Contender | None,
+    mandate: Mandate,
+    new_contract: bool,
 ) -> Decision:
-    """The gate's decision on a version; the champion is not compared with itself."""
+    """The gate's decision on a version."""
     challenger, held_out, tried = measured(fetch(client, params.name, version))
-    rival = None
-    if champion and champion != version:
-        rival = contender(fetch(client, params.name, champion))
-    decision = decide(challenger, rival, held_out, params, tried=tried, new_contract=new_contract)
+    decision = decide(
+        challenger,
+        rival,
+        held_out,
+        params,
+        tried=tried,
+        new_contract=new_contract,
+        decayed=mandate.decayed,
+    )
     return decision.beside(*_in_service(client, params.name, version))
 
 

@@ -36,11 +36,15 @@ HASHED = ("bundle_hash", "data", "dvc_lock", "git_commit")  # of lineage.json, i
 
 @dataclass(frozen=True)
 class Mandate:
-    """Who decides, why, and on what figures."""
+    """Who decides, why, and on what figures.
+
+    `decayed`: outcomes have shown that the champion got worse.
+    """
 
     why: str
     who: str | None = None  # None: the person who types
     evidence: dict[str, Any] = field(default_factory=dict)
+    decayed: bool = False
 
 
 def planned(action: str, champion: str, previous: str | None, mandate: Mandate) -> Promotion:

@@ -19,6 +19,7 @@ from ml.monitoring.verdict import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pandas as pd
     from numpy.typing import NDArray
 
     from ml.monitoring.inputs.reference import Champion
@@ -57,7 +58,7 @@ def quality(window: Window, champion: Champion, max_faulty: float) -> list[Findi
             continue  # the column that orders rows in time
         column = window.columns[name]
         findings += _faulty(name, column, champion, max_faulty)
-        findings += _constant(name, column, champion.profiles[name])
+        findings += _constant(name, column, champion)
         findings += _unit(name, window, champion)
     return findings + _repeated(window, champion, max_faulty)
 
@@ -102,10 +103,13 @@ def _finding(what: str, column: str | None, words: str, value: float, limit: flo
     return Finding(check="quality", what=what, column=column, words=words, value=value, limit=limit)
 
 
-def _constant(name: str, column: Column, profile: Profile) -> list[Finding]:
+def _constant(name: str, column: Column, champion: Champion) -> list[Finding]:
     """One value in every row, where the reference had several."""
+    profile = champion.profiles[name]
     rows, usual = float(column.tally.rows), profile.cells.max() / max(profile.rows, 1)
     if not _is_constant(column, profile) or _constant_is_expected(usual, rows, profile):
+        return []
+    if champion.scored.in_order and seldom_changes(champion.reference[name], rows):
         return []
     value = f" ({column.low:g})" if not profile.levels else ""
     words = (
@@ -131,6 +135,21 @@ def _constant_is_expected(usual: float, rows: float, profile: Profile) -> bool:
         return True
     independent_rows = rows / profile.dependence.at(rows).largest
     return bool(usual**independent_rows > CHANCE)
+
+
+def seldom_changes(reference: pd.Series, rows: float) -> bool:
+    """Whether a column changes so seldom in time that one value in so many rows is no surprise.
+
+    A month is one value in every window of two weeks. Changes are taken as a Poisson process whose
+    rate is that of the reference, plus one change, because a short reference may hold none.
+
+    Args:
+        reference: values in the order of time.
+        rows: of the window.
+    """
+    values = reference.to_numpy()
+    changes = int((values[1:] != values[:-1]).sum()) + 1
+    return bool(np.exp(-changes / max(len(values), 1) * rows) > CHANCE)
 
 
 def _unit(name: str, window: Window, champion: Champion) -> list[Finding]:

@@ -40,6 +40,7 @@ def decide(
     *,
     tried: int = 1,
     new_contract: bool = False,
+    decayed: bool = False,
 ) -> Decision:
     """May the challenger become the champion, by its answers to the rows of a typed frame?
 
@@ -54,6 +55,7 @@ def decide(
         tried: models that were compared on these rows, of which the challenger is the best.
         new_contract: requests may differ from the champion's; of another target there is then
             nothing to compare.
+        decayed: outcomes have shown that the champion got worse.
     """
     checks = alone(challenger, frame, params)
     if champion is None:
@@ -63,7 +65,7 @@ def decide(
     if not same_target(before, after):
         return Decision(tuple(checks), _facts(challenger, champion, None))
     compared = compare(challenger, champion, frame, tried)
-    checks += judge(compared, params)
+    checks += judge(compared, params, decayed=decayed)
     return Decision(tuple(checks), _facts(challenger, champion, compared))
 
 
@@ -99,7 +101,7 @@ def _scores(
     return score(y, challenger.answer(fresh), contract), score(y, naive, contract)
 
 
-def judge(compared: Comparison, params: Params) -> list[Check]:
+def judge(compared: Comparison, params: Params, *, decayed: bool = False) -> list[Check]:
     """The checks of a comparison; only the first where the rows cannot decide."""
     release, monitor = params.release, params.monitor
     enough = enough_rows(compared, release)
@@ -109,7 +111,7 @@ def judge(compared: Comparison, params: Params) -> list[Check]:
         [
             enough,
             not_worse(compared, monitor),
-            better(compared, release),
+            better(compared, release, decayed=decayed),
             no_slice_worse(compared, release, params.evaluate),
             calibrated(compared, release),
             quiet(compared, release, monitor),

@@ -93,15 +93,31 @@ def _confidence(compared: Comparison) -> str:
     return f"{1 - compared.gain.alpha:.3g} confidence{of_several}".replace("0.95", "95 %")
 
 
-def better(compared: Comparison, release: Release) -> Check | None:
-    """Is the gain surely larger than `release.min_gain`? null: it need not be."""
+def better(compared: Comparison, release: Release, *, decayed: bool = False) -> Check | None:
+    """Is the gain surely larger than `release.min_gain`? null: it need not be.
+
+    Where outcomes have shown that the champion got worse, `release.min_gain_after_decay` is asked
+    for; without one a gain on the rows is enough: the loss of the champion was the proof.
+    """
     if release.min_gain is None:
         return None
+    if decayed and release.min_gain_after_decay is None:
+        return _gains_after_decay(compared)
     gain, needed = compared.gain, release.min_gain
+    if decayed and release.min_gain_after_decay is not None:
+        needed = release.min_gain_after_decay
     figures = f"gains at least {gain.at_least:+.4f}, needs more than {needed:g}"
     values = {"gain_at_least": gain.at_least, "min_gain": needed}
     then = "`min_gain: null` in params.yaml (release) promotes what is merely not worse"
     return Check(BETTER, gain.at_least > needed, figures, values, then)
+
+
+def _gains_after_decay(compared: Comparison) -> Check:
+    gain = compared.gain
+    figures = f"gains {gain.value:+.4f}; the champion's loss is proven, so any gain is enough"
+    values = {"gain": gain.value, "gain_at_least": gain.at_least, "decayed": True}
+    then = "the champion stays; new rows make another challenger"
+    return Check(BETTER, gain.value > 0, figures, values, then)
 
 
 def quiet(compared: Comparison, release: Release, monitor: Monitor) -> Check | None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from ml.journal.bulk.scan import Span
-from ml.monitoring.checks.quality import quality, unit_change
+from ml.monitoring.checks.quality import quality, seldom_changes, unit_change
 from ml.monitoring.inputs.window import read_window
 from tests.monitoring.conftest import DAY, NOW, World, customers, record
 
@@ -61,6 +61,14 @@ def test_each_fault_fires_in_its_column(
     found = findings(world, champion, change(customers(800, 34)))
     assert expected in found
     assert {column for _, column in found} == {expected[1]}
+
+
+def test_one_value_is_no_surprise_in_a_column_that_seldom_changes() -> None:
+    """Two weeks of hours lie in one month; two weeks of one hour would be a broken clock."""
+    months, hours = pd.Series(["3"] * 90 + ["4"] * 78), pd.Series([h % 24 for h in range(168)])
+    assert seldom_changes(months, 336)
+    assert not seldom_changes(hours, 336)
+    assert not seldom_changes(months.sample(frac=1, random_state=0), 336)
 
 
 @pytest.mark.parametrize("factor", [10.0, 60.0, 1000.0, 1 / 10, 1 / 60, 1 / 1000])

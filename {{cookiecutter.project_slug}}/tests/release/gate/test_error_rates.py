@@ -74,7 +74,7 @@ def test_the_command_measures_every_case(
     params: Params, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     few = Case("equal", "binary", "accuracy", rows=200)
-    cases = (Rate(few, trials=2), Rate(few, not_worse_only=True, trials=2))
+    cases = (Rate(few, trials=2), Rate(few, setting="min_gain: null", trials=2))
     monkeypatch.setattr(gate_errors, "CASES", cases)
     monkeypatch.setattr(gate_errors, "AT_ONCE", 2)
     rates = measure_all(params, Console(quiet=True), 1)

@@ -15,6 +15,7 @@ from ml.release.gate.rules import better, enough_rows, flips, not_worse, quiet
 Compare = Callable[..., Comparison]
 EQUAL = Case("equal", "binary", "roc_auc", rows=1000)
 BETTER = Case("better", "binary", "roc_auc", rows=1000, gain=0.03)
+SLIGHTLY = Case("slightly better", "binary", "roc_auc", rows=1000, gain=0.002)
 WORSE = Case("worse", "binary", "roc_auc", rows=1000, gain=-0.08)
 NUMBERS = Case("numbers", "regression", "r2", rows=1000)
 
@@ -77,6 +78,25 @@ def test_a_gain_that_is_asked_for_counts(compared: Compare, params: Params) -> N
     check = better(compared(BETTER), much)
     assert check is not None
     assert not check.passed
+
+
+@pytest.mark.parametrize(("case", "passed"), [(SLIGHTLY, True), (WORSE, False)])
+def test_after_a_proven_loss_an_uncertain_gain_is_enough(
+    compared: Compare, params: Params, case: Case, passed: bool
+) -> None:
+    of = compared(case)
+    check = better(of, params.release, decayed=True)
+    assert check is not None
+    assert check.passed is passed
+    asked = params.release.model_copy(update={"min_gain_after_decay": 0.02})
+    check = better(of, asked, decayed=True)
+    assert check is not None
+    assert not check.passed
+    before = better(of, params.release)
+    assert before is not None
+    assert not before.passed
+    off = params.release.model_copy(update={"min_gain": None})
+    assert better(of, off, decayed=True) is None
 
 
 def test_a_model_is_not_worse_than_itself_and_not_better(compared: Compare, params: Params) -> None:
