@@ -73,9 +73,7 @@ def _may_serve(client: MlflowClient, name: str, version: str) -> bool:
 def _judge(version: str, frame: pd.DataFrame, params: Params, tried: int) -> Decision:
     """The gate's decision; the best of several has to show more."""
     challenger = contender(publish.release_folder(version))
-    return decide(
-        challenger, contender(CHAMPION), frame, params, tried=tried, decayed=True
-    )
+    return decide(challenger, contender(CHAMPION), frame, params, tried=tried, decayed=True)
 
 
 def _score(folder: Path, frame: pd.DataFrame) -> float:
