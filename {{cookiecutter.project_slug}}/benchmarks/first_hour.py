@@ -2,8 +2,10 @@
 
 Steps of a new project: `ml adopt`, `dvc repro`, `dvc repro` again, `ml release`, `ml monitor` on
 1,000 answered rows, `ml --help`. The floor is benchmarks/plain.py on the same file. Rounds take
-turns, the figures are medians over the rounds; ratios hold on other machines, seconds do not. Each
-stage is run once more by itself, with Python's own clock of its imports.
+turns, each in a new project, so that every stage runs; the figures are medians over the rounds.
+Seconds hold for one machine, their ratios on others too, if little else runs there; the ratios of
+processor seconds (user and system, children included) hold on a busy machine too. Each stage is run
+once more by itself, with Python's own clock of its imports.
 
 Makes seeded tables in a temporary project beside this one's code; writes nothing here.
 Run: `python benchmarks/first_hour.py` (or `python benchmarks/first_hour.py 344 --rounds 1`).
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import resource
 import shutil
 import statistics
 import subprocess
@@ -21,6 +24,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -32,7 +36,16 @@ HERE = Path(__file__).parents[1]
 PLAIN = HERE / "benchmarks" / "plain.py"
 SIZES = (344, 100_000)
 ANSWERED = 1000  # rows that the monitor looks at
-COPIED = ("ml", "params.yaml", "dvc.yaml", ".dvc", ".dvcignore", ".gitignore", "pyproject.toml")
+COPIED = (
+    "ml",
+    "params.yaml",
+    "recipe.yaml",
+    "dvc.yaml",
+    ".dvc",
+    ".dvcignore",
+    ".gitignore",
+    "pyproject.toml",
+)
 MONITORED, PAGES = "reports/monitoring", "ml.monitoring.reports.evidently"
 GIT = ("git", "-c", "user.name=bench", "-c", "user.email=bench@localhost")
 ANSWER = """
@@ -78,7 +91,7 @@ def write_table(rows: int, path: Path) -> None:
 
 def make_project(folder: Path, rows: int) -> Path:
     """A project of this code with the table beside it, in a git repository."""
-    project = folder / f"rows{rows}"
+    project = Path(tempfile.mkdtemp(dir=folder))
     for part in COPIED:
         copy = shutil.copytree if (HERE / part).is_dir() else shutil.copyfile
         (project / part).parent.mkdir(parents=True, exist_ok=True)
@@ -95,17 +108,33 @@ def commit(project: Path) -> None:
     subprocess.run([*GIT, "commit", "-q", "--allow-empty", "-m", "step"], cwd=project, check=True)
 
 
-def seconds(project: Path, *words: str, allowed: tuple[int, ...] = (0,)) -> float:
+class Cost(NamedTuple):
+    """What one step took."""
+
+    seconds: float
+    processor: float  # seconds, of the step and the processes that it waited for
+
+    def __add__(self, other: Cost) -> Cost:  # type: ignore[override]
+        return Cost(self.seconds + other.seconds, self.processor + other.processor)
+
+
+def measure(project: Path, *words: str, allowed: tuple[int, ...] = (0,)) -> Cost:
     """Run one command of the project and wait for it."""
     environment = os.environ | {"PYTHONPATH": str(project), "DO_NOT_TRACK": "1"}
-    start = time.perf_counter()
+    start, used = time.perf_counter(), processor_seconds()
     done = subprocess.run(
         [sys.executable, *words], cwd=project, env=environment, capture_output=True, text=True
     )
-    took = time.perf_counter() - start
+    took = Cost(time.perf_counter() - start, processor_seconds() - used)
     if done.returncode not in allowed:
         sys.exit(f"{' '.join(words)} ended with status {done.returncode}\n{done.stderr}")
     return took
+
+
+def processor_seconds() -> float:
+    """Of all children that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def import_seconds(project: Path, stage: str) -> float:
@@ -123,35 +152,28 @@ def answer_rows(project: Path) -> None:
     subprocess.run([sys.executable, "-c", ANSWER, str(ANSWERED)], cwd=project, check=True)
 
 
-def run(project: Path, round_number: int) -> dict[str, float]:
-    """Seconds of each step, in the order in which a person takes them."""
+def run(project: Path) -> dict[str, Cost]:
+    """What each step takes, in the order in which a person takes them."""
     target = ("--target", "left")
-    costs = {"plain script": seconds(project, str(PLAIN), "table.csv", "left")}
-    costs["ml adopt"] = seconds(project, "-m", "ml", "adopt", "table.csv", *target)
-    edit_seed(project, round_number)
-    costs["dvc repro"] = seconds(project, "-m", "dvc", "repro")
+    costs = {"plain script": measure(project, str(PLAIN), "table.csv", "left")}
+    costs["ml adopt"] = measure(project, "-m", "ml", "adopt", "table.csv", *target)
+    costs["dvc repro"] = measure(project, "-m", "dvc", "repro")
     commit(project)
-    costs["dvc repro, nothing to do"] = seconds(project, "-m", "dvc", "repro")
-    costs["ml release"] = seconds(project, "-m", "ml", "release", allowed=(0, 3))
+    costs["dvc repro, nothing to do"] = measure(project, "-m", "dvc", "repro")
+    costs["ml release"] = measure(project, "-m", "ml", "release", allowed=(0, 3))
     answer_rows(project)
-    costs["ml monitor"] = seconds(project, "-m", "ml", "monitor", allowed=(0, 3, 4))
+    costs["ml monitor"] = measure(project, "-m", "ml", "monitor", allowed=(0, 3, 4))
     # the pages that the monitor's child process writes; the next step has the machine to itself
     window = max((project / MONITORED).glob("*--*"))
-    costs["Evidently's pages after it"] = seconds(project, "-m", PAGES, str(window))
-    costs["ml --help"] = seconds(project, "-m", "ml", "--help")
+    costs["Evidently's pages after it"] = measure(project, "-m", PAGES, str(window))
+    costs["ml --help"] = measure(project, "-m", "ml", "--help")
     return costs
 
 
-def edit_seed(project: Path, seed: int) -> None:
-    """Another seed of the split: every stage but the first two runs again."""
-    params = project / "params.yaml"
-    text = re.sub(r"(?m)^(  seed: )\d+", rf"\g<1>{seed}", params.read_text(encoding="utf-8"))
-    params.write_text(text, encoding="utf-8")
-
-
-def report(costs: dict[int, list[dict[str, float]]], imports: dict[int, dict[str, float]]) -> Table:
+def report(costs: dict[int, list[dict[str, Cost]]], imports: dict[int, dict[str, float]]) -> Table:
     """Median seconds of each step and its ratio to the plain script; imports of each stage."""
-    shown = Table("step", title="seconds (times the plain script)", title_justify="left")
+    title = "seconds (times the plain script; times its processor seconds)"
+    shown = Table("step", title=title, title_justify="left")
     for rows in costs:
         shown.add_column(f"{rows:,} rows", justify="right")
     medians = {rows: median_costs(rounds) for rows, rounds in costs.items()}
@@ -162,15 +184,21 @@ def report(costs: dict[int, list[dict[str, float]]], imports: dict[int, dict[str
     return shown
 
 
-def median_costs(rounds: list[dict[str, float]]) -> dict[str, float]:
+def median_costs(rounds: list[dict[str, Cost]]) -> dict[str, Cost]:
     """Medians over the rounds, and adopt and the first flow together."""
-    medians = {step: statistics.median(r[step] for r in rounds) for step in rounds[0]}
+    medians = {
+        step: Cost(
+            *(statistics.median(part) for part in zip(*(r[step] for r in rounds), strict=True))
+        )
+        for step in rounds[0]
+    }
     return medians | {"adopt + repro": medians["ml adopt"] + medians["dvc repro"]}
 
 
-def figure(took: float, plain: float) -> str:
-    """Seconds, and how often the plain script's."""
-    return f"{took:.2f} ({took / plain:.2f} x)"
+def figure(took: Cost, plain: Cost) -> str:
+    """Seconds, how often the plain script's, and the same of processor seconds."""
+    ratios = (took.seconds / plain.seconds, took.processor / plain.processor)
+    return f"{took.seconds:.2f} ({ratios[0]:.2f} x; {ratios[1]:.2f} x)"
 
 
 def main() -> None:
@@ -183,10 +211,10 @@ def main() -> None:
     costs, imports = {}, {}
     with tempfile.TemporaryDirectory() as folder:
         for rows in chosen.sizes:
-            project = make_project(Path(folder), rows)
+            projects = [make_project(Path(folder), rows) for _ in range(chosen.rounds)]
             with console.status(f"{rows:,} rows"):
-                costs[rows] = [run(project, n) for n in range(chosen.rounds)]
-                imports[rows] = {stage: import_seconds(project, stage) for stage in STAGES}
+                costs[rows] = [run(project) for project in projects]
+                imports[rows] = {stage: import_seconds(projects[0], stage) for stage in STAGES}
     Console().print(report(costs, imports))
 
 

@@ -209,11 +209,16 @@ def _print_comparison(comparison: dict[str, Any]) -> None:
 def format_comparison(comparison: dict[str, Any]) -> str:
     """Each kind's cross-validated score, and the one that was chosen."""
     candidates = comparison["candidates"].items()
-    scores = ", ".join(f"{kind} {candidate['score']:.4f}" for kind, candidate in candidates)
+    scores = ", ".join(_format_candidate(kind, candidate) for kind, candidate in candidates)
     return (
         f"{comparison['metric']} by cross-validation: {scores}; {comparison['chosen']}, "
         "the simplest within one standard error of the best"
     )
+
+
+def _format_candidate(kind: str, candidate: dict[str, Any]) -> str:
+    early = " (far behind after one fold)" if candidate["out_of_race"] else ""
+    return f"{kind} {candidate['score']:.4f}{early}"
 
 
 def _check_parity(fitted: Any, model: bytes, x: Matrix, contract: Contract, params: Params) -> None:

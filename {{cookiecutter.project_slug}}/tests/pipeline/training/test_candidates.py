@@ -69,6 +69,35 @@ def test_large_tables_are_compared_on_a_part(train: Train) -> None:
     assert choose(x, y, asked("binary"), train)["rows"] == ALL_ROWS + 100
 
 
+def test_a_kind_that_is_far_behind_in_the_race_is_not_judged_on_the_other_folds(
+    train: Train,
+) -> None:
+    x, y = rows("binary", 3 * ALL_ROWS + 300, straight=False)
+    told = choose(x, y, asked("binary"), train)
+    out = {kind for kind, c in told["candidates"].items() if c["out_of_race"]}
+    assert out == {"linear"}
+    assert told["chosen"] not in out
+    assert told["rows"] == ALL_ROWS + 100
+
+
+def test_the_last_kind_in_the_race_wins_by_its_fold(train: Train) -> None:
+    x, y = rows("regression", 3 * ALL_ROWS + 300, straight=True)
+    told = choose(x, y, asked("regression"), train)
+    out = {kind for kind, c in told["candidates"].items() if c["out_of_race"]}
+    assert out == {"boosting", "forest"}
+    assert (told["chosen"], told["rows"]) == ("linear", (ALL_ROWS + 100) // 3)
+    assert "boosting 0.7" in format_comparison(told)
+    assert format_comparison(told).count("(far behind after one fold)") == 2
+
+
+def test_kinds_that_are_near_each_other_stay_in_the_race(train: Train) -> None:
+    x, y = rows("binary", 3 * ALL_ROWS + 300, straight=True)
+    noise = np.random.default_rng(1).integers(0, 2, len(y))
+    told = choose(x, noise, asked("binary"), train)
+    assert not any(c["out_of_race"] for c in told["candidates"].values())
+    assert (told["chosen"], told["rows"]) == ("linear", ALL_ROWS + 100)
+
+
 def test_wide_tables_are_judged_on_one_fold(train: Train) -> None:
     x, y = rows("binary", 600, straight=True)
     wide = np.pad(x, ((0, 0), (0, ONE_FOLD_VALUES // 600)))
