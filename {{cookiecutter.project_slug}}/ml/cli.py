@@ -189,6 +189,21 @@ def serve(
 
 
 @app.command()
+def container(
+    word: Annotated[str | None, typer.Argument(help="SageMaker's `serve`.")] = None,
+    port: Annotated[int | None, typer.Option(help="Default: as the platform says.")] = None,
+    workers: Annotated[int, typer.Option(help="Processes.")] = 1,
+) -> None:
+    """Serve in a container, as its platform's variables say.
+
+    The image's entry point: docs/platforms.md.
+    """
+    from ml.serving.process import container as room
+
+    room.serve(word, port, workers)
+
+
+@app.command()
 def challenge(
     version: Annotated[str, typer.Argument(help="A release under serving/releases, or `off`.")],
 ) -> None:

@@ -1,8 +1,9 @@
 """The outermost layer: who may ask, how much, and the direct route to `POST /predict`.
 
-Without keys everyone may ask (and `ml serve` binds to loopback only); with keys everything but
-/health and the empty pages needs one, and `/labels` one of its own where there are any. Pages of
-other origins may not ask.
+Without keys everyone may ask (and `ml serve` binds to loopback only, unless a platform checks the
+callers); with keys everything but /health and the empty pages needs one, and `/labels` one of its
+own where there are any. Pages of other origins may not ask. A platform's own path is that of its
+route from here on.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ class ServiceMiddleware:
             for route in (INFER, PREDICT, INVOCATIONS)
         }
         settings = service.settings
+        self._aliases = settings.aliases
+        self._only_named_hosts = not settings.keys.needed and not settings.auth_in_front
         self._keys = settings.keys
         self._label_keys = settings.label_keys if settings.label_keys.needed else settings.keys
         for keys in (settings.keys, settings.label_keys):
@@ -60,6 +63,8 @@ class ServiceMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        if (route := self._aliases.get(scope["path"])) is not None:
+            scope["path"] = route
         try:
             self._check_caller(scope)
             await self._route(scope["method"], scope["path"])(scope, receive, send)
@@ -74,7 +79,7 @@ class ServiceMiddleware:
         path = scope["path"]
         keys = self._label_keys if path == LABELS else self._keys
         try:
-            if not self._keys.needed:
+            if self._only_named_hosts:
                 check_host(fields, self.service.settings.allowed_hosts)
             check_origin(fields, scope["method"], keys.needed)
             if keys.needed and not _is_open(path):

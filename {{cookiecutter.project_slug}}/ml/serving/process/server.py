@@ -49,7 +49,8 @@ def _supervise(settings: Settings, listener: socket.socket, workers: int, announ
 
 
 def _check_address(host: str, settings: Settings) -> None:
-    if not is_loopback(host) and not settings.keys.needed:
+    is_checked = settings.keys.needed or settings.auth_in_front
+    if not is_loopback(host) and not is_checked:
         raise UserError(
             f"--host {host}: beyond this machine the service needs API keys",
             f'ML_API_KEYS="$(openssl rand -hex 24)" ml serve --host {host}',
