@@ -18,6 +18,7 @@ bundle.py          a released model as a folder, verified before it answers
 statistics/        the tests behind monitor and gate: arrays in, p-values out
 release/           registry, gate, promotion and rollback
 ledger/            every decision about the served model, chained by hashes
+explain/           why a model answers a row as it does
 request_schema/    what a request may hold
 journal/           what was answered and what came of it
 serving/           answers over HTTP

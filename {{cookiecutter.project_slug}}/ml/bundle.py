@@ -1,14 +1,16 @@
 """The bundle: a released model as a folder, verified before it may answer anything.
 
 Reads: serving/champion/ (or the folder that ML_BUNDLE names): model.onnx, contract.json,
-model.json, golden.json, lineage.json and manifest.json, which holds the SHA-256 of all others.
-Nothing in it is code, nothing is unpickled. The export stage writes the first four
-(`write_bundle`), a release adds the other two.
+model.json, golden.json, explain.npy, lineage.json and manifest.json, which holds the SHA-256 of all
+others. Nothing in it is code, nothing is unpickled. The export stage writes the first five
+(`write_bundle`), a release adds the other two. A bundle without explain.npy answers and explains
+nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shutil
 from collections.abc import Callable
@@ -23,7 +25,7 @@ from pydantic import ValidationError
 
 from ml.atomic import write_json, write_text
 from ml.contract import Contract, contract_json
-from ml.encode import Encoder, Matrix
+from ml.encode import Encoder, Matrix, features
 from ml.errors import UserError
 
 CHAMPION = Path("serving/champion")
@@ -34,6 +36,7 @@ MODEL_FILE = "model.onnx"
 CONTRACT_FILE = "contract.json"
 ABOUT_FILE = "model.json"
 GOLDEN_FILE = "golden.json"
+EXPLAIN_FILE = "explain.npy"
 LINEAGE_FILE = "lineage.json"
 MANIFEST_FILE = "manifest.json"
 FILES = (MODEL_FILE, CONTRACT_FILE, ABOUT_FILE, GOLDEN_FILE, LINEAGE_FILE)  # of the manifest
@@ -59,6 +62,8 @@ class Bundle:
     # name of the estimator, metrics, baseline's metrics, features, importance
     model: dict[str, Any]
     golden: dict[str, Any]  # {"rows": [...], "answers": [[...], ...]}
+    # held-out rows to compare an answer with, (n, k); None: a bundle from before there were any
+    pool: Matrix | None
     _session: Any
 
     def answer(self, matrix: Matrix) -> Answers:
@@ -69,15 +74,31 @@ class Bundle:
 
 
 def write_bundle(
-    folder: Path, model: bytes, contract: Contract, about: dict[str, Any], golden: dict[str, Any]
+    folder: Path,
+    model: bytes,
+    contract: Contract,
+    about: dict[str, Any],
+    golden: dict[str, Any],
+    pool: Path | None = None,
 ) -> None:
-    """Replace the bundle's folder: the files that the export stage knows, before a release."""
+    """Replace the bundle's folder: the files that the export stage knows, before a release.
+
+    Args:
+        folder: to write.
+        model: the ONNX file's content.
+        contract: what a row is.
+        about: what is known of the model.
+        golden: rows and the answers to them.
+        pool: a file of rows to compare answers with (`ml.explain.references.write_pool`).
+    """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / MODEL_FILE).write_bytes(model)
     write_text(folder / CONTRACT_FILE, contract_json(contract) + "\n")
     write_json(folder / ABOUT_FILE, about)
     write_json(folder / GOLDEN_FILE, golden)
+    if pool is not None:
+        shutil.copyfile(pool, folder / EXPLAIN_FILE)
 
 
 def load_bundle(folder: Path = CHAMPION) -> Bundle:
@@ -138,8 +159,18 @@ def _assembled(folder: Path, files: dict[str, bytes]) -> Bundle:
         lineage=lineage,
         model=json.loads(files[ABOUT_FILE]),
         golden=json.loads(files[GOLDEN_FILE]),
+        pool=_pool(files.get(EXPLAIN_FILE), len(features(contract))),
         _session=_session(folder, files[MODEL_FILE]),
     )
+
+
+def _pool(content: bytes | None, width: int) -> Matrix | None:
+    if content is None:
+        return None
+    rows: Matrix = np.load(io.BytesIO(content), allow_pickle=False)
+    if rows.dtype != np.float32 or rows.shape[1:] != (width,):
+        raise ValueError(f"{EXPLAIN_FILE} holds {rows.dtype} {rows.shape}, not rows of {width}")
+    return rows
 
 
 def _session(folder: Path, model: bytes) -> Any:

@@ -239,6 +239,26 @@ def score(
     ml.standalone.scoring.score(source, target)
 
 
+@app.command()
+def explain(
+    prediction_id: Annotated[str, typer.Argument(help="As the service answered it.")],
+    reference: Annotated[
+        str,
+        typer.Option(
+            help="Rows to compare with: all, plan=basic of a level, churned=no of a class."
+        ),
+    ] = "all",
+    as_json: Annotated[bool, typer.Option("--json", help="What POST /explain answers.")] = False,
+) -> None:
+    """Say why a recorded answer is what it is.
+
+    What each column contributes, and the nearest change that would change the class.
+    """
+    from ml.explain import commands
+
+    commands.explain(prediction_id, reference, as_json)
+
+
 journal = typer.Typer(
     help="Export or remove what the journal holds.", no_args_is_help=True, rich_markup_mode=None
 )

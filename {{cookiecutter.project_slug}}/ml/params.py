@@ -108,6 +108,15 @@ class Serve(_Frozen):
         return value
 
 
+class Explain(_Frozen):
+    rows: int = Field(ge=0)
+    reference_rows: int = Field(ge=1)
+    draws: int = Field(ge=1)
+    fixed: tuple[str, ...]
+    max_rows: int = Field(ge=1)
+    max_waiting: int = Field(ge=0)
+
+
 class JournalKeeping(_Frozen):
     keep_days: float = Field(ge=0)
 
@@ -163,6 +172,7 @@ class Params(_Frozen):
     export: Export
     release: Release
     serve: Serve
+    explain: Explain
     journal: JournalKeeping
     monitor: Monitor
     loop: Loop

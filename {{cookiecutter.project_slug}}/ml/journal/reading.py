@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ml.journal.records import Outcomes, Prediction, predictions_of
+from ml.journal.records import Outcomes, Prediction, place_of, predictions_of
 from ml.journal.schema import LABELS, PREDICTIONS
 
 PIECE = 1000  # answers that are read at a time
@@ -31,6 +31,18 @@ def read_predictions(
             outcomes = latest_outcomes(connection, entries[0].prediction_id, last)
         for entry in entries:
             yield from predictions_of(entry, outcomes)
+
+
+def read_prediction(engine: sa.Engine, prediction_id: str) -> Prediction | None:
+    """One answer with its latest label; None: it is not in the journal."""
+    entry_id, place = place_of(prediction_id)
+    with engine.connect() as connection:
+        query = sa.select(PREDICTIONS).where(PREDICTIONS.c.prediction_id == entry_id)
+        entry = connection.execute(query).first()
+        if entry is None or place >= entry.rows:
+            return None
+        outcomes = latest_outcomes(connection, entry_id, entry_id)
+    return list(predictions_of(entry, outcomes))[place]
 
 
 def _query(since: float, until: float, role: str | None) -> sa.Select[Any]:

@@ -37,6 +37,7 @@ from ml.journal.reading import (
     count_answers,
     count_unknown,
     oldest_entries,
+    read_prediction,
     read_predictions,
 )
 from ml.journal.records import Prediction, Record, place_of
@@ -233,6 +234,10 @@ class Journal:
             role: None: every role (champion, canary, fallback, shadow, trial).
         """
         return read_predictions(self.engine, since, until, role)
+
+    def prediction(self, prediction_id: str) -> Prediction | None:
+        """One answer of any role with its latest label; None: it is not in the journal."""
+        return read_prediction(self.engine, prediction_id)
 
     def labelled(self, since: float = 0.0, until: float = float("inf")) -> Iterator[Prediction]:
         """The champion's answers that have a label."""

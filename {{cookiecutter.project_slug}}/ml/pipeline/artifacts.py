@@ -18,5 +18,7 @@ CANDIDATES = METRICS / "candidates.json"
 EVALUATION = Path("reports/evaluate")
 # the held-out rows with their predictions, for the monitor
 REFERENCE = Path("data/reference.parquet")
+# some of them, encoded, that the bundle holds to explain answers with
+EXPLAIN_POOL = Path("data/explain.npy")
 BUNDLE = Path("bundle")
 PARITY = Path("reports/parity.json")

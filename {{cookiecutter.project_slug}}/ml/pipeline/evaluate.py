@@ -1,9 +1,10 @@
 """How good the model is on the held-out rows, beside a baseline and a linear model.
 
-Reads: contract.yaml, params.yaml (evaluate), data/test.parquet, models/*.onnx.
+Reads: contract.yaml, params.yaml (evaluate, explain), data/test.parquet, models/*.onnx.
 Writes: metrics/<estimator>.json, reports/evaluate/ (summary.json, slices.json, importance.json,
-what `dvc plots` shows: images/*.png and *.csv) and data/reference.parquet, the held-out rows with
-their predictions, which the monitor compares live traffic with.
+what `dvc plots` shows: images/*.png and *.csv), data/reference.parquet, the held-out rows with
+their predictions, which the monitor compares live traffic with, and data/explain.npy, some of them
+encoded, which answers are explained with.
 Run: `python -m ml.pipeline.evaluate` (dvc stage `evaluate`).
 """
 
@@ -18,9 +19,10 @@ from ml.contract import Contract, load_contract
 from ml.dataset.frame import answer_columns, encode_frame, read_table, target_codes
 from ml.dataset.slices import slices_of
 from ml.encode import Encoder
+from ml.explain.references import check_fixed, write_pool
 from ml.metrics import gate_metric, interval, measure, score
 from ml.params import load_params
-from ml.pipeline.artifacts import EVALUATION, METRICS, REFERENCE, TEST
+from ml.pipeline.artifacts import EVALUATION, EXPLAIN_POOL, METRICS, REFERENCE, TEST
 from ml.pipeline.plots import Evaluation, write_plots
 from ml.pipeline.stage import run_stage
 from ml.pipeline.stored_models import load_model
@@ -184,8 +186,10 @@ def reference(frame: pd.DataFrame, answer: NDArray[Any], contract: Contract) -> 
 
 
 def main() -> None:
-    """Write metrics, slices, importance, plots and the monitor's reference."""
-    contract, params = load_contract(), load_params().evaluate
+    """Write metrics, slices, importance, plots, the monitor's reference, rows to explain with."""
+    contract, settings = load_contract(), load_params()
+    params = settings.evaluate
+    check_fixed(settings.explain.fixed, contract)
     frame = read_table(TEST, contract)
     x, y = encode_frame(frame, Encoder(contract)), target_codes(frame, contract)
     models = {name: load_model(stored) for name, stored in ESTIMATORS.items()}
@@ -196,6 +200,7 @@ def main() -> None:
     weights = importance(models["model"], x, y, contract, metric)
     _write_evaluation(Evaluation(y, answer, contract, weights))
     reference(frame, answer, contract).to_parquet(REFERENCE, index=False)
+    write_pool(EXPLAIN_POOL, x, settings.explain.rows)
 
 
 def _write_evaluation(evaluation: Evaluation) -> None:

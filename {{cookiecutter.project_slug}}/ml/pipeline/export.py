@@ -1,7 +1,8 @@
 """The bundle that serves: the model, the contract, what is known of it, and golden answers.
 
-Reads: contract.yaml, params.yaml (export), models/model.onnx, metrics/*.json, reports/*.json.
-Writes: bundle/ (model.onnx, contract.json, model.json, golden.json).
+Reads: contract.yaml, params.yaml (export), models/model.onnx, metrics/*.json, reports/*.json,
+data/explain.npy.
+Writes: bundle/ (model.onnx, contract.json, model.json, golden.json, explain.npy).
 Run: `python -m ml.pipeline.export` (dvc stage `export`).
 """
 
@@ -20,6 +21,7 @@ from ml.pipeline.artifacts import (
     BUNDLE,
     CANDIDATES,
     EVALUATION,
+    EXPLAIN_POOL,
     METRICS,
     PARITY,
 )
@@ -36,7 +38,8 @@ def main() -> None:
     # what a server must reproduce is the answer of this very model: scikit-learn's may lie as far
     # off as parity allows
     golden = {"rows": rows, "answers": load_model("model")(encoder.rows(rows)).tolist()}
-    write_bundle(BUNDLE, model_path("model").read_bytes(), contract, _about(encoder), golden)
+    model = model_path("model").read_bytes()
+    write_bundle(BUNDLE, model, contract, _about(encoder), golden, _present(EXPLAIN_POOL))
     print(f"export: {BUNDLE}/ with {len(rows)} golden rows", flush=True)
 
 
@@ -55,9 +58,13 @@ def _about(encoder: Encoder) -> dict[str, Any]:
 
 
 def _json(path: Path) -> Any:
+    return json.loads(_present(path).read_text(encoding="utf-8"))
+
+
+def _present(path: Path) -> Path:
     if not path.is_file():
         raise UserError(f"{path}: no such file", "make flow")
-    return json.loads(path.read_text(encoding="utf-8"))
+    return path
 
 
 if __name__ == "__main__":

@@ -76,11 +76,12 @@ class Metrics:
         self.rows = counter(
             "ml_rows", "Rows answered, by model version and role", ["version", "role"]
         )
-        self.seconds = Histogram(
-            "ml_request_seconds",
-            "Time to answer POST /predict, journal included",
-            buckets=_SECONDS,
-            registry=registry,
+        seconds = partial(Histogram, buckets=_SECONDS, registry=registry)
+        self.seconds = seconds(
+            "ml_request_seconds", "Time to answer POST /predict, journal included"
+        )
+        self.explain_seconds = seconds(
+            "ml_explain_seconds", "Time to answer POST /explain, waiting for others included"
         )
         self.waiting = gauge(
             "ml_requests_waiting",
@@ -107,9 +108,6 @@ class Metrics:
             "ml_key_file_failures",
             "Looks at a file of API keys that found it missing, unreadable or wrong",
         )
-        self.bundle_failures = counter(
-            "ml_bundle_failures", "Bundles that were refused; the one before went on serving"
-        )
         self.challenger_failures = counter(
             "ml_challenger_failures", "Requests the challenger failed at or left out", ["reason"]
         )
@@ -120,11 +118,20 @@ class Metrics:
         )
         for reason in ("not_finite", "raised"):
             self.fallback_answers.labels(reason)
-        self.bundle = gauge(
+        self._count_bundles(registry)
+
+    def _count_bundles(self, registry: CollectorRegistry) -> None:
+        self.bundle_failures = Counter(
+            "ml_bundle_failures",
+            "Bundles that were refused; the one before went on serving",
+            registry=registry,
+        )
+        self.bundle = Gauge(
             "ml_bundle_serving",
             "1 for the version that answers",
             ["version"],
             multiprocess_mode="livemax",
+            registry=registry,
         )
 
     def serving(self, version: str) -> None:

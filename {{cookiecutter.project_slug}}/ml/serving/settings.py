@@ -1,4 +1,4 @@
-"""The settings of a server: the serve block of params.yaml, and the environment.
+"""The settings of a server: the serve and explain blocks of params.yaml, and the environment.
 
 Reads: params.yaml, ML_BUNDLE (folder of the bundle), JOURNAL_URL, ML_CLOCK (`ml.clock`),
 ML_ALLOWED_HOSTS (see `ml.serving.api.origin`), ML_API_KEYS, ML_API_KEYS_FILE,
@@ -17,7 +17,7 @@ from ml.bundle import CHAMPION
 from ml.clock import now
 from ml.errors import UserError
 from ml.journal.store import journal_url
-from ml.params import Serve, load_params
+from ml.params import Explain, Serve, load_params
 from ml.serving.api_keys import LABEL_KEYS, Keys, load_keys
 
 # a platform's variable for a path of its own, and the route that answers there
@@ -39,11 +39,13 @@ class Settings:
     auth_in_front: bool = False
     # further paths, and the route that answers each
     aliases: Mapping[str, str] = field(default_factory=dict)
+    explain: Explain | None = None  # None: /explain is off
 
 
 def load_settings() -> Settings:
     """Settings from params.yaml and the environment."""
-    serve = load_params().serve
+    params = load_params()
+    serve = params.serve
     now()  # a clock that cannot be read is an error of the start, not of each request
     keys = load_keys(serve.rate_per_key)
     return Settings(
@@ -55,6 +57,7 @@ def load_settings() -> Settings:
         allowed_hosts=_allowed_hosts(),
         auth_in_front=_auth_in_front(keys),
         aliases=_aliases(),
+        explain=params.explain if params.explain.max_waiting else None,
     )
 
 

@@ -82,6 +82,7 @@ def sample_rows(contract: Contract, n: int, seed: int = 0) -> list[dict[str, Any
 def write_release(folder: Path, contract: Contract, version: str, seed: int = 0) -> Path:
     """Train a small model on random rows and seal it as a release does."""
     from ml.bundle import onnx_answers, write_bundle
+    from ml.explain.references import write_pool
     from ml.model import make_model
     from ml.pipeline.training.onnx_convert import to_onnx
 
@@ -95,7 +96,11 @@ def write_release(folder: Path, contract: Contract, version: str, seed: int = 0)
     rows = sample_rows(contract, 8, seed + 1)
     golden = {"rows": rows, "answers": onnx_answers(model, encoder.rows(rows)).tolist()}
     about = {"model": "boosting", "metrics": {"roc_auc": 0.9}, "baseline": {"roc_auc": 0.5}}
-    write_bundle(folder, model, contract, about, golden)
+    pool = folder.with_name(f"{folder.name}.npy")
+    pool.parent.mkdir(parents=True, exist_ok=True)
+    write_pool(pool, x, 300)
+    write_bundle(folder, model, contract, about, golden, pool)
+    pool.unlink()
     seal(folder, version)
     return folder
 
@@ -104,8 +109,8 @@ def seal(folder: Path, version: str) -> None:
     """Write lineage.json and the manifest over all files."""
     lineage = {"name": "churn", "version": version, "git_commit": "0" * 40, "data": "md5"}
     (folder / "lineage.json").write_text(json.dumps(lineage))
-    names = ["model.onnx", "contract.json", "model.json", "golden.json", "lineage.json"]
-    files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    paths = [path for path in folder.iterdir() if path.name != "manifest.json"]
+    files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
     (folder / "manifest.json").write_text(json.dumps({"files": files}))
 
 
@@ -156,6 +161,7 @@ def settings_of(project: Path) -> Settings:
         journal=f"sqlite:///{project}/serving/journal.db",
         keys=Keys((), None, 0),
         allowed_hosts=frozenset({"testserver"}),  # TestClient's
+        explain=load_params(project / "params.yaml").explain,
     )
 
 

@@ -20,6 +20,7 @@ from ml.serving.api.middleware import ServiceMiddleware
 from ml.serving.api.openapi import document_of
 from ml.serving.api.refusals import body_of_refusal, status_of
 from ml.serving.api.routes import (
+    explain,
     health,
     kserve_v1,
     labels,
@@ -40,6 +41,7 @@ ROUTERS = (  # in the order of `/openapi.json`
     metrics.router,
     pages.router,
     labels.router,
+    explain.router,
     open_inference.router,
     kserve_v1.router,
     mlflow.router,

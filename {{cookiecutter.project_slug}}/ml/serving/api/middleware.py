@@ -20,6 +20,7 @@ from ml.serving.api.refusals import INVOCATIONS
 
 if TYPE_CHECKING:
     from ml.serving.api.tracing import Tracing
+    from ml.serving.inference.admission import Admission
     from ml.serving.inference.service import Service
 
 # pages hold no data: they request what they show, with a key; probes carry none
@@ -27,6 +28,7 @@ PAGES_AND_PROBES = ("/", "/docs", "/ping", "/health")
 OPEN = ("/health/", "/v2/health/")
 LABELS = "/labels"
 INDEX = "/v2/repository/index"
+EXPLAIN = "/explain"
 INFER, PREDICT = "/v2/models/{name}/infer", "/v1/models/{name}:predict"
 
 
@@ -95,6 +97,9 @@ class ServiceMiddleware:
             return self._predict
         if path in (LABELS, INDEX):
             return self._admitted
+        if _is_explanation(path):
+            self.service.explaining.check_on()
+            return self._admitted
         route = _inference_route(path)
         return self._without_body if route is None else self._inferring[route]
 
@@ -113,11 +118,12 @@ class ServiceMiddleware:
         Refused inferences are counted as refused predictions are.
         """
         limit, path = self.service.settings.serve.max_body_bytes, scope["path"]
-        slot = self.service.admission.slot(time.perf_counter())
+        is_prediction = path not in (LABELS, INDEX) and not _is_explanation(path)
+        slot = self._admission(path).slot(time.perf_counter())
 
         async def answering(message: Message) -> None:
             slot.leave()  # the deadline does not hold for a client that reads slowly
-            if message.get("status", 200) != 200 and path not in (LABELS, INDEX):
+            if message.get("status", 200) != 200 and is_prediction:
                 self.service.metrics.requests.labels(str(message["status"])).inc()
             await send(message)
 
@@ -128,6 +134,15 @@ class ServiceMiddleware:
                 await self.app(scope, receive, answering)
         except RefusedError as refused:
             await send_refusal(answering, refused, path)
+
+    def _admission(self, path: str) -> Admission:
+        """Explanations take no place of a prediction."""
+        service = self.service
+        return service.explaining.admission if _is_explanation(path) else service.admission
+
+
+def _is_explanation(path: str) -> bool:
+    return path == EXPLAIN or (path.startswith("/v1/") and path.endswith(":explain"))
 
 
 def _is_open(path: str) -> bool:

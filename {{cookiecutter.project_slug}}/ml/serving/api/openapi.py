@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from ml.contract import FLOAT32_MAX, Contract
 from ml.journal.labels import MAX_LABELS
 from ml.serving.api.refusals import INVOCATIONS, is_protocol
+from ml.serving.api.routes.explain import EXPLAIN
 from ml.serving.api.routes.labels import LABEL_SCHEMA
 from ml.serving.api.routes.open_inference import INDEX_REQUEST
 from ml.serving.api.tables import INSTANCES, INVOCATION
@@ -44,6 +45,7 @@ def _schema(app: FastAPI, service: Service) -> dict[str, Any]:
     schema = app.openapi()
     paths = schema["paths"] = {"/predict": {"post": _predict(service)}, **schema["paths"]}
     paths["/labels"]["post"]["requestBody"] = _labels_body(service.served.bundle.contract)
+    paths["/explain"]["post"]["requestBody"] = _explain_body(service)
     for path, methods in paths.items():
         for method, operation in methods.items():
             if method == "post" and path in PROTOCOL_BODIES:
@@ -58,6 +60,7 @@ PROTOCOL_BODIES: dict[str, TypeAdapter[Any]] = {
     "/v2/models/{name}/versions/{version}/infer": INFER,
     "/v2/repository/index": INDEX_REQUEST,
     "/v1/models/{name}:predict": INSTANCES,
+    "/v1/models/{name}:explain": INSTANCES,
     INVOCATIONS: INVOCATION,
 }
 
@@ -83,6 +86,13 @@ def _labels_body(contract: Contract) -> dict[str, Any]:
     return _required_body({"anyOf": [label, many]})
 
 
+def _explain_body(service: Service) -> dict[str, Any]:
+    row, params = service.served.rows.json_schema(), service.settings.explain
+    many = {"type": "array", "items": row, "maxItems": params.max_rows if params else 0}
+    example = service.served.bundle.golden["rows"][0]
+    return _required_body({"anyOf": [row, many]}, {"one": {"value": example}})
+
+
 def _predict(service: Service) -> dict[str, Any]:
     served = service.served
     row = served.rows.json_schema()
@@ -106,9 +116,13 @@ def _complete(operation: dict[str, Any], path: str, method: str, service: Servic
     kept = {"200": responses["200"]} if "200" in responses else {}
     operation["responses"] = {**kept, **_refusals(path, method)}
     bundle = service.served.bundle
-    served = {"name": bundle.lineage.get("name"), "version": bundle.version}
+    allowed = {
+        "name": [bundle.lineage.get("name")],
+        "version": [bundle.version],
+        "reference": service.explaining.references(),
+    }
     for parameter in operation.get("parameters", []):
-        parameter["schema"] = {"enum": [served[parameter["name"]]]}
+        parameter["schema"] = {"enum": allowed[parameter["name"]]}
 
 
 def _refusals(path: str, method: str) -> dict[str, Any]:
@@ -121,8 +135,10 @@ def _refusals(path: str, method: str) -> dict[str, Any]:
 def _refusal_statuses(path: str, method: str) -> set[str]:
     is_probe = "/health/" in path or path in ("/ping", "/health")
     statuses = {"403"} if is_probe else {"401", "403", "429"}
-    if "{name}" in path:
+    if "{name}" in path or path == EXPLAIN:
         statuses.add("404")
+    if path == EXPLAIN or path.endswith(":explain"):
+        statuses.add("409")
     if method == "post":
         mistake = "400" if is_protocol(path) else "422"
         statuses |= {"413", "415", mistake, "500", "503"}
@@ -135,7 +151,8 @@ _REFUSALS = {
     "400": "Not valid for the contract",
     "401": "No valid API key",
     "403": "From a web page of another origin, or for a name that is not this service's",
-    "404": "There is no such model here",
+    "404": "There is no such model here, or it is switched off",
+    "409": "The model's release holds no rows to compare with",
     "413": "Body too large",
     "415": "Not JSON",
     "422": "Not valid for the contract",

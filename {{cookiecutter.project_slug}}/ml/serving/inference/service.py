@@ -14,6 +14,7 @@ from ml.params import Serve
 from ml.serving.connections import HEALTH_RESERVE, Connections, limit_of
 from ml.serving.inference.admission import Admission
 from ml.serving.inference.challenger import Challenger
+from ml.serving.inference.explaining import Explaining
 from ml.serving.inference.journal_health import JournalHealth
 from ml.serving.inference.predictor import Predictor
 from ml.serving.inference.reload import follow, state
@@ -44,6 +45,7 @@ class Service:
         self.challenger = Challenger(
             settings.serve.challenger, settings.serve.canary_share, self.metrics
         )
+        self.explaining = Explaining(self)
         self._tasks: list[asyncio.Task[None]] = []
 
     def use(self, bundle: Bundle | None) -> None:
@@ -57,7 +59,9 @@ class Service:
     def open(self) -> None:
         """Start writing to the journal and following the links, in the running event loop."""
         self.writer = self._open_writer()
-        self._start(self.admission.sweep(), self.connections.sweep())
+        self._start(
+            self.admission.sweep(), self.explaining.admission.sweep(), self.connections.sweep()
+        )
         self._follow_links()
         gc.collect()
         gc.freeze()  # objects that exist now stay: the collector need not look at them again
@@ -94,6 +98,7 @@ class Service:
         """Finish the last commit."""
         for task in self._tasks:
             task.cancel()
+        self.explaining.close()
         self.journal_health.close()
         self.challenger.close()
         if self.writer is not None:

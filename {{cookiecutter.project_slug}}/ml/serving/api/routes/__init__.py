@@ -7,6 +7,7 @@ model.py            `/model`
 metrics.py          `/metrics`
 pages.py            the pages for people, and `/openapi.json`
 labels.py           `POST /labels`
+explain.py          `POST /explain`, and the same for KServe
 open_inference.py   `/v2/…`, the Open Inference Protocol
 kserve_v1.py        `/v1/…`, KServe's first protocol
 mlflow.py           `/invocations`, `/ping`, `/health`, `/version`: `mlflow models serve`

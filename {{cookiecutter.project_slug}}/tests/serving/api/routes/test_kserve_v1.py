@@ -45,4 +45,4 @@ def test_mistakes_are_told(client: TestClient) -> None:
     assert 'column "class": "x" is not a whole number' in message_of(wrong, 422)
     other = client.post("/v1/models/other:predict", json={"instances": ROWS})
     assert "there is model 'churn'" in message_of(other, 404)
-    assert "Not Allowed" in message_of(client.post("/v1/models/churn:explain", json={}), 405)
+    assert "instances: Field" in message_of(client.post("/v1/models/churn:explain", json={}), 422)
