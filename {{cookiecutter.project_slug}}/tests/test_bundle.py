@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ml.bundle import load_bundle
@@ -46,6 +47,17 @@ def _other_contract(folder: Path) -> None:
     contract["columns"] = contract["columns"][:2]
     contract["time"] = None
     (folder / "contract.json").write_text(json.dumps(contract))
+    (folder / "explain.npy").unlink()
+    seal(folder, "1")
+
+
+def _narrow_rows(folder: Path) -> None:
+    np.save(folder / "explain.npy", np.zeros((20, 3), dtype=np.float32))
+    seal(folder, "1")
+
+
+def _pickled_rows(folder: Path) -> None:
+    np.save(folder / "explain.npy", np.array([{}, {}]), allow_pickle=True)
     seal(folder, "1")
 
 
@@ -67,6 +79,8 @@ def test_a_sound_bundle_loads_through_the_link(releases: Path, tmp_path: Path) -
         (lambda f: (f / "manifest.json").write_text('{"files": {}}'), "does not list model.onnx"),
         (_flip_a_bit, "model.onnx differs from its hash"),
         (_not_onnx, "model.onnx cannot be loaded"),
+        (_narrow_rows, r"explain.npy holds float32 \(20, 3\), not rows of 11"),
+        (_pickled_rows, "cannot be read: Object arrays cannot be loaded when allow_pickle=False"),
         (_other_contract, "model.onnx cannot answer the golden rows"),
         (
             _golden(lambda g: g["answers"][3].__setitem__(0, g["answers"][3][0] + 2e-5)),
