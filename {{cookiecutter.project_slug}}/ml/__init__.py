@@ -16,6 +16,8 @@ adopt/             a table becomes contract.yaml and a part of data/raw
 pipeline/          the stages of `dvc repro`: ingest, validate, split, train, evaluate, export
 bundle.py          a released model as a folder, verified before it answers
 statistics/        the tests behind monitor and gate: arrays in, p-values out
+fairness/          whom the model treats how: figures by group
+card/              the model card: what a person needs to know of a version
 release/           registry, gate, promotion and rollback
 ledger/            every decision about the served model, chained by hashes
 explain/           why a model answers a row as it does

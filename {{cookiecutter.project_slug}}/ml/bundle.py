@@ -3,8 +3,8 @@
 Reads: serving/champion/ (or the folder that ML_BUNDLE names): model.onnx, contract.json,
 model.json, golden.json, explain.npy, lineage.json and manifest.json, which holds the SHA-256 of all
 others. Nothing in it is code, nothing is unpickled. The export stage writes the first five
-(`write_bundle`), a release adds the other two. A bundle without explain.npy answers and explains
-nothing.
+(`write_bundle`), a release adds the other two and the model card (card.html, card.md, card.json). A
+bundle without explain.npy answers and explains nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import io
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,10 @@ GOLDEN_FILE = "golden.json"
 EXPLAIN_FILE = "explain.npy"
 LINEAGE_FILE = "lineage.json"
 MANIFEST_FILE = "manifest.json"
+# the model card, beside the files above; a release from before there were cards has none
+CARD_PAGE = "card.html"
+CARD_MARKDOWN = "card.md"
+CARD_JSON = "card.json"  # what it was made of
 FILES = (MODEL_FILE, CONTRACT_FILE, ABOUT_FILE, GOLDEN_FILE, LINEAGE_FILE)  # of the manifest
 
 # rows of one run of the model; in larger ones onnxruntime's trees take twice as long for each row
@@ -65,6 +69,8 @@ class Bundle:
     # held-out rows to compare an answer with, (n, k); None: a bundle from before there were any
     pool: Matrix | None
     _session: Any
+    # the model card by its file's name; empty where the release has none
+    card: dict[str, bytes] = field(default_factory=dict)
 
     def answer(self, matrix: Matrix) -> Answers:
         """Probabilities (n, classes), or values (n, 1) of a regression, for the matrix (n, k)."""
@@ -161,6 +167,7 @@ def _assembled(folder: Path, files: dict[str, bytes]) -> Bundle:
         golden=json.loads(files[GOLDEN_FILE]),
         pool=_pool(files.get(EXPLAIN_FILE), len(features(contract))),
         _session=_session(folder, files[MODEL_FILE]),
+        card={name: files[name] for name in (CARD_PAGE, CARD_MARKDOWN) if name in files},
     )
 
 

@@ -162,6 +162,22 @@ def rollback() -> None:
 
 
 @app.command()
+def card(
+    version: Annotated[
+        str,
+        typer.Argument(help="A release under serving/releases, or `bundle`: not released yet."),
+    ] = "champion",
+) -> None:
+    """Write the model card, with what the monitor has seen since the release.
+
+    To reports/card/, as a page and as Markdown.
+    """
+    from ml.monitoring.reports import card as room
+
+    room.card(version)
+
+
+@app.command()
 def pull() -> None:
     """Fetch the registry's champion into serving/.
 

@@ -161,6 +161,50 @@ class Loop(_Frozen):
     probation: Probation
 
 
+class Tolerance(_Frozen):
+    selection_rate: float | None = Field(ge=0)
+    true_positive_rate: float | None = Field(ge=0)
+    false_positive_rate: float | None = Field(ge=0)
+    calibration: float | None = Field(ge=0)
+    error: float | None = Field(ge=0)
+
+    @property
+    def stated(self) -> dict[str, float]:
+        """The figures that have a tolerance."""
+        return {name: value for name, value in self.model_dump().items() if value is not None}
+
+
+class Fairness(_Frozen):
+    columns: tuple[str, ...]
+    edges: dict[str, tuple[float, ...]]
+    positive: str | None
+    min_rows: int = Field(ge=1)
+    tolerance: Tolerance
+
+    @field_validator("edges")
+    @classmethod
+    def _rising(cls, edges: dict[str, tuple[float, ...]]) -> dict[str, tuple[float, ...]]:
+        for name, at in edges.items():
+            if not at or list(at) != sorted(set(at)):
+                raise ValueError(f"of {name}: one number or more, each larger than the one before")
+        return edges
+
+
+class Card(_Frozen):
+    required: Literal["off", "written", "filled"]
+    intended_use: str | None
+    out_of_scope: str | None
+    data_origin: str | None
+    considerations: str | None
+    known_limits: str | None
+    contact: str | None
+
+    @property
+    def words(self) -> dict[str, str | None]:
+        """What people wrote, by setting."""
+        return self.model_dump(exclude={"required"})
+
+
 class Params(_Frozen):
     """Every setting; meanings, units and off-switches stand as comments in params.yaml."""
 
@@ -171,6 +215,8 @@ class Params(_Frozen):
     evaluate: Evaluate
     export: Export
     release: Release
+    card: Card
+    fairness: Fairness
     serve: Serve
     explain: Explain
     journal: JournalKeeping

@@ -30,7 +30,7 @@ from ml.journal.store import Journal, journal_url
 from ml.monitoring import heartbeat, history
 from ml.monitoring.inputs.reference import load_champion
 from ml.monitoring.monitor import REPORTS, evaluate_window
-from ml.monitoring.reports import alerts, page_inputs, page_writer, prometheus
+from ml.monitoring.reports import alerts, card, page_inputs, page_writer, prometheus
 from ml.monitoring.reports.terminal import table
 from ml.monitoring.verdict import EXIT, Verdict
 from ml.params import load_params
@@ -70,6 +70,7 @@ def run_once(days: float | None, wait: bool) -> Verdict:
     _print(verdict, child, wait)
     with locked(REPORTS / history.LOCK):
         alerts.send(verdict, REPORTS / "alerts.json")
+        card.renew()
     if child and wait:
         _wait(child, folder)
     return verdict

@@ -5,6 +5,7 @@ validate.py       every row against the contract
 split.py          which rows are held out
 train.py          the model, a baseline and a linear model, as ONNX that answers alike
 training/         the kinds of model compared, settings tried out, ONNX, parity
+evaluation/       figures of the model card: intervals, calibration, importance, dependence
 evaluate.py       metrics, slices, importance, the monitor's reference
 plots.py          what `dvc plots` shows of an evaluation
 export.py         the bundle that serves

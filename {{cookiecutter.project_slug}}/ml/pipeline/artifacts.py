@@ -15,6 +15,9 @@ TRAINED_ROWS = MODELS / "trained_rows.npy"
 TRIALS = Path("reports/trials.json")
 METRICS = Path("metrics")
 CANDIDATES = METRICS / "candidates.json"
+# of the model card: all but the metrics themselves
+CARD_FIGURES = METRICS / "card.json"
+FAIRNESS = METRICS / "fairness.json"  # figures by group
 EVALUATION = Path("reports/evaluate")
 # the held-out rows with their predictions, for the monitor
 REFERENCE = Path("data/reference.parquet")

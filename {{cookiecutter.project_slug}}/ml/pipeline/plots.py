@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ml.atomic import write_text
+from ml.card import pictures
 from ml.metrics import roc_area, threshold_counts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ml.contract import Contract
+    from ml.pipeline.evaluation.importance import Importance
 
     Points = tuple[NDArray[Any], NDArray[Any]]  # x, y
     Plot = Callable[[Axes], None]
@@ -42,7 +45,8 @@ class Evaluation(NamedTuple):
     y: NDArray[Any]  # (n,) class codes or values
     answer: NDArray[Any]  # the model's answer matrix for the n rows
     contract: Contract
-    importance: dict[str, float]  # by column
+    importance: dict[str, Importance]  # by column, highest first
+    dependence: Sequence[dict[str, Any]] = ()  # curves of the columns that matter most
 
     @property
     def is_binary(self) -> bool:
@@ -63,6 +67,7 @@ def write_plots(folder: Path, evaluation: Evaluation) -> None:
         _save(images / name, plot)
     for name, table in _tables(evaluation).items():
         _write_csv(folder / name, table)
+    write_text(images / "dependence.svg", pictures.dependences(evaluation.dependence))
 
 
 def _images(e: Evaluation) -> dict[str, Plot]:
@@ -81,10 +86,17 @@ def _images(e: Evaluation) -> dict[str, Plot]:
 def _tables(e: Evaluation) -> dict[str, Table]:
     """Header and rows of each CSV file; no rows where the task has no such plot."""
     return {
-        "importance.csv": (("column", "loss"), e.importance.items()),
+        "importance.csv": (
+            ("column", "loss"),
+            ((name, of.loss) for name, of in e.importance.items()),
+        ),
         "roc.csv": (("false_positive_rate", "true_positive_rate"), _curve(e)),
         "residuals.csv": (("predicted", "residual"), _residual_rows(e)),
     }
+
+
+def _losses(e: Evaluation) -> Iterable[tuple[Any, Any]]:
+    return ((name, of.loss) for name, of in e.importance.items())
 
 
 def _curve(e: Evaluation) -> Iterable[tuple[Any, Any]]:
@@ -173,11 +185,14 @@ def _figure() -> Figure:
     return figure
 
 
-def _bars(axes: Axes, importance: dict[str, float]) -> None:
+def _bars(axes: Axes, importance: dict[str, Importance]) -> None:
     names = list(importance)[:BARS][::-1]
-    axes.barh([_plain(name) for name in names], [importance[name] for name in names], color=BLUE)
+    losses = [importance[name].loss for name in names]
+    reach = [importance[name].high - importance[name].loss for name in names]
+    axes.barh([_plain(name) for name in names], losses, xerr=reach, color=BLUE, ecolor="grey")
     axes.set(
-        title="Permutation importance", xlabel="loss of the metric when the column is shuffled"
+        title="Permutation importance (95 %)",
+        xlabel="loss of the metric when the column is shuffled",
     )
 
 

@@ -3,6 +3,7 @@
 commands.py     `ml release`, `ml rollback`, `ml pull`
 register.py     the bundle as a registered, sealed version
 lineage.py      where a model comes from: commit, data, parameters
+card.py         the version's model card, sealed with it; no card, no promotion
 runs.py         the bundle's run in MLflow
 registry.py     versions and aliases in MLflow
 relocate.py     mlflow.db of a project that was moved or copied

@@ -19,11 +19,12 @@ from ml.errors import UserError
 from ml.ledger import chain, history
 from ml.params import load_params
 from ml.progress import working
-from ml.release import publish, register, registry
+from ml.release import card, publish, register, registry
 from ml.release.faults import translate_faults
 from ml.release.gate.comparison import contender, measured
 from ml.release.gate.decide import decide
 from ml.release.gate.decision import Check, Decision
+from ml.release.gate.fairness import fair
 from ml.release.gate.table import checks_table
 from ml.release.promotion import (
     Mandate,
@@ -88,6 +89,8 @@ def release(
         because = mandate or Mandate("the gate passed it")
         rival = _rival(client, params, version, champion)
         decision = _decide(client, params, version, rival, because, new_contract)
+        if version != champion:
+            decision = decision.beside(*_stated(params, version))
         judged = _Judged(version, champion, decision, because)
         action = _act_on(client, params.name, judged, approval=approval)
     released = Released(version, champion, action, decision)
@@ -321,6 +324,17 @@ def _decide(
         decayed=mandate.decayed,
     )
     return decision.beside(*_in_service(client, params.name, version))
+
+
+def _stated(params: Params, version: str) -> list[Check]:
+    """What the project asks besides: groups that are treated alike, a model card."""
+    folder = publish.release_folder(version)
+    checks = card.described(folder, params.card)
+    if not params.fairness.tolerance.stated:
+        return checks
+    challenger, held_out, _ = measured(folder)
+    treated = fair(held_out, challenger.contract, params.fairness)
+    return [treated, *checks] if treated else checks
 
 
 def _in_service(client: MlflowClient, name: str, version: str) -> list[Check]:

@@ -21,7 +21,7 @@ from ml.release.faults import translate_faults
 from ml.release.lineage import file_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 SERVING = CHAMPION.parent
 REFERENCE = "reference.parquet"  # for the monitor
@@ -74,7 +74,12 @@ def is_complete(version: str, bundle_hash: str | None) -> bool:
     return lineage.get("bundle_hash") == bundle_hash and (folder / REFERENCE).is_file()
 
 
-def seal(bundle: Path, beside: Sequence[Path], lineage: dict[str, Any]) -> Path:
+def seal(
+    bundle: Path,
+    beside: Sequence[Path],
+    lineage: dict[str, Any],
+    describe: Callable[[Path], None],
+) -> Path:
     """Publish bundle, lineage and manifest as the release `lineage["version"]`.
 
     An existing release stays as it is.
@@ -83,6 +88,7 @@ def seal(bundle: Path, beside: Sequence[Path], lineage: dict[str, Any]) -> Path:
         bundle: the files that are served.
         beside: files for monitor and gate, which are not served and so not in the manifest.
         lineage: where the model comes from.
+        describe: writes more files that are sealed, such as the model card, into the draft.
     """
     folder = release_folder(lineage["version"])
     if folder.is_dir():
@@ -90,16 +96,40 @@ def seal(bundle: Path, beside: Sequence[Path], lineage: dict[str, Any]) -> Path:
     draft = draft_folder(lineage["version"])
     shutil.copytree(bundle, draft)
     write_json(draft / LINEAGE_FILE, lineage)
+    describe(draft)
     _write_manifest(draft)
     for path in beside:
         shutil.copyfile(path, draft / path.name)
     return publish(draft, folder)
 
 
-def _write_manifest(folder: Path) -> None:
+def _write_manifest(folder: Path, without: Sequence[str] = ()) -> None:
     """The hash of each file that is in the folder."""
-    hashes = {path.name: file_hash(path) for path in sorted(folder.iterdir())}
-    write_json(folder / MANIFEST_FILE, {"files": hashes})
+    names = sorted({path.name for path in folder.iterdir()} - {MANIFEST_FILE, *without})
+    write_json(
+        folder / MANIFEST_FILE, {"files": {name: file_hash(folder / name) for name in names}}
+    )
+
+
+def seal_again(version: str, beside: Sequence[Path], describe: Callable[[Path], None]) -> Path:
+    """A draft of a release that was never served, described anew; `replace_release` publishes it.
+
+    Args:
+        version: of the release.
+        beside: as `seal` was given.
+        describe: writes files that are sealed.
+    """
+    draft = draft_folder(version)
+    shutil.copytree(release_folder(version), draft)
+    describe(draft)
+    _write_manifest(draft, [path.name for path in beside])
+    return draft
+
+
+def replace_release(version: str) -> None:
+    """Publish the draft in place of a release that is not linked."""
+    shutil.rmtree(release_folder(version))
+    publish(draft_folder(version), release_folder(version))
 
 
 def publish(draft: Path, folder: Path) -> Path:

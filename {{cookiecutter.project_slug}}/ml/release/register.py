@@ -20,14 +20,19 @@ from ml.clock import moment
 from ml.contract import load_contract
 from ml.errors import UserError
 from ml.pipeline.artifacts import BUNDLE, EVALUATION, REFERENCE, TRAINED_ROWS, TRIALS
-from ml.release import publish, registry, runs
+from ml.release import card, publish, registry, runs
 from ml.release.lineage import folder_hash, git_note, lineage
 from ml.release.promotion import fetch
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mlflow.tracking import MlflowClient
 
     from ml.progress import NextStep
+
+
+BESIDE = (REFERENCE, TRAINED_ROWS)  # sealed in no manifest: for monitor and gate
 
 
 def refuse_stale() -> None:
@@ -71,8 +76,9 @@ def register_bundle(client: MlflowClient, name: str, next_step: NextStep) -> str
     bundle_hash = folder_hash(BUNDLE)
     registered = registry.find_version(client, name, bundle_hash)
     if registered and registered.tags.get(registry.SEALED):
-        fetch(client, name, str(registered.version))
-        return str(registered.version)
+        version = str(registered.version)
+        _renew_card(client, name, version, fetch(client, name, version))
+        return version
     next_step("logging the run")
     origin = lineage()
     _print_note(origin)
@@ -119,14 +125,26 @@ def _register(client: MlflowClient, name: str, run_id: str, bundle_hash: str) ->
     return registry.register(client, name, run_id, model, load_contract(), bundle_hash)
 
 
+def _renew_card(client: MlflowClient, name: str, version: str, folder: Path) -> None:
+    """Write the card anew where people have written more since, unless the version has served."""
+    served = [registry.alias(client, name, alias) for alias in ("champion", "previous")]
+    if version in served or not card.is_outdated(folder):
+        return
+    origin = publish.lineage_of(version)
+    draft = publish.seal_again(version, BESIDE, lambda draft: card.write(draft, origin))
+    client.log_artifacts(origin["mlflow_run"], str(draft), "bundle")
+    client.set_model_version_tag(name, version, registry.CARD, card.tag(draft))
+    publish.replace_release(version)
+
+
 def _seal(client: MlflowClient, released: dict[str, Any]) -> None:
     """Publish the release's folder and upload it; the version's tag says that both are done."""
     version = released["version"]
     released_at = moment().isoformat(timespec="seconds")
     # a seal without its registration is a draft
     shutil.rmtree(publish.release_folder(version), ignore_errors=True)
-    folder = publish.seal(
-        BUNDLE, (REFERENCE, TRAINED_ROWS), {**released, "released_at": released_at}
-    )
+    described = {**released, "released_at": released_at}
+    folder = publish.seal(BUNDLE, BESIDE, described, lambda draft: card.write(draft, described))
     client.log_artifacts(released["mlflow_run"], str(folder), "bundle")
+    client.set_model_version_tag(released["name"], version, registry.CARD, card.tag(folder))
     client.set_model_version_tag(released["name"], version, registry.SEALED, "true")

@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from ml.contract import Contract, Target
 from ml.pipeline import plots
+from ml.pipeline.evaluation.importance import Importance
 
 CLASSES = {"binary": ("no", "yes"), "multiclass": ("low", "middle", "high"), "regression": ()}
 IMAGES = {
@@ -19,7 +20,8 @@ IMAGES = {
     "multiclass": {"importance.png", "confusion.png"},
     "regression": {"importance.png", "residuals.png"},
 }
-WEIGHTS = {"price $": 0.2, "calls, day": 0.1}
+WEIGHTS = {"price $": Importance(0.2, 0.1, 0.3), "calls, day": Importance(0.1, 0.0, 0.2)}
+LOSSES = {"price $": 0.2, "calls, day": 0.1}
 
 
 def evaluated(task: str, contract: Contract, n: int = 3000) -> tuple[Any, Any, Contract]:
@@ -46,6 +48,7 @@ def points(path: Path) -> tuple[list[str], list[list[str]]]:
 def test_each_task_has_its_images(task: str, contract: Contract, tmp_path: Path) -> None:
     plots.write_plots(tmp_path, plots.Evaluation(*evaluated(task, contract), WEIGHTS))
     starts = {path.name: path.read_bytes()[:8] for path in (tmp_path / "images").iterdir()}
+    assert starts.pop("dependence.svg").startswith(b"<svg ")
     assert set(starts) == IMAGES[task]
     assert set(starts.values()) == {b"\x89PNG\r\n\x1a\n"}
 
@@ -57,7 +60,7 @@ def test_each_data_file_is_there_and_empty_where_the_task_has_none(
     plots.write_plots(tmp_path, plots.Evaluation(*evaluated(task, contract), WEIGHTS))
     header, rows = points(tmp_path / "importance.csv")
     assert header == ["column", "loss"]
-    assert {name: float(loss) for name, loss in rows} == WEIGHTS
+    assert {name: float(loss) for name, loss in rows} == LOSSES
     header, rows = points(tmp_path / "roc.csv")
     assert header == ["false_positive_rate", "true_positive_rate"]
     assert bool(rows) is (task == "binary")

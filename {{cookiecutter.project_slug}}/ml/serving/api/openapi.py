@@ -14,6 +14,7 @@ from ml.journal.labels import MAX_LABELS
 from ml.serving.api.refusals import INVOCATIONS, is_protocol
 from ml.serving.api.routes.explain import EXPLAIN
 from ml.serving.api.routes.labels import LABEL_SCHEMA
+from ml.serving.api.routes.model import CARD
 from ml.serving.api.routes.open_inference import INDEX_REQUEST
 from ml.serving.api.tables import INSTANCES, INVOCATION
 from ml.serving.api.tensors import INFER
@@ -135,7 +136,7 @@ def _refusals(path: str, method: str) -> dict[str, Any]:
 def _refusal_statuses(path: str, method: str) -> set[str]:
     is_probe = "/health/" in path or path in ("/ping", "/health")
     statuses = {"403"} if is_probe else {"401", "403", "429"}
-    if "{name}" in path or path == EXPLAIN:
+    if "{name}" in path or path in (EXPLAIN, CARD):
         statuses.add("404")
     if path == EXPLAIN or path.endswith(":explain"):
         statuses.add("409")
@@ -151,7 +152,7 @@ _REFUSALS = {
     "400": "Not valid for the contract",
     "401": "No valid API key",
     "403": "From a web page of another origin, or for a name that is not this service's",
-    "404": "There is no such model here, or it is switched off",
+    "404": "There is no such model, or no such card, here, or it is switched off",
     "409": "The model's release holds no rows to compare with",
     "413": "Body too large",
     "415": "Not JSON",

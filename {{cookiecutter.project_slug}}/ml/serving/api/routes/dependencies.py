@@ -20,6 +20,12 @@ from ml.serving.inference.service import Service
 
 T = TypeVar("T")
 
+PAGE_HEADERS = {  # the pages need nothing from elsewhere, and nobody needs them in a frame
+    "Content-Security-Policy": "default-src 'self'; img-src data:; style-src 'unsafe-inline'; "
+    "script-src 'unsafe-inline'; frame-ancestors 'none'",
+    "Referrer-Policy": "same-origin",
+}
+
 
 async def _service(request: Request) -> Service:
     service: Service = request.app.state.service

@@ -6,17 +6,13 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 
+from ml.serving.api.routes.dependencies import PAGE_HEADERS
+
 FOLDER = Path(__file__).parents[1] / "pages"
 PAGES = {
     "/": (FOLDER / "page.html").read_text(encoding="utf-8"),
     "/docs": (FOLDER / "docs.html").read_text(encoding="utf-8"),
 }
-HEADERS = {  # the pages need nothing from elsewhere, and nobody needs them in a frame
-    "Content-Security-Policy": "default-src 'self'; img-src data:; style-src 'unsafe-inline'; "
-    "script-src 'unsafe-inline'; frame-ancestors 'none'",
-    "Referrer-Policy": "same-origin",
-}
-
 router = APIRouter(include_in_schema=False)
 
 
@@ -24,7 +20,9 @@ router = APIRouter(include_in_schema=False)
 @router.get("/docs")
 async def page(request: Request) -> Response:
     """A page for people; it asks this service like any other client."""
-    return Response(PAGES[request.url.path], media_type="text/html; charset=utf-8", headers=HEADERS)
+    return Response(
+        PAGES[request.url.path], media_type="text/html; charset=utf-8", headers=PAGE_HEADERS
+    )
 
 
 @router.get("/openapi.json")
