@@ -1,8 +1,8 @@
 """`make demo`: the whole loop once, from an empty folder to a monitored prediction.
 
 Renders the template, installs the project's environment, runs the pipeline on the demo data,
-releases the first champion, serves it, asks it for a prediction over HTTP and lets the monitor
-judge the window.
+releases the first champion, serves it, asks it for a prediction over HTTP and why it is that one,
+and lets the monitor judge the window.
 
 Reads the template around it. Writes build/ only, all of which may be deleted: build/venv (the
 environment, shared by every render) and build/churn-early-warning (the project). What is there
@@ -201,12 +201,22 @@ def predict() -> None:
     with service() as url:
         console.print(f"POST {url}/predict", JSON(json.dumps(row), indent=None))
         console.print("[bold]answer[/]", JSON.from_data(ask(f"{url}/predict", row)))
+        explain(url, row)
         lineage = ask(f"{url}/model")["lineage"]
         shown = {key: value for key, value in lineage.items() if key != "params"}
         console.print(
             f"[bold]GET /model[/] lineage ({len(lineage['params'])} params left out)",
             JSON.from_data(shown),
         )
+
+
+def explain(url: str, row: dict[str, Any]) -> None:
+    """Print the three strongest reasons of the answer."""
+    found = ask(f"{url}/explain", row)
+    console.print("[bold]why[/]", found["sentence"], markup=True)
+    for reason in found["contributions"][:3]:
+        points = f"{100 * reason['contribution']:+.1f} points"
+        console.print(f"  {points:>12}  {reason['column']} = {reason['value']}", markup=False)
 
 
 def monitor() -> None:

@@ -179,6 +179,7 @@ def test_locks_have_hashes_and_no_addresses(template: Path) -> None:
         "pipeline.txt",
         "dev.txt",
         "clients.txt",
+        "explainers.txt",
     }
     for path in locks:
         text = path.read_text(encoding="utf-8")

@@ -177,7 +177,31 @@ def test_it_answers_as_one_types_and_as_predict_does(start: Start, browser: Chro
     ]
     assert errors(browser) == []
     own = {f"{server.url}/{path}" for path in ("", "model", "openapi.json", "predict?trial")}
-    assert asked(browser) - {"data:,"} == own
+    assert asked(browser) - {"data:,", f"{server.url}/explain"} == own
+
+
+def test_it_says_why_as_one_types(start: Start, browser: Chrome) -> None:
+    server = start()
+    visit(browser, server.url)
+    fill(browser, "class", "88")
+    wait(browser, lambda: trial(browser).features["class"] == 88)
+    wait(browser, lambda: "class: 88" in " ".join(shown(browser, "#bars .move")))
+    expected = httpx2.post(f"{server.url}/explain", json=trial(browser).features).json()
+    assert shown(browser, "#because") == [expected["sentence"].replace("`", "")]
+    told = shown(browser, "#bars .move")
+    assert len(told) == len(CLASSIFICATION.names)
+    first = expected["contributions"][0]
+    sign = "+" if first["contribution"] > 0 else "\N{MINUS SIGN}"
+    assert told[0].startswith(f"{first['column']}: ")
+    assert told[0].endswith(f"\n{sign}{100 * abs(first['contribution']):.1f}")
+    widths = browser.execute_script(
+        "return [...document.querySelectorAll('#bars i')].map(e => e.getBoundingClientRect().width)"
+    )
+    assert widths == sorted(widths, reverse=True)
+    assert "against 64 held-out rows, from all combinations" in shown(browser, "#compared")[0]
+    assert errors(browser) == []
+    fill(browser, "class", "many")  # what is refused has no reasons
+    wait(browser, lambda: shown(browser, "#because") == [""])
 
 
 def test_what_is_wrong_is_told_beside_the_answer_before(start: Start, browser: Chrome) -> None:

@@ -47,7 +47,7 @@ def test_mistakes_are_told(client: TestClient) -> None:
     wrong = client.post("/explain", json={**ROWS[0], "class": "x"})
     assert 'column "class": "x" is not a whole number' in message_of(wrong, 422)
     many = client.post("/explain", json=sample_rows(CLASSIFICATION, 21))
-    assert "holds at most 20 rows" in message_of(many, 422)
+    assert "a request holds at most 20 rows" in message_of(many, 422)
     unknown = client.post("/explain?reference=plan%3Dgold", json=ROWS[0])
     assert 'reference "plan=gold" is not known; there are: "all"' in message_of(unknown, 422)
     other = client.post("/v1/models/other:explain", json={"instances": ROWS})
