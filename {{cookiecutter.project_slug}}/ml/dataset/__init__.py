@@ -7,5 +7,6 @@ frame.py      the typed table in pandas, with fixed dtypes
 row_hash.py   which row is which: a number for each
 held_out.py   which rows are not trained on
 slices.py     the groups of rows that are judged one by one
+soundness.py  is every row surely sound? (the quick look before checks.py)
 checks.py     is every row what the contract says a row is? (pandera)
 """

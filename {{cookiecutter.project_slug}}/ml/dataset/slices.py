@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -32,21 +33,23 @@ def slices_of(frame: pd.DataFrame, contract: Contract, params: Evaluate) -> list
         params: `slices`, how many columns are looked at, and `min_slice_rows`: a level with fewer
             rows is left out.
     """
-    found = [
-        Slice(column, level, _rows_of_level(frame, column, level))
-        for column, level in _levels(contract, params.slices)
-    ]
+    with_levels = [c for c in contract.columns if isinstance(c, Categorical | Boolean)]
+    found = [each for c in with_levels[: params.slices] for each in _slices_of(frame, c)]
     return [each for each in found if len(each.rows) >= params.min_slice_rows]
 
 
-def _rows_of_level(frame: pd.DataFrame, name: str, level: str | bool) -> NDArray[np.intp]:
-    return np.flatnonzero(frame[name].to_numpy(dtype=object) == level)
-
-
-def _levels(contract: Contract, at_most: int) -> list[tuple[str, str | bool]]:
-    """Column and level, of the first so many columns that have levels."""
-    with_levels = [c for c in contract.columns if isinstance(c, Categorical | Boolean)]
-    return [(c.name, level) for c in with_levels[:at_most] for level in _levels_of(c)]
+def _slices_of(frame: pd.DataFrame, column: Categorical | Boolean) -> list[Slice]:
+    """The slices of one column, its rows sorted once: a column may have hundreds of levels."""
+    levels: tuple[str | bool, ...] = _levels_of(column)
+    place = {level: i for i, level in enumerate(levels)}
+    values = frame[column.name].to_numpy(dtype=object)
+    places = np.fromiter(map(place.get, values, repeat(len(levels))), np.intp, len(values))
+    order = np.argsort(places, kind="stable")
+    starts = np.searchsorted(places[order], np.arange(len(levels) + 1))
+    return [
+        Slice(column.name, level, order[starts[i] : starts[i + 1]])
+        for i, level in enumerate(levels)
+    ]
 
 
 def _levels_of(column: Categorical | Boolean) -> tuple[str, ...] | tuple[bool, ...]:
