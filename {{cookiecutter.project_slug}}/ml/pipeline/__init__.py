@@ -14,4 +14,5 @@ stored_models.py  estimators as ONNX, from train to the next stages
 recipe.py         recipe.yaml: how rows that keep coming become the next model
 artifacts.py      what the stages hand to each other
 stage.py          how a stage is run
+early_imports/    the heavy imports of all stages, made once for each `dvc repro`
 """

@@ -1,0 +1,102 @@
+"""A stage that is forked from the process of early imports ends and speaks as one of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ml.pipeline.early_imports import forks
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux only")
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project in which this process stands for DVC."""
+    (tmp_path / ".dvc/tmp").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("DVC_STAGE", "train")
+    return tmp_path
+
+
+@pytest.fixture
+def server(project: Path) -> Iterator[Path]:
+    """The process of early imports, and its socket."""
+    command = [sys.executable, "-P", forks.__file__, str(os.getpid())]
+    with subprocess.Popen(command) as process:
+        path = project / forks._path(os.getpid())
+        wait_for(path.exists)
+        yield path
+        process.terminate()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it does not happen")
+
+
+def stage(name: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ml.pipeline.early_imports", name]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_forked_stage_has_status_and_output_of_its_own(server: Path) -> None:
+    forked = stage("evaluate")
+    assert forked.returncode == 2
+    assert forked.stdout == ""
+    assert forked.stderr.startswith("error: contract.yaml: there is no contract yet")
+    server.unlink()  # now nobody answers: the same stage in a process of its own
+    alone = stage("evaluate")
+    assert (alone.returncode, alone.stderr) == (forked.returncode, forked.stderr)
+
+
+def test_a_forked_stage_runs_the_code_of_now(server: Path, project: Path) -> None:
+    """A stage whose module is changed after the imports."""
+    room = project / "ml/pipeline"
+    shutil.copytree(ROOT / "ml/pipeline/early_imports", room / "early_imports")
+    for folder in (project / "ml", room):
+        (folder / "__init__.py").touch()
+    (room / "train.py").write_text("import os, sys\nprint(os.getppid())\nsys.exit('no')\n")
+    forked = stage("train")
+    assert int(forked.stdout) != os.getpid()
+    assert (forked.returncode, forked.stderr) == (1, "no\n")
+
+
+@pytest.mark.parametrize("off", ["ML_EARLY", "DVC_STAGE"])
+def test_nothing_is_left_behind_where_it_is_switched_off_or_dvc_is_not_there(
+    project: Path, monkeypatch: pytest.MonkeyPatch, off: str
+) -> None:
+    assert forks.is_possible()
+    if off == "ML_EARLY":
+        monkeypatch.setenv(off, "0")
+    else:
+        monkeypatch.delenv(off)
+    assert not forks.is_possible()
+    assert stage("ingest").returncode == 2
+    assert list((project / ".dvc/tmp").iterdir()) == []
+
+
+def test_it_ends_with_its_dvc(project: Path) -> None:
+    stale = project / forks._path(2**22 + 1)  # more than Linux gives to a process
+    stale.touch()
+    forks._sweep()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as dvc:
+        command = [sys.executable, "-P", forks.__file__, str(dvc.pid)]
+        with subprocess.Popen(command) as process:
+            wait_for((project / forks._path(dvc.pid)).exists)
+            dvc.communicate(b"\n")
+            assert process.wait(20) == 0
+    assert list((project / ".dvc/tmp").iterdir()) == []
