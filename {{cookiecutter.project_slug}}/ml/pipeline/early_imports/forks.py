@@ -178,3 +178,4 @@ def _is_alive(process: int) -> bool:
 
 if __name__ == "__main__":
     serve(int(sys.argv[1]))
+    os._exit(0)  # an import may be under way still
