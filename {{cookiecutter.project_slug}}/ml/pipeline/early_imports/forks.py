@@ -18,6 +18,7 @@ import runpy
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -31,63 +32,68 @@ MODULES = (
     "matplotlib.backends.backend_agg",
 )  # fmt: skip
 STARTING = ("ingest", "validate", "split")  # stages that import little and start it
-FOLDER = Path(".dvc/tmp")
 PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 POLL = 0.2  # seconds between two looks at DVC
 
 
 def is_possible() -> bool:
-    """Whether DVC runs this stage, in a project's folder, on Linux."""
-    asked = os.environ.get("ML_EARLY") != "0" and "DVC_STAGE" in os.environ
-    return asked and sys.platform == "linux" and FOLDER.is_dir()
+    """Whether DVC runs this stage, on Linux."""
+    return (
+        os.environ.get("ML_EARLY") != "0" and "DVC_STAGE" in os.environ and sys.platform == "linux"
+    )
 
 
 def start() -> None:
     """Leave a process behind that imports; nothing happens where there is one for this DVC."""
-    _sweep()
-    if _path(os.getppid()).exists():
+    if is_there(os.getppid()):
         return
     null = subprocess.DEVNULL
     command = [sys.executable, "-P", __file__, str(os.getppid())]
     subprocess.Popen(command, stdin=null, stdout=null, stderr=null)
 
 
-def _sweep() -> None:
-    """Remove sockets of processes that were killed together with their DVC."""
-    for left in FOLDER.glob("stages-*.sock"):
-        if not _is_alive(int(left.stem.removeprefix("stages-"))):
-            left.unlink(missing_ok=True)
+def is_there(dvc: int) -> bool:
+    """Whether a process of this user imports for that DVC."""
+    with socket.socket(socket.AF_UNIX) as asked, suppress(OSError):
+        asked.connect(_address(dvc))
+        return _is_own(asked)
+    return False
 
 
 def run(stage: str) -> int | None:
     """Run a stage in a fork of that process: its exit status, or None where there is no process."""
     with socket.socket(socket.AF_UNIX) as asked, suppress(OSError):
-        asked.connect(str(_path(os.getppid())))
+        asked.connect(_address(os.getppid()))
+        if not _is_own(asked):
+            return None
         socket.send_fds(asked, [stage.encode()], [0, 1, 2])
         answer = asked.recv(16)
         return int(answer) if answer else None
     return None
 
 
-def _path(dvc: int) -> Path:
-    return FOLDER / f"stages-{dvc}.sock"
+def _address(dvc: int) -> bytes:
+    """In Linux's abstract namespace: no file is left, whoever is killed."""
+    return f"\0ml-stages-{os.getuid()}-{dvc}".encode()
+
+
+def _is_own(connection: socket.socket) -> bool:
+    """Whether the other end is a process of the same user: anybody may take or ask an address."""
+    size = struct.calcsize("3i")
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    return bool(struct.unpack("3i", credentials)[1] == os.getuid())
 
 
 def serve(dvc: int) -> None:
     """Import, then fork for each stage that is asked for, until DVC has ended."""
-    path = _path(dvc)
     with socket.socket(socket.AF_UNIX) as listening:
         try:
-            listening.bind(str(path))
+            listening.bind(_address(dvc))
         except OSError:  # another stage of the same DVC was first
             return
-        path.chmod(0o600)
         listening.listen()
-        try:
-            _import_while(dvc)
-            _answer_while(dvc, listening)
-        finally:
-            path.unlink(missing_ok=True)
+        _import_while(dvc)
+        _answer_while(dvc, listening)
 
 
 def _import_while(dvc: int) -> None:
@@ -115,7 +121,9 @@ def _answer_while(dvc: int, listening: socket.socket) -> None:
 
 
 def _answer(asking: socket.socket, listening: socket.socket) -> None:
-    name, handles, *_ = socket.recv_fds(asking, 64, 3)
+    name, handles, *_ = socket.recv_fds(asking, 64, 3) if _is_own(asking) else (b"", [])
+    if not name:
+        return
     child = os.fork()
     if not child:
         listening.close()

@@ -22,7 +22,6 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty project in which this process stands for DVC."""
-    (tmp_path / ".dvc/tmp").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("DVC_STAGE", "train")
@@ -30,13 +29,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def server(project: Path) -> Iterator[Path]:
-    """The process of early imports, and its socket."""
+def server(project: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The process of early imports."""
     command = [sys.executable, "-P", forks.__file__, str(os.getpid())]
     with subprocess.Popen(command) as process:
-        path = project / forks._path(os.getpid())
-        wait_for(path.exists)
-        yield path
+        wait_for(lambda: forks.is_there(os.getpid()))
+        yield process
         process.terminate()
 
 
@@ -53,17 +51,22 @@ def stage(name: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_a_forked_stage_has_status_and_output_of_its_own(server: Path) -> None:
+def test_a_forked_stage_has_status_and_output_of_its_own(
+    server: subprocess.Popen[bytes],
+) -> None:
     forked = stage("evaluate")
     assert forked.returncode == 2
     assert forked.stdout == ""
     assert forked.stderr.startswith("error: contract.yaml: there is no contract yet")
-    server.unlink()  # now nobody answers: the same stage in a process of its own
+    server.terminate()  # now nobody answers: the same stage in a process of its own
+    server.wait()
     alone = stage("evaluate")
     assert (alone.returncode, alone.stderr) == (forked.returncode, forked.stderr)
 
 
-def test_a_forked_stage_runs_the_code_of_now(server: Path, project: Path) -> None:
+def test_a_forked_stage_runs_the_code_of_now(
+    server: subprocess.Popen[bytes], project: Path
+) -> None:
     """A stage whose module is changed after the imports."""
     room = project / "ml/pipeline"
     shutil.copytree(ROOT / "ml/pipeline/early_imports", room / "early_imports")
@@ -86,17 +89,13 @@ def test_nothing_is_left_behind_where_it_is_switched_off_or_dvc_is_not_there(
         monkeypatch.delenv(off)
     assert not forks.is_possible()
     assert stage("ingest").returncode == 2
-    assert list((project / ".dvc/tmp").iterdir()) == []
+    assert not forks.is_there(os.getpid())
 
 
 def test_it_ends_with_its_dvc(project: Path) -> None:
-    stale = project / forks._path(2**22 + 1)  # more than Linux gives to a process
-    stale.touch()
-    forks._sweep()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as dvc:
         command = [sys.executable, "-P", forks.__file__, str(dvc.pid)]
         with subprocess.Popen(command) as process:
-            wait_for((project / forks._path(dvc.pid)).exists)
+            wait_for(lambda: forks.is_there(dvc.pid))
             dvc.communicate(b"\n")
-            assert process.wait(20) == 0
-    assert list((project / ".dvc/tmp").iterdir()) == []
+            assert process.wait(60) == 0
