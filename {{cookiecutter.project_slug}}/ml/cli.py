@@ -98,6 +98,11 @@ def _listed(names: str) -> list[str]:
     return [name.strip() for name in next(csv.reader([names]), []) if name.strip()]
 
 
+Approval = Annotated[
+    bool, typer.Option("--approval", help="A version that passes the gate waits for `ml approve`.")
+]
+
+
 @app.command()
 def release(
     new_contract: Annotated[
@@ -106,6 +111,7 @@ def release(
             "--new-contract", help="Requests may differ from the champion's: its clients know."
         ),
     ] = False,
+    approval: Approval = False,
 ) -> None:
     """Register the trained model; make it the champion if it may be.
 
@@ -114,7 +120,7 @@ def release(
     """
     from ml.release import commands
 
-    if not commands.release(new_contract=new_contract).passed:
+    if not commands.release(new_contract=new_contract, approval=approval).passed:
         raise typer.Exit(3)
 
 
@@ -352,14 +358,14 @@ def monitor(
 
 
 @app.command()
-def retrain() -> None:
+def retrain(approval: Approval = False) -> None:
     """Add labelled rows to the raw data, train, release.
 
     The rows are the journal's. Exit status 3 where the gate refuses.
     """
     from ml.loop import retrain
 
-    if not retrain.retrain().passed:
+    if not retrain.retrain(approval=approval).passed:
         raise typer.Exit(3)
 
 

@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def retrain() -> Released:
+def retrain(*, approval: bool = False) -> Released:
     """Add the new labelled rows, run the pipeline, release; what that came to.
+
+    Args:
+        approval: a version that passes the gate waits for `ml approve`.
 
     Raises:
         UserError: the journal holds no labelled row that is not in the raw data yet and keeps the
@@ -40,7 +43,7 @@ def retrain() -> Released:
     _add_part(contract, console)
     _run("dvc", "add", str(RAW), "-q")
     _run("dvc", "repro")
-    released = release()
+    released = release(approval=approval)
     console.print("next: git add -A && git commit -m 'Retrained on labelled rows' && dvc push")
     return released
 
