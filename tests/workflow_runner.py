@@ -36,11 +36,18 @@ for start, (status, said) in answers.items():
 """
 
 
+class Nothing(str):
+    """What is not there: empty, and so is each property of it."""
+
+    def __getattr__(self, name: str) -> Nothing:
+        return self
+
+
 class Context(dict[str, Any]):
     """A context of an expression: `vars.NAME` is empty where nothing is set."""
 
     def __getattr__(self, name: str) -> Any:
-        found = self.get(name, "")
+        found = self.get(name, Nothing())
         return Context(found) if isinstance(found, dict) else found
 
 

@@ -25,6 +25,13 @@ LOOK_SECONDS = 1.0  # between two looks at the keys' file
 # other characters are encoded in a header by each client in its own way
 VISIBLE_ASCII = re.compile("[!-~]+")
 
+# what examples and forms hold in the place of a key, and one sign eight times over
+PLACEHOLDER = re.compile(
+    r"change.?me|replace.?(me|this)|place.?holder|to.?do|your.?(own|api|secret|key|token)|example"
+    r"|password|^[<{$]|(?P<sign>.)(?P=sign){7}|12345678|abcdefgh|qwertyui",
+    re.IGNORECASE,
+)
+
 logger = logging.getLogger(__name__)
 
 
@@ -128,8 +135,8 @@ def load_keys(rate: float, variable: str = API_KEYS) -> Keys:
     """The keys of an environment variable and of the file that `<variable>_FILE` names.
 
     Raises:
-        UserError: a key that is too short or holds white space, or a file that is not there or
-            holds no key.
+        UserError: a key that is too short, is a placeholder or holds white space, or a file that is
+            not there or holds no key.
     """
     fixed = _environment_keys(variable)
     named = os.environ.get(f"{variable}_FILE")
@@ -202,6 +209,8 @@ def _fault(key: str) -> str | None:
         )
     if len(key) < MIN_LENGTH:
         return f"a key of {len(key)} characters; at least {MIN_LENGTH} are needed"
+    if PLACEHOLDER.search(key):
+        return "a placeholder, which others know too; a key is drawn at random"
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import random
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -71,3 +72,33 @@ def test_a_keys_file_without_a_key_is_refused(
     (tmp_path / "none").write_text("\n")
     with pytest.raises(UserError, match="no file with a key"):
         load_keys(0)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "changeme-changeme",
+        "REPLACE_ME_please",
+        "a-key-of-your-own",
+        "your-api-key-here",
+        "<the key goes here>".replace(" ", "-"),
+        "${ML_API_KEYS_SET}",
+        "my-very-good-password",
+        "xxxxxxxxxxxxxxxx",
+        "1234567812345678",
+        "placeholder-value",
+    ],
+)
+def test_a_placeholder_is_no_key(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ML_API_KEYS", key)
+    with pytest.raises(UserError, match="a placeholder") as raised:
+        load_keys(0)
+    assert key not in str(raised.value)
+    assert "openssl rand" in raised.value.then
+
+
+def test_a_key_drawn_at_random_is_no_placeholder(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(5)
+    drawn = ",".join(rng.randbytes(24).hex() for _ in range(2000))
+    monkeypatch.setenv("ML_API_KEYS", drawn)
+    assert load_keys(0).needed
