@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import random
+import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
-from conftest import Render
+from conftest import PROJECT, Render
+from cookiecutter.environment import StrictEnvironment
+from jinja2 import Environment, Template
 from ruamel.yaml import YAML
+
+from demo import TEMPLATE
 
 REFUSED = {
     "upper case": {"project_slug": "Churn"},
@@ -112,3 +119,159 @@ def test_without_git_the_project_is_made_and_says_so(render: Render, tmp_path: P
     assert "No git repository was made: git is not installed" in done.stdout
     assert "git init" in done.stdout
     assert (tmp_path / "churn-early-warning" / "Makefile").is_file()
+
+
+FRAGMENTS = [
+    *(
+        '"',
+        "'",
+        '"""',
+        "'''",
+        "\\",
+        '\\"',
+        "\n",
+        "\r\n",
+        "\x00",
+        "\x1b[31m",
+        "\t",
+        "\u2028",
+        "\u202e",
+        "\ud800",
+    ),
+    *(
+        "{{ 7 * 7 }}",
+        "{% raw %}",
+        "{% endraw %}",
+        "{#",
+        "#}",
+        "{{",
+        "}}",
+        "${{ secrets.KEY }}",
+        "%}",
+    ),
+    *(
+        "$(touch evil)",
+        "`touch evil`",
+        "; touch evil",
+        "&& touch evil",
+        "| sh",
+        "> evil",
+        "%0a",
+        "!!python",
+    ),
+    *(
+        "#",
+        ": ",
+        "- ",
+        "&a",
+        "*a",
+        "!!str",
+        "|",
+        "> ",
+        "[",
+        "]",
+        "{",
+        "}",
+        "---",
+        "? ",
+        "@",
+        "%",
+        "~",
+    ),
+    *(
+        "]\n[tool.evil]",
+        '"\nname = "evil',
+        "../",
+        "/etc/passwd",
+        ".git",
+        "-rf",
+        "--upload-pack",
+        "~",
+        "CON",
+    ),
+    *(
+        "<script>",
+        "</script>",
+        "<!--",
+        "-->",
+        "[a](b)",
+        "![x](y)",
+        "@everyone",
+        "`",
+        "```",
+        "<img src=x>",
+    ),
+    *(
+        "é",
+        "予測",
+        "🐑",
+        "\u200b",
+        "\ufeff",
+        "a",
+        "B",
+        "0",
+        " ",
+        "churn",
+        "ml-project",
+        "no",
+        "null",
+        "1e9",
+    ),
+    'import os; os.system("touch evil")',
+    "__import__('os').system('touch evil')",
+]
+HOOKS = ("pre_gen_project.py", "post_gen_project.py")
+
+
+def answers_of(number: int) -> dict[str, str]:
+    """Three answers of one to six fragments; the folder's is a harmless one now and then."""
+    draw = random.Random(number)  # noqa: S311 - the same answers each time
+    words = ["".join(draw.choices(FRAGMENTS, k=draw.randint(1, 6))) for _ in range(3)]
+    slug = words[1] if number % 4 == 0 else f"project-{number}"
+    return {"project_name": words[0], "project_slug": slug, "description": words[2]}
+
+
+def template_of(path: Path) -> Template:
+    environment: Environment = StrictEnvironment(keep_trailing_newline=True)
+    return environment.from_string(path.read_text("utf-8"))
+
+
+def run_hook(hook: Template, answers: dict[str, str]) -> dict[str, Any]:
+    """The names of the hook's module, made as cookiecutter makes it; its `main` is not called."""
+    names: dict[str, Any] = {"__name__": "hook"}
+    exec(compile(hook.render(cookiecutter=answers), "hook", "exec"), names)  # noqa: S102
+    return names
+
+
+def test_500_hostile_answers_inject_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each arrives as it is, past Jinja: refused by the hook, or a value and nothing else."""
+    monkeypatch.chdir(tmp_path)
+    pre, post = (template_of(TEMPLATE / "hooks" / name) for name in HOOKS)
+    files = {name: template_of(PROJECT / name) for name in ("pyproject.toml", "params.yaml")}
+    readme, yaml = template_of(PROJECT / "README.md"), YAML(typ="safe", pure=True)
+    plain = {"project_name": "NAME", "project_slug": "SLUG", "description": "SENTENCE"}
+    toml = tomllib.loads(files["pyproject.toml"].render(cookiecutter=plain))
+    params = yaml.load(files["params.yaml"].render(cookiecutter=plain))
+    survived = 0
+    for number in range(500):
+        answers = answers_of(number)
+        hook = run_hook(pre, answers)
+        assert hook["ANSWERS"] == run_hook(post, answers)["ANSWERS"] == answers
+        try:
+            hook["main"]()
+        except SystemExit:
+            assert re.search("^error: (project|description)", capsys.readouterr().err)
+            continue
+        survived += 1
+        made = {name: file.render(cookiecutter=answers) for name, file in files.items()}
+        toml["project"]["description"] = answers["description"]
+        assert tomllib.loads(made["pyproject.toml"]) == toml
+        assert yaml.load(made["params.yaml"]) == params | {"name": answers["project_slug"]}
+        text = readme.render(cookiecutter=plain | {k: f"<{k}>" for k in plain})
+        for key, value in answers.items():
+            text = text.replace(f"<{key}>", value)
+        assert readme.render(cookiecutter=answers) == text
+    assert 50 < survived < 450, "both kinds are there"
+    assert list(tmp_path.iterdir()) == []
