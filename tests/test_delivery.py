@@ -213,7 +213,7 @@ def test_deploy_rolls_out_and_goes_back_where_the_canary_does_not_answer(runner:
     runner.answers["kubectl get deployment/churn-canary"] = (0, IMAGE)
     runner.answers["kubectl get deployment/churn "] = (0, "the-one-before")
     runner.variables["CANARY_URL"] = "http://127.0.0.1:9"  # nobody answers there
-    assert runner.run("deploy", "push")["rollout"] == "failure"
+    assert runner.run("deploy", "push", {"rollout"})["rollout"] == "failure"
     assert "next: make undo" in runner.failing
     undone = [a[3] for a in runner.asked if a[:3] == ["kubectl", "rollout", "undo"]]
     assert undone == ["deployment/churn-canary"]

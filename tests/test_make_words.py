@@ -58,11 +58,14 @@ def said(folder: Path, *words: str) -> list[str]:
 
 
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
-@pytest.mark.parametrize("name", ["DATA", *OPTIONS, "APPEND", "FILE"])
+@pytest.mark.parametrize("name", ["DATA", *OPTIONS, "APPEND", "FILE", "BASE"])
 def test_a_value_is_never_run(folder: Path, name: str, value: str) -> None:
     given = f"{name}={value}"
     if name == "DATA":
         assert said(folder, "adopt", given) == ["-m", "ml", "adopt", "--", value]
+    elif name == "BASE":
+        diff = ["-m", "dvc", "metrics", "diff", "--all", "--md", "--", value]
+        assert said(folder, "metrics-diff", given) == diff
     elif name == "FILE":
         assert said(folder, "label", given) == ["-m", "ml", "label", "--", value]
     elif name == "APPEND":

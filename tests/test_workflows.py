@@ -274,3 +274,54 @@ def test_zizmor_sees_a_dependabot_that_does_not_wait(tmp_path: Path) -> None:
     hasty.write_text(re.sub(r"    cooldown: .*\n", "", text))
     done = zizmor(hasty)
     assert "dependabot-cooldown" in done.stdout, done.stdout
+
+
+@pytest.fixture
+def template_clone(tmp_path: Path) -> Path:
+    """The root Makefile and a lock in a clone, whose remote is a bare repository."""
+    (tmp_path / "gh").write_text(f'#!/bin/sh\necho "$@" >> "{tmp_path}/asked"\n')
+    (tmp_path / "gh").chmod(0o755)
+    clone = tmp_path / "clone"
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(clone)]
+    subprocess.run(["git", "init", "--quiet", "--bare", str(tmp_path / "bare.git")], check=True)
+    subprocess.run(["git", "clone", "--quiet", tmp_path / "bare.git", clone], check=True)
+    (clone / "requirements").mkdir()
+    (clone / "build").mkdir()
+    (clone / "requirements/template.txt").write_text("a==1\n")
+    (clone / "Makefile").write_bytes((demo.TEMPLATE / "Makefile").read_bytes())
+    for words in ("add Makefile requirements", "commit --quiet --message=first"):
+        subprocess.run([*git, *words.split()], check=True)
+    return clone
+
+
+def proposed(clone: Path, name: str, text: str) -> tuple[int, str, str]:
+    """Status of `make propose` for a patch of one file; the remote's branches; gh's arguments."""
+    (clone / name).write_text(text)
+    patch = subprocess.run(["git", "-C", clone, "diff"], capture_output=True, text=True, check=True)
+    subprocess.run(["git", "-C", clone, "checkout", "--quiet", "."], check=True)
+    (clone / "build/locks.patch").write_text(patch.stdout)
+    env = os.environ | {"PATH": f"{clone.parent}:{os.environ['PATH']}"}
+    done = subprocess.run(["make", "propose"], cwd=clone, env=env, capture_output=True, text=True)
+    show = ["git", "-C", clone.parent / "bare.git", "branch", "--list"]
+    told = subprocess.run(show, capture_output=True, text=True, check=True).stdout
+    asked = clone.parent / "asked"
+    return done.returncode, told.strip(), asked.read_text() if asked.exists() else ""
+
+
+def test_locks_that_moved_are_proposed_once(template_clone: Path) -> None:
+    for _ in range(2):
+        status, branches, asked = proposed(template_clone, "requirements/template.txt", "a==2\n")
+        assert status == 0
+        assert re.fullmatch(r"locks/[0-9a-f]{12}", branches)
+        assert [line.split()[:2] for line in asked.splitlines()] == [
+            ["pr", "create"],
+            ["workflow", "run"],
+        ]
+
+
+def test_locks_that_did_not_move_propose_nothing(template_clone: Path) -> None:
+    assert proposed(template_clone, "requirements/template.txt", "a==1\n") == (0, "", "")
+
+
+def test_a_patch_of_more_than_locks_is_refused(template_clone: Path) -> None:
+    assert proposed(template_clone, "Makefile", "all:\n\ttouch evil\n") == (2, "", "")

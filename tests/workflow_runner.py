@@ -70,6 +70,7 @@ class Runner:
     elsewhere: frozenset[str] = frozenset()
     answers: dict[str, tuple[int, str]] = field(default_factory=dict)
     ran: list[str] = field(default_factory=list)  # words, in order
+    done: dict[str, dict[str, Any]] = field(default_factory=dict)  # by workflow and job
     failing: str = ""  # a word's first failure is told by what it printed
 
     def __post_init__(self) -> None:
@@ -90,7 +91,7 @@ class Runner:
     def run(
         self, name: str, trigger: str, only: set[str] | None = None, **github: Any
     ) -> dict[str, str]:
-        """Run a workflow, or `only` these jobs of it as if the others had succeeded.
+        """Run a workflow, or `only` these jobs of it, with what the others left the last time.
 
         Returns:
             each job's result.
@@ -110,10 +111,10 @@ class Runner:
         )
         (self.folder / "answers.json").write_text(json.dumps(self.answers))
         for job, body in YAML(typ="safe", pure=True).load(text)["jobs"].items():
-            passed = {"result": "success", "outputs": {}}
-            is_asked = only is None or job in only
-            done = self._job(f"{name}-{job}", body, context) if is_asked else passed
-            context["needs"][job] = done
+            key = f"{name}-{job}"
+            if only is None or job in only:
+                self.done[key] = self._job(key, body, context)
+            context["needs"][job] = self.done[key]
         return {job: done["result"] for job, done in context["needs"].items()}
 
     def _job(self, name: str, body: dict[str, Any], context: Context) -> dict[str, Any]:
