@@ -178,6 +178,11 @@ def test_train_proposes_a_model_that_waits_for_a_person(runner: Runner, place: P
     assert words == expected
     gh = [asked[1:3] for asked in runner.asked if asked[0] == "gh"]
     assert gh == [["pr", "create"], ["workflow", "run"]]
+    body = (runner.folder / "artifacts/candidate/candidate.md").read_text()
+    assert "Gate: **wait**" in body
+    assert "metrics/model.json" in body
+    card = runner.folder / "jobs/train-train/churn/serving/releases/2/card.md"
+    assert card.read_text() in body
     (branch,) = [
         line.split("refs/heads/")[1]
         for line in place.project.git("ls-remote --heads origin").splitlines()

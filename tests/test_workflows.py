@@ -284,7 +284,7 @@ def template_clone(tmp_path: Path) -> Path:
     clone = tmp_path / "clone"
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(clone)]
     subprocess.run(["git", "init", "--quiet", "--bare", str(tmp_path / "bare.git")], check=True)
-    subprocess.run(["git", "clone", "--quiet", tmp_path / "bare.git", clone], check=True)
+    subprocess.run(["git", "clone", "--quiet", f"{tmp_path}/bare.git", str(clone)], check=True)
     (clone / "requirements").mkdir()
     (clone / "build").mkdir()
     (clone / "requirements/template.txt").write_text("a==1\n")
@@ -297,12 +297,14 @@ def template_clone(tmp_path: Path) -> Path:
 def proposed(clone: Path, name: str, text: str) -> tuple[int, str, str]:
     """Status of `make propose` for a patch of one file; the remote's branches; gh's arguments."""
     (clone / name).write_text(text)
-    patch = subprocess.run(["git", "-C", clone, "diff"], capture_output=True, text=True, check=True)
-    subprocess.run(["git", "-C", clone, "checkout", "--quiet", "."], check=True)
+    patch = subprocess.run(
+        ["git", "-C", str(clone), "diff"], capture_output=True, text=True, check=True
+    )
+    subprocess.run(["git", "-C", str(clone), "checkout", "--quiet", "."], check=True)
     (clone / "build/locks.patch").write_text(patch.stdout)
     env = os.environ | {"PATH": f"{clone.parent}:{os.environ['PATH']}"}
     done = subprocess.run(["make", "propose"], cwd=clone, env=env, capture_output=True, text=True)
-    show = ["git", "-C", clone.parent / "bare.git", "branch", "--list"]
+    show = ["git", "-C", f"{clone.parent}/bare.git", "branch", "--list"]
     told = subprocess.run(show, capture_output=True, text=True, check=True).stdout
     asked = clone.parent / "asked"
     return done.returncode, told.strip(), asked.read_text() if asked.exists() else ""

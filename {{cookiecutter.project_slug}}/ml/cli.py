@@ -174,7 +174,7 @@ def card(
         typer.Argument(help="A release under serving/releases, or `bundle`: not released yet."),
     ] = "champion",
 ) -> None:
-    """Write the model card, with what the monitor has seen since the release.
+    """Write the model card, with what the monitor has seen since.
 
     To reports/card/, as a page and as Markdown.
     """
