@@ -27,8 +27,8 @@ VISIBLE_ASCII = re.compile("[!-~]+")
 
 # what examples and forms hold in the place of a key, and one sign eight times over
 PLACEHOLDER = re.compile(
-    r"change.?me|replace.?(me|this)|place.?holder|to.?do|your.?(own|api|secret|key|token)|example"
-    r"|password|^[<{$]|(?P<sign>.)(?P=sign){7}|12345678|abcdefgh|qwertyui",
+    r"change.?me|replace.?(me|this)|place.?holder|your.?(own|api|secret|key|token)|example"
+    r"|password|^<.*>$|^\{\{.*\}\}$|^\$\{.*\}$|(?P<sign>.)(?P=sign){7}|12345678|abcdefgh|qwertyui",
     re.IGNORECASE,
 )
 

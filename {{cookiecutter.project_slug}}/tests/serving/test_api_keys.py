@@ -83,6 +83,7 @@ def test_a_keys_file_without_a_key_is_refused(
         "your-api-key-here",
         "<the key goes here>".replace(" ", "-"),
         "${ML_API_KEYS_SET}",
+        "{{ml_api_keys_set}}",
         "my-very-good-password",
         "xxxxxxxxxxxxxxxx",
         "1234567812345678",
@@ -99,6 +100,8 @@ def test_a_placeholder_is_no_key(key: str, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_key_drawn_at_random_is_no_placeholder(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = random.Random(5)
-    drawn = ",".join(rng.randbytes(24).hex() for _ in range(2000))
-    monkeypatch.setenv("ML_API_KEYS", drawn)
+    signs = [chr(code) for code in range(ord("!"), ord("~") + 1) if chr(code) != ","]
+    drawn = [rng.randbytes(24).hex() for _ in range(2000)]
+    drawn += ["".join(rng.choices(signs, k=24)) for _ in range(2000)]
+    monkeypatch.setenv("ML_API_KEYS", ",".join(drawn))
     assert load_keys(0).needed
