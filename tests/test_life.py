@@ -268,6 +268,7 @@ def test_an_own_table_takes_the_place_of_the_demo_and_nothing_of_it_remains(
     }
     here = {
         "README.md",
+        "SECURITY.md",
         "Makefile",
         "Dockerfile",
         "params.yaml",
