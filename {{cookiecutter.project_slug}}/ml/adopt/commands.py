@@ -3,7 +3,7 @@
 `demo` generates the demo's data and adopts them the same way.
 
 Reads: a CSV or Parquet file, a folder of them, an address. Writes: contract.yaml,
-data/raw/0001-<name>, data/raw.dvc.
+data/raw/0001-<name>, data/raw.dvc; recipe.yaml, where the loop has changed it for another table.
 Run: `make adopt DATA=customers.csv TARGET=churned` (or `python -m ml adopt customers.csv --target
 churned`).
 """
@@ -39,6 +39,7 @@ from ml.adopt.split_check import check_split
 from ml.adopt.summary import table
 from ml.contract import CONTRACT, Source, Task, load_contract, seconds_of
 from ml.dataset.reader import RAW
+from ml.dataset.recipe import reset_recipe
 from ml.encode import features_of
 from ml.errors import SENTENCE, UserError, listing, printable
 from ml.params import load_params
@@ -208,6 +209,8 @@ def place(
     # before the data: after a kill in between, a rerun still finds the demo and goes on
     if leaving:
         _remove_demo(console)
+    if not is_stored(paths):
+        reset_recipe()
     store(paths)
     if keep:
         return "your edits stay as they are"

@@ -19,13 +19,13 @@ from rich.console import Console
 
 from ml.adopt.source.raw_store import sweep
 from ml.dataset.reader import RAW
+from ml.dataset.recipe import Recipe, write_recipe
 from ml.errors import UserError
 from ml.ledger import chain
 from ml.loop.journal_part import labelled_part, summary, write_part
 from ml.loop.labelled import labelled
 from ml.loop.memory import FAILED, UNCHANGED
 from ml.params import load_params
-from ml.pipeline.recipe import Recipe, write_recipe
 from ml.progress import working
 from ml.release.commands import release
 from ml.release.promotion import Mandate

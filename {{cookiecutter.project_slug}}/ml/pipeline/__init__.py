@@ -11,7 +11,6 @@ plots.py          what `dvc plots` shows of an evaluation
 export.py         the bundle that serves
 golden.py         synthetic rows that every server of a bundle answers first
 stored_models.py  estimators as ONNX, from train to the next stages
-recipe.py         recipe.yaml: how rows that keep coming become the next model
 artifacts.py      what the stages hand to each other
 stage.py          how a stage is run
 early_imports/    the heavy imports of all stages, made once for each `dvc repro`

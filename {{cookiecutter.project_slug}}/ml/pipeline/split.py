@@ -10,9 +10,9 @@ from __future__ import annotations
 from ml.contract import load_contract
 from ml.dataset.frame import read_table
 from ml.dataset.held_out import held_out
+from ml.dataset.recipe import load_recipe
 from ml.params import load_params
 from ml.pipeline.artifacts import INGESTED, TEST, TRAIN
-from ml.pipeline.recipe import load_recipe
 from ml.pipeline.stage import run_stage
 
 

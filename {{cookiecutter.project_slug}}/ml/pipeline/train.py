@@ -21,12 +21,12 @@ import numpy as np
 from ml.atomic import write_json
 from ml.bundle import onnx_answers
 from ml.contract import Contract, load_contract
+from ml.dataset.recipe import Recipe, load_recipe
 from ml.encode import Encoder
 from ml.metrics import answers, gate_metric, naive_answer
 from ml.model import make_model
 from ml.params import load_params
 from ml.pipeline.artifacts import CANDIDATES, MODELS, PARITY, TEST, TRAIN, TRAINED_ROWS, TRIALS
-from ml.pipeline.recipe import Recipe, load_recipe
 from ml.pipeline.stage import run_stage
 from ml.pipeline.stored_models import model_path
 from ml.pipeline.training.candidates import choose

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,11 @@ import pytest
 
 from ml.adopt.commands import adopt
 from ml.contract import Categorical, load_contract
+from ml.dataset.recipe import Recipe, load_recipe, write_recipe
 from ml.errors import UserError
 from ml.pipeline import ingest
 from tests.adopt.visits import parts, state, visits, write
+from tests.conftest import HERE
 
 
 def test_adopting_twice_changes_nothing(project: Path) -> None:
@@ -124,6 +127,19 @@ def test_what_a_kill_left_behind_is_cleared(project: Path) -> None:
     adopt(file, target="won", drop=[])
     assert parts() == ["0001-visits.csv"]
     assert sorted(p.name for p in Path("data").iterdir()) == ["raw", "raw.dvc"]
+
+
+def test_another_table_puts_back_the_recipe_that_the_loop_wrote(project: Path) -> None:
+    """Its windows count the rows of the table before; the same table again keeps it."""
+    shutil.copyfile(HERE / "recipe.yaml", "recipe.yaml")
+    adopt("demo", target=None, drop=[])
+    written = Recipe(held_out_rows=500, windows=(0, 16000), refit=True)
+    write_recipe(written)
+    adopt("demo", target=None, drop=[])
+    assert load_recipe() == written
+    adopt(write("visits.csv", visits()), target="won", drop=[])
+    assert load_recipe() == Recipe()
+    assert "# training windows" in Path("recipe.yaml").read_text(encoding="utf-8")
 
 
 def test_the_demo_is_adopted_like_any_table(project: Path) -> None:

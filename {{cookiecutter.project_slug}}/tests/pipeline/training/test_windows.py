@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from ml.contract import Contract, Numeric, Target
+from ml.dataset.recipe import Recipe
 from ml.metrics import answers
 from ml.params import Params, Train
-from ml.pipeline.recipe import Recipe
 from ml.pipeline.train import Fitted, fit
 from ml.pipeline.training.rows import Rows
 from ml.pipeline.training.windows import usable

@@ -21,12 +21,12 @@ from ml.adopt.source.raw_store import dvc
 from ml.atomic import write_text
 from ml.contract import CONTRACT, JOURNALED, load_contract
 from ml.dataset.reader import RAW
+from ml.dataset.recipe import Recipe, write_recipe
 from ml.encode import DAY_SECONDS
 from ml.errors import UserError
 from ml.loop.replay.options import BATCH
 from ml.loop.replay.simulation.scratch import commit
 from ml.pipeline.artifacts import CANDIDATES
-from ml.pipeline.recipe import Recipe, write_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,7 +1,8 @@
 """recipe.yaml: how the next model is made of rows that keep coming; `ml loop` writes it.
 
 `make flow` on its own uses what stands there: all rows, the share of params.yaml held out, no
-refit. DVC watches the keys as parameters of the stages `split` and `train`.
+refit. `make adopt` of another table puts these defaults back. DVC watches the keys as parameters of
+the stages `split` and `train`.
 """
 
 from __future__ import annotations
@@ -62,6 +63,12 @@ def write_recipe(recipe: Recipe, path: Path = RECIPE) -> None:
     values["refit"] = recipe.refit
     yaml.dump(values, text)
     write_text(path, text.getvalue())
+
+
+def reset_recipe(path: Path = RECIPE) -> None:
+    """Put the defaults back, where other values stand there: they belong to other rows."""
+    if path.is_file() and load_recipe(path) != Recipe():
+        write_recipe(Recipe(), path)
 
 
 def _on_one_line(values: list[int]) -> object:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from ml.dataset.recipe import Recipe, load_recipe, write_recipe
 from ml.errors import UserError
-from ml.pipeline.recipe import Recipe, load_recipe, write_recipe
 from tests.conftest import HERE
 
 
