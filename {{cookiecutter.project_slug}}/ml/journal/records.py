@@ -58,6 +58,11 @@ class Prediction:
     labelled_at: float | None = None  # unix seconds
 
 
+def id_begin(at: float) -> str:
+    """What the ids of a millisecond begin with: they sort by time, and so do these."""
+    return f"{max(0, int(at * 1000)):012x}"
+
+
 def ids_of(entry_id: str, rows: int) -> list[str]:
     """The prediction ids of an entry's rows."""
     if rows == 1:

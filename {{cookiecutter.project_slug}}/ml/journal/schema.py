@@ -8,7 +8,8 @@ METADATA = sa.MetaData()
 PREDICTIONS = sa.Table(
     "predictions",
     METADATA,
-    # begins with its time: appended, never inserted between
+    # begins with `at` in milliseconds (`records.id_begin`): appended, never inserted between, and a
+    # stretch of time is a stretch of ids, so `at` needs no index
     sa.Column("prediction_id", sa.Text, primary_key=True),
     sa.Column("at", sa.Double, nullable=False),  # unix seconds
     sa.Column("version", sa.Text, nullable=False),
@@ -28,7 +29,8 @@ LABELS = sa.Table(
     # predictions.prediction_id of the row that holds it
     sa.Column("entry_id", sa.Text, nullable=False, index=True),
     sa.Column("outcome", sa.Text, nullable=False),  # JSON text or number
-    sa.Column("at", sa.Double, nullable=False),  # unix seconds
+    # unix seconds; a journal made earlier has no such index and is read all the same
+    sa.Column("at", sa.Double, nullable=False, index=True),
 )
 
 

@@ -6,7 +6,7 @@ version is passed over with a warning: an old file must not stop the monitor.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -38,6 +38,12 @@ def verdicts(reports: Path) -> list[Verdict]:
 
 
 def _read(path: Path) -> Verdict | None:
+    at = path.stat()
+    return _read_once(path.absolute(), at.st_mtime_ns, at.st_size, at.st_ino)
+
+
+@lru_cache(maxsize=2000)  # a pass asks three times for all of them
+def _read_once(path: Path, *_version: int) -> Verdict | None:
     try:
         return Verdict.model_validate_json(path.read_bytes())
     except ValidationError as error:

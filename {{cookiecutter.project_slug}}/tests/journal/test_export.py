@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from ml.encode import DAY_SECONDS
 from ml.errors import UserError
 from ml.journal.export import export, prune
-from ml.journal.records import Record
+from ml.journal.records import Record, id_begin
 from ml.journal.store import Journal
 from ml.monitoring.commands import prune_old
 from tests.conftest import write_settings
@@ -24,17 +24,21 @@ from tests.journal.test_records import answered
 from tests.serving.conftest import CLASSIFICATION, sample_rows
 
 
+def entry_id(number: int, at: float) -> str:
+    return f"{id_begin(at)}{number:020x}"
+
+
 def _entry(number: int, at: float) -> Record:
     return Record(
-        f"{number:03d}", at, "1", "champion", None, '{"plan": "basic"}', '"no"', '{"no": 1}'
+        entry_id(number, at), at, "1", "champion", None, '{"plan": "basic"}', '"no"', '{"no": 1}'
     )
 
 
 def test_an_export_holds_answers_and_latest_labels(project: Path) -> None:
     journal, now = Journal(), time.time()
     journal.append([_entry(1, now - 10 * DAY_SECONDS), _entry(2, now)])
-    journal.add_labels([("002", "no")])
-    journal.add_labels([("002", 'yes, "100%"')])
+    journal.add_labels([(entry_id(2, now), "no")])
+    journal.add_labels([(entry_id(2, now), 'yes, "100%"')])
     assert export(Path("all.parquet")) == 2
     exported = pd.read_parquet("all.parquet")
     assert exported["outcome"].tolist()[1] == '"yes, \\"100%\\""'
@@ -47,11 +51,12 @@ def test_an_export_holds_answers_and_latest_labels(project: Path) -> None:
 
 def test_pruning_removes_old_answers_and_their_labels(project: Path) -> None:
     journal, now = Journal(), time.time()
-    journal.append([_entry(i, now - 100 * DAY_SECONDS) for i in range(1200)])
+    old, kept = now - 100 * DAY_SECONDS, entry_id(2000, now)
+    journal.append([_entry(i, old) for i in range(1200)])
     journal.append([_entry(2000, now)])
-    journal.add_labels([("0001", "no"), ("001", "no"), ("2000", "no")])
+    journal.add_labels([("0001", "no"), (entry_id(1, old), "no"), (kept, "no")])
     assert prune(days=30) == 1200
-    assert [p.prediction_id for p in journal.predictions()] == ["2000"]
+    assert [p.prediction_id for p in journal.predictions()] == [kept]
     assert [p.outcome for p in journal.labelled()] == ["no"]
     assert prune(days=30) == 0
 
@@ -74,7 +79,7 @@ def test_the_settings_say_how_long_answers_are_kept(project: Path) -> None:
     assert prune() == 1
     _keep(project, 30)
     prune_old(Console(quiet=True))
-    assert [p.prediction_id for p in journal.predictions()] == ["003"]
+    assert [p.prediction_id for p in journal.predictions()] == [entry_id(3, now)]
 
 
 def test_answers_are_kept_as_long_as_the_monitor_looks_back(project: Path) -> None:

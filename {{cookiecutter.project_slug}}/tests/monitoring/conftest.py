@@ -15,7 +15,7 @@ from ml.contract import Contract, contract_json
 from ml.dataset.frame import encode_frame, rows_of_frame, target_codes
 from ml.encode import Encoder
 from ml.journal.bulk.scan import Labels, Span
-from ml.journal.records import Record
+from ml.journal.records import Record, id_begin
 from ml.journal.store import Journal
 from ml.metrics import answers, score
 from ml.model import make_model
@@ -159,7 +159,7 @@ def record(
     """Answer the rows with the world's model, write them to the journal, return their ids."""
     answered = answers(world.model, encode_frame(frame, Encoder(world.contract)), world.contract)
     moments = np.linspace(start, end, len(frame), endpoint=False)
-    ids = [f"{int(at * 1000):013d}-{version}-{role}-{i:06d}" for i, at in enumerate(moments)]
+    ids = [f"{id_begin(at)}-{version}-{role}-{i:06d}" for i, at in enumerate(moments)]
     classes = world.contract.target.classes
     rows = rows_of_frame(frame, world.contract)
     world.journal.append(

@@ -20,7 +20,7 @@ from ml.contract import Contract
 from ml.dataset.frame import encode_frame, rows_of_frame, typed
 from ml.encode import Encoder
 from ml.journal.bulk.scan import Span
-from ml.journal.records import Record
+from ml.journal.records import Record, id_begin
 from ml.journal.store import Journal
 from ml.metrics import answers
 from ml.model import make_model
@@ -95,7 +95,7 @@ def journal_of(frame: pd.DataFrame, model: Any, contract: Contract, folder: Path
     answer = answers(model, encode_frame(frame, Encoder(contract)), contract)[:, 0]
     seconds = frame["at"].to_numpy(dtype="datetime64[us]").astype(np.int64) / 1e6
     rows = zip(seconds.tolist(), rows_of_frame(frame, contract), answer.tolist(), strict=True)
-    ids = [f"{int(at):012d}" for at in seconds]
+    ids = [id_begin(at) for at in seconds]
     import json
 
     made = [

@@ -12,14 +12,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import sqlalchemy as sql
 
 from ml.clock import now
 from ml.contract import Contract
-from ml.journal.bulk.scan import IS_LABELLED, Span, inside
+from ml.journal.bulk.scan import IS_LABELLED, Span, inside, labelled_inside
 from ml.journal.records import CHAMPION
 from ml.journal.schema import LABELS, PREDICTIONS
 
@@ -78,7 +78,7 @@ def label_cohorts(
     """
     if not spans:
         return []
-    # one look at the journal for all windows: it has no index of moments
+    # one look at the journal for all windows, which are neighbours as a rule
     whole = Span(min(s.start for s in spans), max(s.end for s in spans))
     with engine.connect() as connection:
         answers = _pairs(connection, _answers(whole))
@@ -88,7 +88,9 @@ def label_cohorts(
 
 def _pairs(connection: sql.Connection, query: sql.Select[float, float]) -> Floats:
     """A query's two columns, shape (n, 2)."""
-    return np.array(connection.execute(query).all(), dtype=np.float64).reshape(-1, 2)
+    # numpy takes twenty times as long to look through SQLAlchemy's rows as through the driver's
+    cursor: Any = connection.execute(query).cursor
+    return np.array(cursor.fetchall(), dtype=np.float64).reshape(-1, 2)
 
 
 def _answers(span: Span) -> sql.Select[float, float]:
@@ -102,7 +104,7 @@ def _first_labels(span: Span) -> sql.Select[float, float]:
     """When each answer that has an outcome was given, and when its first outcome came."""
     columns = sql.func.min(PREDICTIONS.c.at), sql.func.min(LABELS.c.at)
     came = sql.select(*columns).join_from(PREDICTIONS, LABELS, IS_LABELLED)
-    of_champion = came.where(*inside(span), PREDICTIONS.c.role == CHAMPION)
+    of_champion = came.where(*inside(span), *labelled_inside(span), PREDICTIONS.c.role == CHAMPION)
     return of_champion.group_by(LABELS.c.prediction_id)
 
 

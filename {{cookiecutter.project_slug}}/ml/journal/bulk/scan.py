@@ -15,7 +15,7 @@ import sqlalchemy as sql
 
 from ml.contract import Contract
 from ml.journal.bulk.chunk import Chunk, Entries, Floats, RowForm, chunk_of, entries_of
-from ml.journal.reading import latest_outcomes, pieces
+from ml.journal.reading import answered, between_ids, latest_outcomes, pieces
 from ml.journal.records import SHADOW, Outcomes
 from ml.journal.schema import LABELS, PREDICTIONS
 
@@ -75,7 +75,7 @@ def _outcomes_by_prediction(span: Span) -> sql.Select[int, int]:
         sql.func.count(LABELS.c.outcome.distinct()).label("different"),
     )
     joined = sql.select(*counts).join(PREDICTIONS, IS_LABELLED)
-    return joined.where(*inside(span)).group_by(LABELS.c.prediction_id)
+    return joined.where(*inside(span), *labelled_inside(span)).group_by(LABELS.c.prediction_id)
 
 
 def _unknown_received(connection: sql.Connection, span: Span) -> int:
@@ -148,8 +148,12 @@ def _query(span: Span, features: bool) -> sql.Select[Any]:
 
 def inside(span: Span) -> tuple[sql.ColumnElement[bool], ...]:
     """The answers of a stretch of time that somebody got."""
-    column = PREDICTIONS.c
-    return column.at >= span.start, column.at < span.end, column.role != SHADOW
+    return *answered(span.start, span.end), PREDICTIONS.c.role != SHADOW
+
+
+def labelled_inside(span: Span) -> list[sql.ColumnElement[bool]]:
+    """The same for the labels of such answers, beside `inside`: they too are found by their key."""
+    return between_ids(LABELS.c.entry_id, span.start, span.end)
 
 
 Fetched = tuple[list[tuple[Any, ...]], Outcomes]

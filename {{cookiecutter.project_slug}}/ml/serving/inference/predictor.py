@@ -15,7 +15,7 @@ import orjson
 from ml.bundle import Bundle
 from ml.clock import now
 from ml.contract import Contract
-from ml.journal.records import LARGEST, Record, ids_of
+from ml.journal.records import LARGEST, Record, id_begin, ids_of
 from ml.params import Serve
 from ml.request_schema.objects import Row
 from ml.request_schema.rows import RequestSchema
@@ -194,7 +194,7 @@ def new_id(at: float) -> str:
 
     So ids sort by time, and cannot be guessed.
     """
-    return f"{int(at * 1000):012x}{os.urandom(10).hex()}"
+    return id_begin(at) + os.urandom(10).hex()
 
 
 def target_schema(contract: Contract) -> dict[str, object]:

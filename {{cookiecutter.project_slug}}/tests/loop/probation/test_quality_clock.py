@@ -11,7 +11,7 @@ import pytest
 
 from ml.contract import Contract
 from ml.journal.bulk.scan import Span
-from ml.journal.records import SHADOW, SHADOW_SUFFIX, Record
+from ml.journal.records import SHADOW, SHADOW_SUFFIX, Record, id_begin
 from ml.journal.store import Journal
 from ml.loop.probation.decision import Strays
 from ml.loop.probation.quality_clock import losses, read_quality
@@ -57,7 +57,8 @@ def journal(tmp_path: Path) -> Journal:
     journal = Journal(f"sqlite:///{tmp_path}/journal.db")
     rng, labels = np.random.default_rng(0), []
     for i in range(100):
-        id_, at, truth = f"{i:032x}", i * DAY / 25, float(rng.uniform(2, 8))
+        at, truth = i * DAY / 25, float(rng.uniform(2, 8))
+        id_ = f"{id_begin(at)}{i:020x}"
         shadow = id_ + SHADOW_SUFFIX
         answers = [(id_, "2", "champion", 30.5 if i % 10 == 0 else truth + 2)]
         answers.append((shadow, "1", SHADOW, truth + 1 + rng.normal(0, 0.01)))

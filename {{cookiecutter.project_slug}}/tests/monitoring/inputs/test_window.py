@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ml.encode import parse_moment
 from ml.journal.bulk.scan import Labels, Span, chunks, latest_rows
-from ml.journal.records import Record, ids_of
+from ml.journal.records import Record, id_begin, ids_of
 from ml.journal.schema import LABELS
 from ml.monitoring.inputs.reference import Champion
 from ml.monitoring.inputs.window import Window, read_window
@@ -61,7 +61,13 @@ def test_a_row_of_another_contract_is_counted_not_fatal(world: World, champion: 
     features = json.dumps(
         {"charge": "12,5", "tenure": 3, "plan": "pro", "paperless": 1, "more": [1]}
     )
-    world.journal.append([Record("9", NOW - 1, "1", "champion", None, features, '"perhaps"', None)])
+    world.journal.append(
+        [
+            Record(
+                f"{id_begin(NOW - 1)}9", NOW - 1, "1", "champion", None, features, '"perhaps"', None
+            )
+        ]
+    )
     window = read(world, champion)
     assert len(window) == 11
     assert {name: c.mistyped for name, c in window.columns.items() if c.mistyped} == {
@@ -86,7 +92,7 @@ def test_rows_of_one_request_are_read_like_requests_of_one_row(
             json.dumps([getattr(p, name) for p in some])
             for name in ("features", "prediction", "probabilities")
         )
-        entry_id = f"{begin:032x}"
+        entry_id = f"{id_begin(some[0].at)}{begin:020x}"
         journal.append(
             [Record(entry_id, some[0].at, "3", "champion", None, features, answers, shares, 20)]
         )
@@ -111,7 +117,7 @@ def test_a_row_of_another_contract_among_others_of_its_request(
     world.journal.append(
         [
             Record(
-                "9" * 32,
+                id_begin(NOW - 1) + "9" * 20,
                 NOW - 1,
                 "3",
                 "champion",
@@ -133,7 +139,19 @@ def test_the_latest_rows_are_counted_in_requests_of_many(world: World) -> None:
     for i in range(4):
         at = NOW - 100 + 10 * i
         world.journal.append(
-            [Record(f"{i:032x}", at, "3", "champion", None, "[{},{}]", '["no","no"]', None, 2)]
+            [
+                Record(
+                    f"{id_begin(at)}{i:020x}",
+                    at,
+                    "3",
+                    "champion",
+                    None,
+                    "[{},{}]",
+                    '["no","no"]',
+                    None,
+                    2,
+                )
+            ]
         )
     engine = world.journal.engine
     assert [latest_rows(engine, rows, NOW) for rows in (1, 2, 3, 8, 99)] == [
@@ -159,7 +177,18 @@ def test_moments_of_an_older_journal_are_read_or_counted(world: World, champion:
     for i, seen_at in enumerate([*OLD_MOMENTS, "yesterday", "", 5]):
         features = json.dumps({**good, "seen_at": seen_at})
         world.journal.append(
-            [Record(f"{i:032x}", NOW - 1, "3", "champion", None, features, '"no"', None)]
+            [
+                Record(
+                    f"{id_begin(NOW - 1)}{i:020x}",
+                    NOW - 1,
+                    "3",
+                    "champion",
+                    None,
+                    features,
+                    '"no"',
+                    None,
+                )
+            ]
         )
     chunk = next(chunks(world.journal.engine, SPAN, world.contract))
     assert (
@@ -201,7 +230,7 @@ def test_no_content_of_a_journal_ends_in_a_traceback(
 ) -> None:
     rows = sum(entry[-1] for entry in entries)
     for i, (features, prediction, shares, outcome, n) in enumerate(entries):
-        name = f"{i:032x}"
+        name = f"{id_begin(NOW - 1)}{i:020x}"
         world.journal.append(
             [Record(name, NOW - 1, "3", "champion", None, features, prediction, shares, n)]
         )
