@@ -84,6 +84,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "serving/process/worker.py": "tests/serving/process/test_server.py, as a process",
     "serving/settings.py": "tests/serving/attacks/test_keys.py, from the environment",
     "loop/replay/child.py": "tests/loop/replay/test_commands.py, as a process",
+    "loop/probation/watch.py": "tests/loop/test_over_http.py, with the service",
     "loop/replay/options.py": "a form without code: tests/loop/replay/simulation/test_stream.py",
     "monitoring/inputs/columns.py": "monitoring/inputs/test_window.py, with the window",
     "monitoring/inputs/reference.py": "monitoring/conftest.py: fixtures read it",

@@ -46,6 +46,8 @@ EVENTS = {
     "retrained": Symbol(PLUS, "plain", "stroke", "+"),
     "refused": Symbol(CROSS, "warn", "stroke", "x"),
     "failed": Symbol(CROSS, "bad", "stroke", "x"),
+    "stopped": Symbol(RING, "warn", "open", "o"),
+    "abandoned": Symbol(CROSS, "bad", "stroke", "x"),
     "unchanged": Symbol(RING, "plain", "open", "o"),
     "waits for approval": Symbol(RING, "plain", "open", "o"),
     "approved": Symbol(TICK, "plain", "stroke", "tick"),

@@ -43,6 +43,8 @@ def read_prediction(engine: sa.Engine, prediction_id: str) -> Prediction | None:
             return None
         outcomes = latest_outcomes(connection, entry_id, entry_id)
     return list(predictions_of(entry, outcomes))[place]
+
+
 def answered(since: float, until: float) -> list[sa.ColumnElement[bool]]:
     """Entries of since <= at < until.
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from ml.params import Params
 
-NEEDS_A_PERSON = (memory.QUARANTINE, memory.ALARM, memory.FAILED, chain.REFUSE, chain.ROLLBACK)
+NOT_TRAINED = (memory.FAILED, memory.STOPPED, memory.ABANDONED, chain.REFUSE)
+NEEDS_A_PERSON = (memory.QUARANTINE, memory.ALARM, *NOT_TRAINED, chain.ROLLBACK)
 SOONER = 0.5  # of the interval, after drift without a loss
 COLOUR = {"nothing": "green", chain.PROMOTE: "green", "report": "yellow", "hold": "yellow"}
 

@@ -46,6 +46,7 @@ class Situation:
         labels_why: the figures behind it.
         waiting: the version that waits for an approval.
         on_probation: whether the champion is.
+        stopped: whether a retrain that was begun cannot be carried out now.
     """
 
     verdict: Word
@@ -62,6 +63,7 @@ class Situation:
     labels_why: str = ""
     waiting: str | None = None
     on_probation: bool = False
+    stopped: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,14 +124,21 @@ def _doubled(situation: Situation) -> int:
     return int(2 ** min(situation.refusals, MOST_DOUBLINGS))
 
 
+def _undecided(situation: Situation) -> str | None:
+    """What must come to an end before the next challenger; None: nothing."""
+    if situation.stopped:
+        return "the retrain before it could not be carried out yet"
+    if situation.waiting:
+        return f"version {situation.waiting} waits for `ml approve`"
+    return "the champion is on probation" if situation.on_probation else None
+
+
 def _guard(situation: Situation, settings: Loop) -> str | None:
     """Why no challenger is trained now though something asks for one; None: nothing is against."""
     if situation.labels != "ok":
         return f"outcomes are {situation.labels}: {situation.labels_why}"
-    if situation.waiting:
-        return f"version {situation.waiting} waits for `ml approve`"
-    if situation.on_probation:
-        return "the champion is on probation"
+    if (earlier := _undecided(situation)) is not None:
+        return earlier
     rows = settings.min_new_rows * _doubled(situation)
     if situation.fresh < rows:
         return f"{situation.fresh} new labelled rows, {rows} are needed (loop.min_new_rows)"

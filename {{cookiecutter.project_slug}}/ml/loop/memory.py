@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from ml.ledger.chain import Entry
 
 RETRAIN, FAILED, UNCHANGED = "retrain", "failed", "unchanged"
+STOPPED = "stopped"  # it could not be carried out (a lock, a full disk); the next pass goes on
+ABANDONED = "abandoned"  # it was stopped too often; nobody has refused anything
 QUARANTINE, ALARM = "quarantine", "alarm"
 PASSED, ASK = "probation passed", "probation unclear"  # `unclear`: a person is asked
-ENDS = (chain.PROMOTE, chain.REFUSE, chain.WAIT, FAILED, UNCHANGED)  # what a retrain comes to
+ENDS = (chain.PROMOTE, chain.REFUSE, chain.WAIT, FAILED, UNCHANGED, ABANDONED)  # of a retrain
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,10 @@ class Memory:
 
     Args:
         attempts: when challengers were trained, oldest first.
-        refusals: challengers refused or failed in a row since the last promotion.
+        refusals: challengers refused or failed in a row since the last promotion; one that could
+            not be made for a passing reason is none.
         unfinished: a retrain that was begun and came to no end yet.
+        stops: how often it could not be carried out.
         waiting: the version that waits for an approval.
         promoted: the versions that were champion, oldest first, each once.
         probation: the promotion whose probation has not ended; None: there is none.
@@ -41,6 +45,7 @@ class Memory:
     attempts: tuple[float, ...] = ()
     refusals: int = 0
     unfinished: Entry | None = None
+    stops: int = 0
     waiting: str | None = None
     promoted: tuple[str, ...] = ()
     probation: Entry | None = None
@@ -68,11 +73,12 @@ def memory(entries: Sequence[Entry]) -> Memory:
         attempts=tuple(entry.moment.timestamp() for entry in retrains),
         refusals=_refusals(entries),
         unfinished=_unfinished(entries),
+        stops=_stops(entries),
         waiting=_waiting(entries),
         promoted=_promoted(entries),
         probation=_probation(entries),
         asked=_since_move(entries, ASK),
-        consumed=max((entry.evidence["until"] for entry in retrains), default=0.0),
+        consumed=_consumed(entries),
     )
 
 
@@ -94,6 +100,19 @@ def _unfinished(entries: Sequence[Entry]) -> Entry | None:
         elif entry.action in ENDS:
             last = None
     return last
+
+
+def _stops(entries: Sequence[Entry]) -> int:
+    """Of the latest retrain."""
+    begun = max((i for i, entry in enumerate(entries) if entry.action == RETRAIN), default=0)
+    return sum(entry.action == STOPPED for entry in entries[begun:])
+
+
+def _consumed(entries: Sequence[Entry]) -> float:
+    """No model has learned from the rows of a retrain that was abandoned: the next takes them."""
+    abandoned = {e.evidence["retrain"] for e in entries if e.action == ABANDONED}
+    taken = (e for e in entries if e.action == RETRAIN and e.decision not in abandoned)
+    return max((entry.evidence["until"] for entry in taken), default=0.0)
 
 
 def _waiting(entries: Sequence[Entry]) -> str | None:

@@ -21,7 +21,7 @@ from ml.loop.coverage import read_coverage
 from ml.loop.decide import Choice, Situation, decide
 from ml.loop.labelled import labelled
 from ml.loop.probation import judge as probation
-from ml.loop.probation.judge import Promoted
+from ml.loop.probation.watch import Watched, promotion, watch
 from ml.loop.train_challenger import commit, finish, recipe_of, trained_rows
 from ml.monitoring import heartbeat, history
 from ml.monitoring.commands import journal
@@ -30,8 +30,7 @@ from ml.monitoring.monitor import REPORTS, evaluate_window
 from ml.monitoring.quarantine import load as quarantined
 from ml.params import load_params
 from ml.release import publish, registry
-from ml.release.commands import rollback
-from ml.release.promotion import Mandate
+from ml.release.promotion import pending_here
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,10 +39,8 @@ if TYPE_CHECKING:
     import sqlalchemy as sql
 
     from ml.contract import Contract
-    from ml.ledger.chain import Entry
     from ml.loop.coverage import Coverage
     from ml.loop.memory import Memory
-    from ml.loop.probation.decision import Judgement
     from ml.monitoring.inputs.reference import Champion
     from ml.monitoring.verdict import Verdict
     from ml.params import Params
@@ -111,59 +108,36 @@ def run_pass(span: Span, next_at: float | None = None) -> Outcome:
 
 def _pass(span: Span) -> Outcome:
     engine, champion, params = journal(), load_champion(), load_params()
-    verdict = evaluate_window(engine, champion, span, params.monitor)
     past = memory.memory(list(chain.entries()))
+    try:
+        verdict = evaluate_window(engine, champion, span, params.monitor)
+    except Exception:  # a rollback needs no verdict: it must not wait for the monitor
+        if past.unfinished is None and not pending_here():
+            watch(engine, champion, params, past, span)
+        raise
     at_hand = Pass(engine, champion, params, span, past, verdict)
-    if past.unfinished is not None:
-        return _ended(verdict, past.unfinished.why, finish(past.unfinished, at_hand.contract))
-    rolled_back, is_watched = _probation(at_hand)
-    if rolled_back is not None:
-        return rolled_back
-    choice = decide(_situation(at_hand, is_watched), params.loop)
+    begun = past.unfinished
+    if begun is not None and (end := finish(begun, at_hand.contract, past.stops)) != memory.STOPPED:
+        return _ended(verdict, begun.why, end)
+    # what waits for a lock or a disk keeps nobody from rolling back; a half promotion does
+    watched = Watched()
+    if not pending_here():
+        watched = watch(engine, champion, params, past, span)
+    if watched.rolled_back_to is not None:
+        return Outcome(verdict, chain.ROLLBACK, watched.why, watched.rolled_back_to)
+    choice = decide(_situation(at_hand, watched.too_early), params.loop)
     if choice.action in (memory.QUARANTINE, memory.ALARM):
         _note(choice.action, choice.why, span, champion.version)
     if choice.action != memory.RETRAIN:
-        return Outcome(verdict, choice.action, choice.why)
+        return _stopped(at_hand, choice) or Outcome(verdict, choice.action, choice.why)
     return _earlier(at_hand, choice) or _challenger(at_hand, choice)
 
 
-def _probation(at_hand: Pass) -> tuple[Outcome | None, bool]:
-    """Judge the latest promotion: what a rollback came to, and whether it is too early to say."""
-    entry = at_hand.past.probation
-    if entry is None:
-        return None, False
-    promoted = _promoted(entry)
-    if probation.begin(promoted, at_hand.params) is not None:
-        return None, False
-    now = at_hand.span.end
-    judged = probation.judge(at_hand.engine, at_hand.champion, promoted, at_hand.params, now)
-    if judged.outcome == "roll_back":
-        version = rollback(Mandate(judged.why, chain.LOOP, judged.evidence))
-        probation.end()
-        return Outcome(at_hand.verdict, chain.ROLLBACK, judged.why, version), False
-    if judged.outcome == "passed":
-        _note_probation(memory.PASSED, judged, entry)
-        probation.end()
-    if judged.outcome == "ask" and not at_hand.past.asked:
-        _note_probation(memory.ASK, judged, entry)
-    length = at_hand.span.end - at_hand.span.start  # the new champion answers one window first
-    return None, judged.outcome == "watching" and now - promoted.since < length
-
-
-def _promoted(entry: Entry) -> Promoted:
-    return Promoted(str(entry.to_version), str(entry.from_version), entry.moment.timestamp())
-
-
-def _note_probation(action: str, judged: Judgement, entry: Entry) -> None:
-    chain.record(
-        action,
-        why=judged.why,
-        who=chain.LOOP,
-        from_version=entry.from_version,
-        to_version=entry.to_version,
-        evidence=judged.evidence,
-        decision=f"{action}-{entry.decision}",
-    )
+def _stopped(at_hand: Pass, choice: Choice) -> Outcome | None:
+    """A retrain that could not be carried out, unless something worse is to be told."""
+    if at_hand.past.unfinished is None or choice.action in (memory.QUARANTINE, memory.ALARM):
+        return None
+    return _ended(at_hand.verdict, at_hand.past.unfinished.why, memory.STOPPED)
 
 
 def _situation(at_hand: Pass, is_watched: bool) -> Situation:
@@ -185,6 +159,7 @@ def _situation(at_hand: Pass, is_watched: bool) -> Situation:
         labels_why=labels.why,
         waiting=past.waiting,
         on_probation=is_watched,
+        stopped=past.unfinished is not None,
     )
 
 
@@ -286,6 +261,6 @@ def _ended(verdict: Verdict, why: str, action: str) -> Outcome:
     """What a retrain or an earlier champion came to; a promotion begins its probation."""
     begun = memory.memory(list(chain.entries())).probation
     if action == chain.PROMOTE and begun is not None:
-        probation.begin(_promoted(begun), load_params())
+        probation.begin(promotion(begun), load_params())
     moves = [entry for entry in chain.entries() if entry.action == action]
     return Outcome(verdict, action, why, moves[-1].to_version if moves else None)

@@ -9,6 +9,7 @@ killed anywhere and begun again, it ends in the same state.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,14 +25,17 @@ from ml.errors import UserError
 from ml.ledger import chain
 from ml.loop.journal_part import labelled_part, summary, write_part
 from ml.loop.labelled import labelled
-from ml.loop.memory import FAILED, UNCHANGED
+from ml.loop.memory import ABANDONED, FAILED, STOPPED, UNCHANGED
 from ml.params import load_params
 from ml.progress import working
 from ml.release.commands import release
+from ml.release.faults import translate_faults
 from ml.release.promotion import Mandate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pandas as pd
 
     from ml.contract import Contract
     from ml.ledger.chain import Entry
@@ -39,7 +43,13 @@ if TYPE_CHECKING:
 LEAST_HELD_OUT = 100  # rows; fewer decide nothing
 DATA = ("data/raw.dvc", "recipe.yaml", str(chain.LEDGER))
 MODEL = ("dvc.lock", "metrics", "reports")
+REFUSED = re.compile(r"exited with 2\b")  # DVC's words for a stage that ended in a UserError
+TRIES = 3  # of a retrain that cannot be carried out
 AUTHOR = {"NAME": "ml loop", "EMAIL": "loop@localhost"}
+
+
+class RefusedRowsError(UserError):
+    """The pipeline refuses the rows: another try would end alike."""
 
 
 def recipe_of(fresh: int, in_window: int, first: int, decayed: bool) -> Recipe:
@@ -67,37 +77,44 @@ def trained_rows(release_folder: Path) -> int:
     return len(np.load(path, mmap_mode="r", allow_pickle=False)) if path.is_file() else 0
 
 
-def finish(begun: Entry, contract: Contract) -> str:
+def finish(begun: Entry, contract: Contract, stops: int = 0) -> str:
     """Do what a `retrain` entry of the ledger began; the ledger's word for how it ended.
 
-    A pipeline that stops, on data that it refuses, is an end too: the loop waits longer before the
-    next challenger.
+    Rows that the pipeline refuses are an end: the loop waits longer before the next challenger.
+    Whatever else stops it (a lock, a full disk, a registry that is down) is none: the next pass
+    goes on where this one stopped, so many times; then the retrain is given up.
+
+    Args:
+        begun: the entry.
+        contract: what a row is.
+        stops: how often it was stopped before.
     """
-    evidence = begun.evidence
     try:
-        _make_data(evidence, contract)
-        _make_model(begun)
-        released = release(
-            Mandate(
-                begun.why,
-                chain.LOOP,
-                {"retrain": begun.decision, **evidence},
-                evidence.get("decayed", False),
-            ),
-            approval=load_params().loop.approval,
-        )
-        action = released.action or UNCHANGED
-        if released.action is None:
-            _note(begun, UNCHANGED, "the pipeline made the champion again")
+        with translate_faults("ml loop"):
+            return _finish(begun, contract)
+    except RefusedRowsError as error:
+        action, why = FAILED, error.what
     except UserError as error:
-        _note(begun, FAILED, error.what)
-        Console(stderr=True, soft_wrap=True).print(f"not trained: {error.what}", markup=False)
-        action = FAILED
+        action, why = STOPPED if stops + 1 < TRIES else ABANDONED, error.what
+    _note(begun, action, why, f"-{stops + 1}" if action == STOPPED else "")
+    Console(stderr=True, soft_wrap=True).print(f"not trained: {why}", markup=False)
     return action
 
 
-def _note(begun: Entry, action: str, why: str) -> None:
-    decision, evidence = f"{action}-{begun.decision}", {"retrain": begun.decision}
+def _finish(begun: Entry, contract: Contract) -> str:
+    evidence = begun.evidence
+    _make_data(evidence, contract)
+    _make_model(begun)
+    figures = {"retrain": begun.decision, **evidence}
+    mandate = Mandate(begun.why, chain.LOOP, figures, evidence.get("decayed", False))
+    released = release(mandate, approval=load_params().loop.approval)
+    if released.action is None:
+        _note(begun, UNCHANGED, "the pipeline made the champion again")
+    return released.action or UNCHANGED
+
+
+def _note(begun: Entry, action: str, why: str, once_more: str = "") -> None:
+    decision, evidence = f"{action}{once_more}-{begun.decision}", {"retrain": begun.decision}
     chain.record(action, why=why, who=chain.LOOP, evidence=evidence, decision=decision)
 
 
@@ -110,10 +127,17 @@ def _make_data(evidence: dict[str, Any], contract: Contract) -> None:
         if left_out:
             Console(stderr=True, soft_wrap=True).print(summary(left_out), markup=False)
         if not part.empty:
-            write_part(part, contract)
+            _write(part, contract)
         write_recipe(Recipe.model_validate(evidence["recipe"]))
         run("dvc", "add", "-q", str(RAW))
         commit(f"Data: labelled rows up to {evidence['until_moment']}", DATA)
+
+
+def _write(part: pd.DataFrame, contract: Contract) -> None:
+    try:
+        write_part(part, contract)
+    except UserError as error:  # the pipeline could not read it
+        raise RefusedRowsError(error.what, error.then) from None
 
 
 def _make_model(begun: Entry) -> None:
@@ -123,7 +147,12 @@ def _make_model(begun: Entry) -> None:
 
 
 def run(*words: str) -> None:
-    """Run a Python module; its output is shown where it fails."""
+    """Run a Python module; what it said is in the error where it fails.
+
+    Raises:
+        RefusedRowsError: a stage of DVC refused what it read.
+        UserError: it failed for another reason.
+    """
     done = subprocess.run(
         [sys.executable, "-m", *words], check=False, capture_output=True, text=True
     )
@@ -132,7 +161,8 @@ def run(*words: str) -> None:
         errors = [line for line in lines if line.startswith(("error:", "ERROR:"))] or lines[-1:]
         said = f": {errors[0]}" if errors else ""
         command = " ".join(words)
-        raise UserError(
+        kind = RefusedRowsError if REFUSED.search(done.stderr) else UserError
+        raise kind(
             f"`{command}` stopped with status {done.returncode}{said}", f"python -m {command}"
         )
 

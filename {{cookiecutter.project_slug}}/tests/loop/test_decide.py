@@ -104,6 +104,7 @@ def test_a_schedule(days: float, action: str) -> None:
         ({"last_attempt": NOW - 0.5 * DAY}, "after the last challenger"),
         ({"last_attempt": NOW - 3 * DAY, "refusals": 2, "fresh": 5000}, "4 are asked for"),
         ({"attempts_today": 2}, "max_per_day"),
+        ({"stopped": True}, "could not be carried out yet"),
         ({"waiting": "7"}, "version 7 waits for `ml approve`"),
         ({"on_probation": True}, "probation"),
     ],

@@ -25,7 +25,7 @@ def entries(*words: str) -> list[Entry]:
                 from_version="0",
                 to_version=version or None,
                 why="",
-                evidence={"until": at.timestamp() - 60.0},
+                evidence={"until": at.timestamp() - 60.0, "retrain": f"d{i - 1}"},
                 hashes={},
                 decision=f"d{i}",
                 previous="",
@@ -62,7 +62,7 @@ def test_a_retrain_without_an_end_is_unfinished() -> None:
     begun = memory(entries("promote 1", "retrain")).unfinished
     assert begun is not None
     assert begun.decision == "d1"
-    for end in ("promote 2", "refuse 2", "wait 2", "failed", "unchanged"):
+    for end in ("promote 2", "refuse 2", "wait 2", "failed", "unchanged", "abandoned"):
         assert memory(entries("promote 1", "retrain", end)).unfinished is None
 
 
@@ -83,3 +83,12 @@ def test_a_promotion_is_on_probation_until_it_passed_or_was_rolled_back() -> Non
     assert memory(entries("promote 2", "probation passed 2")).probation is None
     assert memory(entries("promote 2", "rollback 1")).probation is None
     assert memory(entries("promote 2", "probation passed 2", "promote 3")).probation is not None
+
+
+def test_what_could_not_be_carried_out_is_no_refusal_and_takes_no_rows() -> None:
+    stopped = memory(entries("promote 1", "retrain", "stopped", "stopped"))
+    assert stopped.unfinished is not None
+    assert (stopped.refusals, stopped.stops) == (0, 2)
+    assert memory(entries("promote 1", "retrain", "stopped", "promote 2", "retrain")).stops == 0
+    abandoned = memory(entries("promote 1", "retrain", "abandoned"))
+    assert (abandoned.refusals, abandoned.unfinished, abandoned.consumed) == (0, None, 0.0)
