@@ -50,7 +50,7 @@ def answered(since: float, until: float) -> list[sa.ColumnElement[bool]]:
 
     An id begins with the millisecond of its `at`, in the same reading of the clock, so a stretch of
     time is a stretch of ids, however late an entry was written. The primary key finds them: no
-    index of `at` is needed, which would cost each insert a tenth.
+    index of `at` is needed, for which each append would pay.
     """
     column = PREDICTIONS.c
     conditions = [column.at >= since, *between_ids(column.prediction_id, since, until)]

@@ -109,27 +109,37 @@ def run_pass(span: Span, next_at: float | None = None) -> Outcome:
 def _pass(span: Span) -> Outcome:
     engine, champion, params = journal(), load_champion(), load_params()
     past = memory.memory(list(chain.entries()))
-    try:
-        verdict = evaluate_window(engine, champion, span, params.monitor)
-    except Exception:  # a rollback needs no verdict: it must not wait for the monitor
-        if past.unfinished is None and not pending_here():
-            watch(engine, champion, params, past, span)
-        raise
+    verdict = _judged(engine, champion, params, past, span)
     at_hand = Pass(engine, champion, params, span, past, verdict)
     begun = past.unfinished
     if begun is not None and (end := finish(begun, at_hand.contract, past.stops)) != memory.STOPPED:
         return _ended(verdict, begun.why, end)
     # what waits for a lock or a disk keeps nobody from rolling back; a half promotion does
-    watched = Watched()
-    if not pending_here():
-        watched = watch(engine, champion, params, past, span)
+    watched = Watched() if pending_here() else watch(engine, champion, params, past, span)
     if watched.rolled_back_to is not None:
         return Outcome(verdict, chain.ROLLBACK, watched.why, watched.rolled_back_to)
-    choice = decide(_situation(at_hand, watched.too_early), params.loop)
+    return _act(at_hand, watched.too_early)
+
+
+def _judged(
+    engine: sql.Engine, champion: Champion, params: Params, past: Memory, span: Span
+) -> Verdict:
+    """The monitor's verdict. A rollback needs none: it must not wait for a monitor that fails."""
+    try:
+        return evaluate_window(engine, champion, span, params.monitor)
+    except Exception:
+        if past.unfinished is None and not pending_here():
+            watch(engine, champion, params, past, span)
+        raise
+
+
+def _act(at_hand: Pass, too_early: bool) -> Outcome:
+    """Choose, and carry it out."""
+    choice = decide(_situation(at_hand, too_early), at_hand.params.loop)
     if choice.action in (memory.QUARANTINE, memory.ALARM):
-        _note(choice.action, choice.why, span, champion.version)
+        _note(choice.action, choice.why, at_hand.span, at_hand.champion.version)
     if choice.action != memory.RETRAIN:
-        return _stopped(at_hand, choice) or Outcome(verdict, choice.action, choice.why)
+        return _stopped(at_hand, choice) or Outcome(at_hand.verdict, choice.action, choice.why)
     return _earlier(at_hand, choice) or _challenger(at_hand, choice)
 
 

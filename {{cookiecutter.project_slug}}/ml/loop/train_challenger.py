@@ -129,7 +129,7 @@ def _make_data(evidence: dict[str, Any], contract: Contract) -> None:
         if not part.empty:
             _write(part, contract)
         write_recipe(Recipe.model_validate(evidence["recipe"]))
-        run("dvc", "add", "-q", str(RAW))
+        run("dvc", "add", str(RAW))
         commit(f"Data: labelled rows up to {evidence['until_moment']}", DATA)
 
 
@@ -142,7 +142,7 @@ def _write(part: pd.DataFrame, contract: Contract) -> None:
 
 def _make_model(begun: Entry) -> None:
     with working("training the challenger"):
-        run("dvc", "repro", "-q")
+        run("dvc", "repro")  # with -q it would not say how a stage ended
         commit(f"Model: {begun.why}", MODEL)
 
 
