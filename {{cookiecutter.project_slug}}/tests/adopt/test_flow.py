@@ -19,9 +19,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from ml.adopt.contract_file import contract_yaml
-from ml.bundle import Answer
+from ml.bundle import Answer, load_bundle
 from ml.dataset.frame import read_table, rows_of_frame
 from ml.encode import Encoder
+from ml.explain.explainer import Explainer
 from ml.journal.bulk.scan import Span
 from ml.journal.store import journal_url
 from ml.monitoring.commands import journal
@@ -91,6 +92,8 @@ def test_a_table_is_trained_on_released_and_served(
         contract.target.classes,
     )
 
+    _assert_explained(settings.bundle, row)
+
     monkeypatch.setenv("ML_BUNDLE", str(settings.bundle))
     assert score(INGESTED, Path("scored.parquet")) == len(rows)
     shown = evaluate_window(
@@ -100,6 +103,14 @@ def test_a_table_is_trained_on_released_and_served(
     assert shown.verdict != "broken", shown.evidence
     assert shown.rows == len(rows) + 1
     assert Path("reports/monitoring/index.html").is_file()
+
+
+def _assert_explained(folder: Path, row: dict[str, Any]) -> None:
+    """Whatever the columns are, the contributions add up."""
+    found = Explainer(load_bundle(folder), load_params().explain).explain(row)
+    answer, base = found["explained"]["answer"], found["base_value"]
+    assert abs(found["residual"]) <= 1e-6 * max(abs(answer), abs(base))
+    assert found["contributions"]
 
 
 def _make_project(folder: Path) -> None:
