@@ -1,8 +1,8 @@
 """What an explanation costs, and what predictions lose while some are made.
 
 1. One explanation of a row of 20 columns (12 numbers with gaps, 8 categories) on one thread, beside
-   the floor: the plain ONNX model asked for as many rows as the explanation asks it for. Of each row
-   the quickest of the rounds counts, because other work on the machine only adds to it.
+   the floor: the plain ONNX model asked for as many rows as the explanation asks it for. Of each
+   row the quickest of the rounds counts, because other work on the machine only adds to it.
 2. `POST /predict` at a steady rate to one worker, alone and while clients ask for explanations
    without a pause; both in turn, so that what else the machine does falls on both.
 
