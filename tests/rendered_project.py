@@ -30,6 +30,7 @@ print(json.dumps({
 }))
 """
 # not shipped here
+CRD_SCHEMAS = Path(os.environ.get("CRD_SCHEMAS", demo.TEMPLATE.parent / "shared" / "schemas"))
 REAL_TABLES = Path(os.environ.get("REAL_TABLES", demo.TEMPLATE.parent / "shared" / "data"))
 
 
@@ -144,7 +145,8 @@ def identity(home: dict[str, str]) -> dict[str, str]:
         for who in ("AUTHOR", "COMMITTER")
         for what in ("NAME", "EMAIL")
     }
-    return home | who | {"COLUMNS": "200", "REAL_TABLES": str(REAL_TABLES)}
+    data = {"REAL_TABLES": str(REAL_TABLES), "CRD_SCHEMAS": str(CRD_SCHEMAS)}
+    return home | who | data | {"COLUMNS": "200"}
 
 
 def born(folder: Path, env: dict[str, str], **answers: str) -> Project:

@@ -83,6 +83,7 @@ def test_locks_have_hashes_and_no_addresses(template: Path) -> None:
         "clients.txt",
         "explainers.txt",
         "audit.txt",
+        "delivery.txt",
     }
     for path in locks:
         text = path.read_text(encoding="utf-8")

@@ -63,6 +63,7 @@ class Connections:
         self._patience = patience
         self._dropped = dropped
         self._open: set[Connection] = set()
+        self.ending = False  # the listener begins no more
         self._logged = float("-inf")
 
     def add(self, connection: Connection, now: float) -> None:

@@ -98,7 +98,7 @@ def environment_of(words: list[str]) -> dict[str, str]:
 
 def unknown(names: Any) -> Iterator[str]:
     for name in names:
-        if name not in variables():
+        if name.removesuffix("_FILE") not in variables():
             yield f"{name}: no variable that the service reads"
 
 

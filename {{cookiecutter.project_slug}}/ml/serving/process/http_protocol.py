@@ -12,6 +12,7 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ml.serving.connections import Connections
+from ml.serving.process.drain import lift_hop_limit
 
 Fault = tuple[str, str, str]  # status, type and message of a refusal
 
@@ -94,6 +95,8 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to read requests."""
+        if self._open.ending:
+            lift_hop_limit(transport.get_extra_info("socket").fileno())
         super().connection_made(cast("asyncio.Transport", WholeAnswers(transport)))
         self.waits_since = self.loop.time()
         self._open.add(self, self.waits_since)

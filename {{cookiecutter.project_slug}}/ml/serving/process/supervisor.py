@@ -18,7 +18,12 @@ from collections.abc import Callable
 from multiprocessing.context import SpawnContext
 
 from ml.errors import UserError
-from ml.serving.process.drain import BEGUN_SECONDS, DRAIN_SECONDS, stop_accepting
+from ml.serving.process.drain import (
+    BEGUN_SECONDS,
+    DRAIN_SECONDS,
+    lift_hop_limit,
+    stop_accepting,
+)
 
 RESTART_SECONDS = 0.5  # before a worker that ended is started again
 LOOK_SECONDS = 0.1  # between two looks at signals and at the workers
@@ -155,6 +160,8 @@ class Supervisor:
                 connection, _address = self._listener.accept()
             except OSError:  # no more, or the client has gone already
                 return
+            if self._stopping:
+                lift_hop_limit(connection.fileno())
             self._assign(connection)
 
     def _assign(self, connection: socket.socket) -> None:
@@ -172,6 +179,7 @@ class Supervisor:
         self._deal_for(DRAIN_SECONDS)
         stop_accepting(self._listener)
         self._deal_for(BEGUN_SECONDS)
+        self._deal(0)  # where the machine had no time for this process meanwhile
         self._listener.close()
         for worker in self._workers:
             worker.pipe.close()

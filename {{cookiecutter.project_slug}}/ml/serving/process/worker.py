@@ -99,7 +99,9 @@ class Server(uvicorn.Server):
         """Take the last connections; those that are open get their answers before they close."""
         for listener in sockets or []:
             stop_accepting(listener)
+        self._service.connections.ending = True
         await asyncio.sleep(BEGUN_SECONDS)
+        await _look_at_sockets()
         for server in self.servers:
             server.close()
         if self._pipe is not None:
@@ -113,6 +115,7 @@ class Server(uvicorn.Server):
         until = time() + OPEN_SECONDS
         while self.server_state.connections and time() < until:
             await asyncio.sleep(0.02)
+        await _look_at_sockets()
 
     async def _last_handed(self, pipe: socket.socket) -> None:
         """Wait until the supervisor hands over no more connections.
@@ -142,6 +145,16 @@ class Server(uvicorn.Server):
             with suppress(OSError):  # a supervisor that is gone
                 self._pipe.send(DRAINING)
         asyncio.get_running_loop().call_later(DRAIN_SECONDS, setattr, self, "should_exit", True)
+
+
+async def _look_at_sockets() -> None:
+    """Let the event loop accept and read what has arrived.
+
+    On a machine that had no time for this process a timer has run out before the loop has looked
+    once, and the loop handles timers first.
+    """
+    for _ in range(2):  # the second turn begins after a look
+        await asyncio.sleep(0)
 
 
 def run(

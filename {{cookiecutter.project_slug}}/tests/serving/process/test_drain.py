@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import sys
 
 import httpx2
@@ -11,6 +12,8 @@ import psutil
 import pytest
 
 from ml.journal.store import Journal
+from ml.serving.process import drain
+from ml.serving.process.drain import ALL_HOPS, lift_hop_limit, limit_hops
 from tests.serving.conftest import Start
 from tests.serving.load import LOAD_ROWS, Load, answer, answered, request, under_load
 
@@ -106,3 +109,42 @@ def test_stopped_while_clients_connect_it_resets_none(start: Start, workers: str
     assert len(answered) > 100
     assert len(refused) == 48
     assert sorted(p.prediction_id for p in Journal().predictions()) == sorted(answered)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the socket's option is Linux's")
+def test_without_a_filter_the_listener_takes_no_new_connection_and_loses_none() -> None:
+    """In a container without CAP_NET_ADMIN newer kernels refuse the filter (EPERM).
+
+    `docker stop` reset requests there: a listener that closes resets what it has not accepted.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        begun = socket.create_connection(listener.getsockname())
+        limit_hops(listener, ALL_HOPS)
+        with pytest.raises(TimeoutError):
+            socket.create_connection(listener.getsockname(), timeout=0.3)
+        accepted, _ = listener.accept()
+        begun.sendall(b"a")
+        assert accepted.recv(1) == b"a"
+        # one that is completed now would inherit the limit
+        limit_hops(accepted, ALL_HOPS)
+        begun.sendall(b"b")
+        accepted.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            accepted.recv(1)
+        lift_hop_limit(accepted.fileno())
+        accepted.settimeout(30)
+        assert accepted.recv(1) == b"b"
+        accepted.close()
+        begun.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the socket's option is Linux's")
+def test_a_filter_that_is_refused_is_made_up_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_listener: socket.socket) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(drain, "attach_filter", refused)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        drain.stop_accepting(listener)
+        with pytest.raises(TimeoutError):
+            socket.create_connection(listener.getsockname(), timeout=0.3)
