@@ -213,7 +213,9 @@ def serve(
 @app.command()
 def container(
     word: Annotated[str | None, typer.Argument(help="SageMaker's `serve`.")] = None,
-    port: Annotated[int | None, typer.Option(help="Default: as the platform says.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Default: PORT; the health check reads it.")
+    ] = None,
     workers: Annotated[int, typer.Option(help="Processes.")] = 1,
 ) -> None:
     """Serve in a container, as its platform's variables say.

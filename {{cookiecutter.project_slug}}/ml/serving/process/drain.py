@@ -6,7 +6,9 @@ socket drops what opens a connection (the client tries again after a second, and
 worker or a closed port, having sent nothing), and the event loop has a moment to accept the rest.
 
 Newer kernels let only a process with CAP_NET_ADMIN attach a filter, which a hardened container has
-not. There the listener takes packets with 255 hops left and no others: systems send 64 or 128.
+not. There the listener takes packets with 255 hops left and no others: systems send 64 or 128. A
+connection that was begun before and is completed after has the same limit until `lift_hop_limit`;
+what its client has sent meanwhile comes again.
 """
 
 from __future__ import annotations
