@@ -283,6 +283,24 @@ def explain(
     commands.explain(prediction_id, reference, as_json)
 
 
+@app.command()
+def trace(
+    prediction_ids: Annotated[list[str], typer.Argument(help="From answers of the service.")],
+    rebuild: Annotated[
+        bool,
+        typer.Option(
+            "--rebuild", help="Make the model again and compare; exit status 3: it differs."
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As lines of JSON.")] = False,
+) -> None:
+    """Show where answers came from: row, version, commit, data, decision."""
+    from ml.trace import commands
+
+    if not commands.trace(prediction_ids, rebuild=rebuild, as_json=as_json):
+        raise typer.Exit(3)
+
+
 journal = typer.Typer(
     help="Export or remove what the journal holds.", no_args_is_help=True, rich_markup_mode=None
 )

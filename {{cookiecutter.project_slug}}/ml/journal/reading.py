@@ -35,14 +35,19 @@ def read_predictions(
 
 def read_prediction(engine: sa.Engine, prediction_id: str) -> Prediction | None:
     """One answer with its latest label; None: it is not in the journal."""
-    entry_id, place = place_of(prediction_id)
+    asked = read_request(engine, prediction_id)
+    place = place_of(prediction_id)[1]
+    return asked[place] if place < len(asked) else None
+
+
+def read_request(engine: sa.Engine, prediction_id: str) -> list[Prediction]:
+    """All answers of the entry that holds a prediction, in their order; [] where there is none."""
+    entry_id = place_of(prediction_id)[0]
     with engine.connect() as connection:
         query = sa.select(PREDICTIONS).where(PREDICTIONS.c.prediction_id == entry_id)
         entry = connection.execute(query).first()
-        if entry is None or place >= entry.rows:
-            return None
         outcomes = latest_outcomes(connection, entry_id, entry_id)
-    return list(predictions_of(entry, outcomes))[place]
+    return [] if entry is None else list(predictions_of(entry, outcomes))
 
 
 def answered(since: float, until: float) -> list[sa.ColumnElement[bool]]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import platform
 import shutil
 import subprocess
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,10 @@ from ml.ledger.chain import LEDGER
 from ml.params import PARAMS
 
 LOCK = Path("dvc.lock")
+CONTRACT = Path("contract.yaml")
+REQUIREMENTS = Path("requirements/dev.txt")
+# what decides the bits of a model: who trains, converts, and answers
+LIBRARIES = ("numpy", "scikit-learn", "scipy", "skl2onnx", "onnx", "onnxruntime")
 DATA = Path("data/raw.dvc")
 # what git compares with the commit: everything but the ledger, which releases write themselves
 CODE = ("--", ":/", f":(exclude){LEDGER}")
@@ -49,7 +55,12 @@ def _git(*words: str) -> str:
 
 def data_version() -> str:
     """DVC's hash of data/raw (md5 of the folder's listing, `….dir`), as `dvc add` recorded it."""
-    return str(_yaml(DATA)["outs"][0]["md5"])
+    return data_version_of(Path())
+
+
+def data_version_of(project: Path) -> str:
+    """The same of another folder of the project."""
+    return str(_yaml(project / DATA)["outs"][0]["md5"])
 
 
 def raw_params() -> dict[str, Any]:
@@ -85,13 +96,36 @@ def folder_hash(folder: Path) -> str:
     return hashlib.sha256(listing.encode()).hexdigest()
 
 
+def environment() -> dict[str, Any]:
+    """What decides a model's bits besides code, data and parameters."""
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "libraries": {name: metadata.version(name) for name in LIBRARIES},
+    }
+
+
+def _processor() -> str | None:
+    """The processor's model name; None where the system does not say."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or None
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, None)
+
+
 def lineage() -> dict[str, Any]:
-    """What git and DVC know of the bundle that lies in the project now."""
+    """What git and DVC know of the bundle that lies in the project now, and what made it."""
     commit, dirty = git_state()
     return {
         "git_commit": commit,
         "git_dirty": dirty,
         "dvc_lock": file_hash(LOCK),
         "data": data_version(),
+        "contract": file_hash(CONTRACT),
+        "requirements": file_hash(REQUIREMENTS) if REQUIREMENTS.is_file() else None,
+        "environment": environment(),
         "params": raw_params(),
     }

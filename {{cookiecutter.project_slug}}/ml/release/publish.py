@@ -93,14 +93,27 @@ def seal(
     folder = release_folder(lineage["version"])
     if folder.is_dir():
         return folder
-    draft = draft_folder(lineage["version"])
-    shutil.copytree(bundle, draft)
-    write_json(draft / LINEAGE_FILE, lineage)
-    describe(draft)
-    _write_manifest(draft)
+    made = draft_folder(lineage["version"])
+    draft(bundle, made, lineage, describe)
     for path in beside:
-        shutil.copyfile(path, draft / path.name)
-    return publish(draft, folder)
+        shutil.copyfile(path, made / path.name)
+    return publish(made, folder)
+
+
+def draft(
+    bundle: Path,
+    folder: Path,
+    lineage: dict[str, Any],
+    describe: Callable[[Path], None] = lambda _: None,
+) -> None:
+    """A bundle with its lineage and manifest in a new folder, which can be loaded from there.
+
+    `describe` writes more files that are sealed.
+    """
+    shutil.copytree(bundle, folder)
+    write_json(folder / LINEAGE_FILE, lineage)
+    describe(folder)
+    _write_manifest(folder)
 
 
 def _write_manifest(folder: Path, without: Sequence[str] = ()) -> None:
@@ -119,11 +132,11 @@ def seal_again(version: str, beside: Sequence[Path], describe: Callable[[Path], 
         beside: as `seal` was given.
         describe: writes files that are sealed.
     """
-    draft = draft_folder(version)
-    shutil.copytree(release_folder(version), draft)
-    describe(draft)
-    _write_manifest(draft, [path.name for path in beside])
-    return draft
+    made = draft_folder(version)
+    shutil.copytree(release_folder(version), made)
+    describe(made)
+    _write_manifest(made, [path.name for path in beside])
+    return made
 
 
 def replace_release(version: str) -> None:

@@ -183,6 +183,7 @@ def _converted(model: Any, contract: Contract) -> Any:
         warnings.simplefilter("ignore", DeprecationWarning)
         return convert_sklearn(
             model,
+            name="model",  # by default a random one, and no two files would be equal
             initial_types=[("x", FloatTensorType([None, width]))],
             target_opset=OPSET,
             options={id(model): {"zipmap": False}} if contract.is_classification else None,

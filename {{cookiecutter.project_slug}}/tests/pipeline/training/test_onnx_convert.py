@@ -29,6 +29,18 @@ def test_thresholds_between_neighbouring_floats_split_alike(
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["boosting", "linear", "forest"])
+def test_the_same_model_becomes_the_same_bytes(
+    contract: Contract, params: Params, kind: str
+) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.random((200, len(Encoder(contract).features))).astype(np.float32)
+    rows = unhashed(x, (x[:, 0] > 0.5).astype(int))
+    settings = params.train.model_copy(update={"model": kind})
+    made = {to_onnx(fit(rows, contract, settings).model, contract) for _ in range(2)}
+    assert len(made) == 1
+
+
 @pytest.mark.parametrize("rows", [0, 1, 250])
 def test_a_constant_answers_each_row_alike(contract: Contract, rows: int) -> None:
     x = np.zeros((rows, len(Encoder(contract).features)), dtype=np.float32)
