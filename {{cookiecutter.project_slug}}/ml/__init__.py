@@ -38,3 +38,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 # threads of scikit-learn's trees sleep while they wait for each other: by default they spin, which
 # takes ten times as long where the machine does other work besides; `active` has that back
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+# a linear model's last digits depend on how many threads share its sums, and a release has to be
+# made again on a machine with other cores
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -94,13 +94,13 @@ def seal(
     if folder.is_dir():
         return folder
     made = draft_folder(lineage["version"])
-    draft(bundle, made, lineage, describe)
+    make_draft(bundle, made, lineage, describe)
     for path in beside:
         shutil.copyfile(path, made / path.name)
     return publish(made, folder)
 
 
-def draft(
+def make_draft(
     bundle: Path,
     folder: Path,
     lineage: dict[str, Any],

@@ -100,7 +100,7 @@ def _hash(path: Path) -> str:
 def _answers(project: Path, asked: Sequence[Found], release: dict[str, Any]) -> list[Compared]:
     """The predictions, and all others of their requests, in bytes."""
     draft = project / "rebuilt"
-    publish.draft(project / BUNDLE, draft, release)
+    publish.make_draft(project / BUNDLE, draft, release)
     predictor = Predictor(load_bundle(draft), load_params().serve)
     return [line for found in asked for line in _answer_again(predictor, found)]
 
