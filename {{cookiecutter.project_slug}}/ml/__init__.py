@@ -27,6 +27,7 @@ serving/           answers over HTTP
 standalone/        a released model without the service: whole tables, and MLflow
 monitoring/        the journal's latest window, judged
 loop/              labelled answers become data; the model is trained and released again
+trace/             from a served answer back to what made it, and made again
 """
 
 import os

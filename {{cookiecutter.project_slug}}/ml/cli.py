@@ -294,7 +294,10 @@ def trace(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As lines of JSON.")] = False,
 ) -> None:
-    """Show where answers came from: row, version, commit, data, decision."""
+    """Show where answers came from.
+
+    The row, version, commit, data and decision behind each; `--rebuild` makes the version again.
+    """
     from ml.trace import commands
 
     if not commands.trace(prediction_ids, rebuild=rebuild, as_json=as_json):

@@ -90,6 +90,10 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "monitoring/inputs/reference.py": "monitoring/conftest.py: fixtures read it",
     "monitoring/reports/terminal.py": "serving/attacks/test_stored_text.py",
     "statistics/profile.py": "statistics/test_column_tests.py",
+    "trace/checkout.py": "tests/trace/test_commands.py, with git and DVC",
+    "trace/origin.py": "tests/trace/test_commands.py, with the release and the ledger",
+    "trace/rebuild.py": "tests/trace/test_commands.py: each version is made again",
+    "trace/record.py": "tests/trace/test_commands.py, with the journal",
 }
 
 Place = tuple[int, int]
