@@ -179,6 +179,7 @@ class Fairness(_Frozen):
     edges: dict[str, tuple[float, ...]]
     positive: str | None
     min_rows: int = Field(ge=1)
+    search: bool
     tolerance: Tolerance
 
     @field_validator("edges")

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ml.card.document import Block, Table, text
-from ml.card.outcomes import with_interval
+from ml.card.outcomes import FAIRNESS, with_interval
 
 if TYPE_CHECKING:
     from ml.card.document import Cell
     from ml.card.figures import Figures
 
-FAIRNESS = "metrics/fairness.json"
 ALPHA = 0.05  # of the pairs that are named, after Holm's correction
 PAIRS = 30  # of the table
 NAMES = {

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ml.contract import Contract
 
 CARD = "metrics/card.json"
+FAIRNESS = "metrics/fairness.json"
 ESTIMATORS = {"model": "model", "linear": "linear model", "baseline": "naive answer"}
 MEANING = {
     "roc_auc": "how often a row of the class scores above one that is not; 0.5 is chance",
@@ -93,9 +94,8 @@ def slices(figures: Figures) -> list[Block]:
     metric = figures.at(CARD, "summary", "metric")
     listed = figures.at(CARD, "slices") or []
     if not listed:
-        return [
-            text("No slice has enough held-out rows (evaluate.slices, evaluate.min_slice_rows).")
-        ]
+        none = text("No slice has enough held-out rows (evaluate.slices, evaluate.min_slice_rows).")
+        return [none, *worse_slices(figures)]
     rows = [
         (
             f"{each['column']} = {each['level']}",
@@ -107,7 +107,35 @@ def slices(figures: Figures) -> list[Block]:
         )
         for i, each in enumerate(listed)
     ]
-    return [Table(("slice", "rows", str(metric)), rows)]
+    return [Table(("slice", "rows", str(metric)), rows), *worse_slices(figures)]
+
+
+def worse_slices(figures: Figures) -> list[Block]:
+    """What the search over levels and pairs of levels has named."""
+    found = figures.at(FAIRNESS, "worse_slices")
+    if found is None:
+        return []
+    if not found:
+        return [
+            text("No level, and no pair of levels, was found with too many wrong answers (5 %).")
+        ]
+    rows = [
+        (
+            " and ".join(f"{column} = {level}" for column, level in each["where"].items()),
+            figures.figure(FAIRNESS, "worse_slices", i, "rows", style="count"),
+            figures.figure(FAIRNESS, "worse_slices", i, "wrong", style="percent"),
+            figures.figure(FAIRNESS, "worse_slices", i, "expected", style="percent"),
+            figures.figure(FAIRNESS, "worse_slices", i, "p"),
+        )
+        for i, each in enumerate(found)
+    ]
+    return [
+        text(
+            "Found by a search over all levels and pairs of levels: more wrong answers than among "
+            "rows that the model was as sure of. Where there is none, one run in twenty names one."
+        ),
+        Table(("slice", "rows", "wrong", "expected", "p"), rows),
+    ]
 
 
 def explanations(figures: Figures, contract: Contract) -> list[Block]:

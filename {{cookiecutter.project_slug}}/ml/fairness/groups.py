@@ -62,21 +62,20 @@ def _of_column(frame: pd.DataFrame, column: Column, settings: Fairness) -> list[
         case Boolean():
             return [_where(column, str(flag).lower(), values == flag) for flag in (True, False)]
         case Numeric() | Integer() if settings.edges.get(column.name):
-            return _bands(column, values.astype(np.float64), settings.edges[column.name])
+            edges = settings.edges[column.name]
+            numbers = values.astype(np.float64)
+            codes = np.where(np.isnan(numbers), -1, np.searchsorted(edges, numbers, side="right"))
+            return [_where(column, name, codes == i) for i, name in enumerate(bands(edges))]
     raise UserError(
         f'params.yaml: fairness.columns: "{column.name}" is {column.kind} and has no groups',
         f"fairness.edges: {{{column.name}: [30, 50]}} for a number, or another column",
     )
 
 
-def _bands(column: Column, values: NDArray[np.float64], edges: tuple[float, ...]) -> list[Group]:
-    """Below the first edge, between two, from the last on."""
-    inner = [
-        _where(column, f"{low:g} to {high:g}", (values >= low) & (values < high))
-        for low, high in pairwise(edges)
-    ]
-    below = _where(column, f"below {edges[0]:g}", values < edges[0])
-    return [below, *inner, _where(column, f"from {edges[-1]:g}", values >= edges[-1])]
+def bands(edges: tuple[float, ...]) -> tuple[str, ...]:
+    """What the groups of a number are called: below the first edge, between two, from the last."""
+    inner = (f"{low:g} to {high:g}" for low, high in pairwise(edges))
+    return (f"below {edges[0]:g}", *inner, f"from {edges[-1]:g}")
 
 
 def _where(column: Column, level: str, mask: NDArray[np.bool_]) -> Group:

@@ -10,6 +10,7 @@ from ml.fairness.by_group import GroupFigure, by_group
 from ml.fairness.groups import Group, groups_of
 from ml.fairness.measures import measures
 from ml.fairness.pairs import Difference, differences, holm_adjusted
+from ml.fairness.worse import found_slices
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +43,7 @@ def fairness_report(
 
     `groups` has a figure with its interval by name for each group; `pairs` has the difference of
     two groups for each figure, its 95 % interval, its p-value, and the p-value after Holm's
-    correction over all pairs.
+    correction over all pairs. `worse_slices` are those of `ml.fairness.worse`.
 
     Raises:
         UserError: see `groups_of` and `measures`.
@@ -55,6 +56,7 @@ def fairness_report(
         "columns": list(settings.columns),
         "positive": settings.positive,
         "compared": len(found),
+        "worse_slices": found_slices(frame, y, answer, contract, settings),
         "groups": [_group(group, figures) for group in groups],
         "pairs": [
             _pair(each, p, holm) for each, p, holm in zip(found, p_values, adjusted, strict=True)

@@ -6,8 +6,9 @@ import json
 
 from ml.card.document import Document, Section
 from ml.card.figures import Figures
-from ml.card.groups import FAIRNESS, fairness
+from ml.card.groups import fairness
 from ml.card.markdown import markdown
+from ml.card.outcomes import FAIRNESS
 from ml.fairness.report import fairness_report
 from ml.params import Params
 from tests.card.parsed import numbers, rows
