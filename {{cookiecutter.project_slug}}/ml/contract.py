@@ -92,8 +92,18 @@ class NumberFormat(_Frozen):
 class _Column(_Frozen):
     name: str
     missing: bool = False  # may a row leave it empty?
+    # audit: kept with the data and with requests that have it, to compare groups by
+    # (`fairness.columns`); never in the model's matrix, never asked for: it may always be missing
+    use: Literal["feature", "audit"] = "feature"
     # what means missing in this column of a file, besides `source: missing`
     missing_texts: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _audit_may_be_missing(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("use") == "audit":
+            return {**values, "missing": True}
+        return values
 
 
 class Numeric(_Column):
@@ -241,6 +251,10 @@ class Contract(_Frozen):
             raise ValueError(f"named twice: {', '.join(twice)}")
         if self.time is not None and not isinstance(self.get(self.time), Datetime):
             raise ValueError(f'time: "{self.time}" is not a datetime column')
+        if len(self.audited) == len(self.columns):
+            raise ValueError("columns: all are `use: audit`, so the model has nothing to look at")
+        if self.time in self.audited:
+            raise ValueError(f'time: "{self.time}" orders the rows and cannot be `use: audit`')
         return self
 
     def get(self, name: str) -> Column | None:
@@ -251,6 +265,11 @@ class Contract(_Frozen):
     def names(self) -> list[str]:
         """Names of the columns that a request carries, in order: not the id and the target."""
         return [c.name for c in self.columns]
+
+    @property
+    def audited(self) -> list[str]:
+        """Names of the columns that are kept and never used by the model."""
+        return [c.name for c in self.columns if c.use == "audit"]
 
     def added(self, name: str, *others: str) -> str:
         """Name of a column that the project adds to rows.

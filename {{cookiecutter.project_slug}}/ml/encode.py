@@ -59,6 +59,8 @@ def features(contract: Contract) -> list[Feature]:
 
 def features_of(column: Column) -> list[Feature]:
     """The matrix's columns of one column of the contract; none where it is only carried along."""
+    if column.use == "audit":
+        return []
     match column:
         case Categorical():
             return [Feature(column.name, column.name, len(column.levels))]

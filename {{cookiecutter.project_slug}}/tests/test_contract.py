@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from ml.contract import Contract, contract_json, load_contract
 from ml.errors import UserError
@@ -106,3 +107,33 @@ def test_answers_are_ripe_when_their_outcome_can_no_longer_change(
 def test_outcomes_are_final_at_once_unless_the_contract_says_otherwise(contract: Contract) -> None:
     assert contract.target.matures_after == "0"
     assert contract.ripe_before(1e9) == 1e9
+
+
+AUDIT = {"kind": "categorical", "name": "sex", "levels": ["f", "m"], "use": "audit"}
+CHARGE = {"kind": "numeric", "name": "charge"}
+TARGET = {"name": "left", "task": "binary", "classes": ["no", "yes"]}
+
+
+def test_a_column_for_audits_is_never_asked_for() -> None:
+    contract = Contract.model_validate({"target": TARGET, "columns": [CHARGE, AUDIT]})
+    assert contract.audited == ["sex"]
+    assert [column.missing for column in contract.columns] == [False, True]
+    assert Contract.model_validate_json(contract_json(contract)) == contract
+
+
+@pytest.mark.parametrize(
+    ("columns", "time", "told"),
+    [
+        ([AUDIT], None, "all are `use: audit`"),
+        (
+            [CHARGE, {"kind": "datetime", "name": "at", "use": "audit"}],
+            "at",
+            "orders the rows and cannot be",
+        ),
+    ],
+)
+def test_a_model_needs_features_and_rows_an_order(
+    columns: list[dict[str, object]], time: str | None, told: str
+) -> None:
+    with pytest.raises(ValidationError, match=told):
+        Contract.model_validate({"target": TARGET, "time": time, "columns": columns})

@@ -97,3 +97,22 @@ def test_features_name_their_columns(contract: Contract) -> None:
         ("seen.month", "seen", 0),
         ("seen.weekday", "seen", 0),
     ]
+
+
+def test_a_column_for_audits_is_not_in_the_matrix(
+    contract: Contract, make_frame: Callable[..., pd.DataFrame]
+) -> None:
+    plan = Categorical.model_validate({**dict(contract.columns[3]), "use": "audit"})
+    audited = contract.model_copy(
+        update={"columns": (*contract.columns[:3], plan, *contract.columns[4:])}
+    )
+    assert [f.name for f in features(audited)] == [
+        f.name for f in features(contract) if f.name != "plan"
+    ]
+    frame = make_frame(20)
+    rows = rows_of_frame(frame, audited)
+    without = [{name: value for name, value in row.items() if name != "plan"} for row in rows]
+    expected = np.delete(encode_frame(frame, Encoder(contract)), 3, axis=1)
+    for given_rows in (rows, without, rows[:3]):
+        matrix = Encoder(audited).rows(given_rows)
+        np.testing.assert_array_equal(matrix, expected[: len(given_rows)])

@@ -94,7 +94,8 @@ def _model(subject: Subject) -> list[Block]:
         ("released", str(lineage.get("released_at", NOT_RELEASED))),
         ("kind of model", str(subject.figures.at("metrics/candidates.json", "chosen"))),
         ("predicts", f"{target.name} ({target.task}{of_classes})"),
-        ("from the columns", ", ".join(contract.names)),
+        ("from the columns", ", ".join(c.name for c in contract.columns if c.use == "feature")),
+        *([("kept for audits only", ", ".join(contract.audited))] if contract.audited else []),
     ]
     known = [(words, str(lineage[name])) for name, words in HASHES.items() if lineage.get(name)]
     return [Table(("", ""), [*rows, *known])]

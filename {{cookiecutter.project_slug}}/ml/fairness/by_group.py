@@ -51,9 +51,11 @@ def by_group(groups: Sequence[Group], measured: Sequence[Measure]) -> list[Group
 def _figure(group: Group, measure: Measure) -> GroupFigure:
     values = measure.values[group.rows[measure.counts[group.rows]]]
     n = len(values)
+    place = group.column, group.level, measure.name, n
+    if n == 0:
+        return GroupFigure(*place, np.nan, np.nan, np.nan, np.nan)
     described = _of_share(values) if measure.is_share else _of_mean(values)
-    value, low, high, variance = described if n else (np.nan, np.nan, np.nan, np.nan)
-    return GroupFigure(group.column, group.level, measure.name, n, value, low, high, variance)
+    return GroupFigure(*place, *described)
 
 
 def _of_share(values: Floats) -> tuple[float, float, float, float]:

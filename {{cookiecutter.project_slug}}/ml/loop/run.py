@@ -126,7 +126,7 @@ def _judged(
 ) -> Verdict:
     """The monitor's verdict. A rollback needs none: it must not wait for a monitor that fails."""
     try:
-        return evaluate_window(engine, champion, span, params.monitor)
+        return evaluate_window(engine, champion, span, params.monitor, groups=params.fairness)
     except Exception:
         if past.unfinished is None and not pending_here():
             watch(engine, champion, params, past, span)

@@ -60,11 +60,12 @@ def monitor(days: float | None, wait: bool = False) -> int:
 
 def run_once(days: float | None, wait: bool) -> Verdict:
     """Judge the latest window, print the table, start the pages, alert; perhaps wait for them."""
-    settings = load_params().monitor
+    params = load_params()
+    settings = params.monitor
     with working("reading the journal"):
         engine, champion = journal(), load_champion()
         span = latest_span(engine, days, settings)
-    verdict = evaluate_window(engine, champion, span, settings)
+    verdict = evaluate_window(engine, champion, span, settings, groups=params.fairness)
     folder = REPORTS / verdict.window
     child = page_writer.start(folder) if page_inputs.are_there(folder) else None
     _print(verdict, child, wait)

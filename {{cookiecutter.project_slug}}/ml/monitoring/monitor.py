@@ -19,14 +19,17 @@ from ml.monitoring import history, quarantine
 from ml.monitoring.checks.delayed_labels import Late, late_cohorts
 from ml.monitoring.checks.drift import drift, shifts
 from ml.monitoring.checks.estimate import estimate, estimate_findings
+from ml.monitoring.checks.fairness import fairness
 from ml.monitoring.checks.performance import cohort, performance
 from ml.monitoring.checks.quality import quality
+from ml.monitoring.inputs.audited import sample_with_audited
 from ml.monitoring.inputs.window import read_window
 from ml.monitoring.reports import html, page_inputs, prometheus
 from ml.monitoring.verdict import (
     ColumnShift,
     Estimate,
     Finding,
+    GroupFigure,
     Performance,
     Verdict,
     decide,
@@ -41,7 +44,7 @@ if TYPE_CHECKING:
     from ml.monitoring.inputs.reference import Champion
     from ml.monitoring.inputs.window import Window
     from ml.monitoring.reports.page_inputs import PageInputs
-    from ml.params import Monitor
+    from ml.params import Fairness, Monitor
     from ml.statistics.column_tests import Shift
 
 REPORTS = Path("reports/monitoring")
@@ -53,11 +56,23 @@ def evaluate_window(
     span: Span,
     settings: Monitor,
     reports: Path = REPORTS,
+    groups: Fairness | None = None,
 ) -> Verdict:
-    """Judge one window of the journal and write its folder, but for Evidently's pages."""
+    """Judge one window of the journal and write its folder, but for Evidently's pages.
+
+    Args:
+        engine: of the journal.
+        champion: whose answers are judged.
+        span: the window.
+        settings: what is tolerated.
+        reports: folder of all windows.
+        groups: whose figures are followed; None: nobody's.
+    """
     with working("judging the window"):
         window = _read(engine, span, champion)
         checked, late = run_checks(window, champion, settings), Late()
+        if groups is not None and len(window) >= settings.min_rows:
+            _follow_groups(checked, window, champion, engine, groups)
         inputs = _page_inputs(window, champion, checked, settings.workspace_windows)
         with locked(reports / history.LOCK):
             if len(window) >= settings.min_rows:
@@ -67,6 +82,14 @@ def evaluate_window(
             verdict = _verdict(window, champion, checked, late, former, inputs)
             _write(verdict, span, reports, inputs)
     return verdict
+
+
+def _follow_groups(
+    checked: Checked, window: Window, champion: Champion, engine: sql.Engine, groups: Fairness
+) -> None:
+    sample = sample_with_audited(window, engine, champion.contract, groups.columns)
+    checked.fairness, notes = fairness(window, sample, champion, groups)
+    checked.findings = [*checked.findings, *notes]
 
 
 def _read(engine: sql.Engine, span: Span, champion: Champion) -> Window:
@@ -121,6 +144,7 @@ def _verdict(
         late=tuple(late.performances),
         findings=decision.findings,
         not_in_report=inputs.left_out if inputs else (),
+        fairness=tuple(checked.fairness),
     )
 
 
@@ -144,6 +168,7 @@ class Checked:
     performance: Performance = field(default_factory=lambda: Performance(rows=0))
     columns: dict[str, ColumnShift] = field(default_factory=dict)
     estimate: Estimate | None = None
+    fairness: list[GroupFigure] = field(default_factory=list)
 
 
 def run_checks(window: Window, champion: Champion, settings: Monitor) -> Checked:

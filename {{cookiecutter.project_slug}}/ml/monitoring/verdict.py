@@ -154,6 +154,30 @@ class ColumnShift(_Frozen):
     p_value: float = Field(alias="p")
 
 
+class GroupFigure(_Frozen):
+    """One figure of one group of rows (`ml.fairness`), with its 95 % interval.
+
+    Args:
+        column: and `level`, the group.
+        level: see there.
+        figure: selection_rate, true_positive_rate, false_positive_rate, calibration or error.
+        rows: that the figure is of.
+        value: the figure.
+        low: and `high`, its interval.
+        high: see there.
+        reference: its value on the held-out rows; None where these have too few of the group.
+    """
+
+    column: str
+    level: str
+    figure: str
+    rows: int
+    value: float
+    low: float
+    high: float
+    reference: float | None
+
+
 class Verdict(_Frozen):
     """What verdict.json holds. Moments are unix seconds."""
 
@@ -177,6 +201,7 @@ class Verdict(_Frozen):
     late: tuple[Performance, ...]
     findings: tuple[Finding, ...]
     not_in_report: tuple[str, ...]
+    fairness: tuple[GroupFigure, ...] = ()  # of the columns that fairness.columns names
 
     def as_json(self) -> dict[str, Any]:
         """The verdict as plain JSON values."""

@@ -98,7 +98,10 @@ def answer(piece: pa.RecordBatch, bundle: Bundle, where: str = "rows") -> pa.Tab
     import pyarrow as pa
 
     contract, table = bundle.contract, pa.Table.from_batches([piece])
-    answers = _answers(typed(piece.to_pandas(), contract), bundle, where)
+    frame = piece.to_pandas()
+    for name in set(contract.audited) - set(frame):  # not asked for, and not looked at
+        frame[name] = None
+    answers = _answers(typed(frame, contract), bundle, where)
     versions = [bundle.version] * piece.num_rows
     columns = {**answer_columns(answers, contract), "model_version": versions}
     for name, values in columns.items():
@@ -118,7 +121,7 @@ def _answers(frame: pd.DataFrame, bundle: Bundle, where: str) -> Answers:
 
 
 def _check_columns(names: list[str], contract: Contract, source: Path) -> None:
-    absent = [name for name in contract.names if name not in names]
+    absent = [c.name for c in contract.columns if c.name not in names and c.use == "feature"]
     if absent:
         raise UserError(
             f'{source}: there is no column "{absent[0]}"; there are: {listing(names)}',

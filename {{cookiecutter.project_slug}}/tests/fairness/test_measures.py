@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from ml.errors import UserError
 from ml.fairness.by_group import by_group
 from ml.fairness.groups import groups_of
 from ml.fairness.measures import measures, positive_code
+from ml.fairness.report import fairness_report
 from ml.params import Params
 from tests.fairness.loans import CONTRACT, REGRESSION, loans, settings
 
@@ -99,3 +102,16 @@ def test_of_three_classes_without_a_named_one_error_and_calibration(params: Para
     y = answer.argmax(axis=1)
     assert [each.name for each in measures(y, answer, three, None)] == ["calibration", "error"]
     assert len(measures(y, answer, three, "b")) == 5
+
+
+def test_a_group_without_a_row_of_the_class_has_no_rate(params: Params) -> None:
+    frame, y, answer = loans()
+    never = np.where(frame["group"] == "c", 0, y)
+    found = by_group(
+        groups_of(frame, CONTRACT, settings(params)), measures(never, answer, CONTRACT, None)
+    )
+    (rate,) = [f for f in found if (f.level, f.figure) == ("c", "true_positive_rate")]
+    assert rate.rows == 0
+    assert np.isnan([rate.value, rate.low, rate.high, rate.variance]).all()
+    report = fairness_report(frame, never, answer, CONTRACT, settings(params))
+    assert json.loads(json.dumps(report, allow_nan=False)) == report

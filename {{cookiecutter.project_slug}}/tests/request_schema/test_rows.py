@@ -54,3 +54,14 @@ def test_a_row_without_a_moment_gets_the_present_one_and_none_lies_far_ahead(
         schema, {**row, "seen": far}
     )
     assert schema.check({**row, "seen": far})["seen"] == far
+
+
+def test_a_column_for_audits_may_be_sent_or_not() -> None:
+    columns = CLASSIFICATION.model_dump()["columns"]
+    audited = [{**c, "use": "audit"} if c["name"] == "plan" else c for c in columns]
+    contract = Contract.model_validate({**CLASSIFICATION.model_dump(), "columns": audited})
+    schema = RequestSchema(contract, 10)
+    without = {name: value for name, value in ROW.items() if name != "plan"}
+    for row in (ROW, without, {**ROW, "plan": None}):
+        assert schema.parse(json.dumps(row).encode())[0][0].get("plan") == row.get("plan")
+    assert '"gold" is not one of' in refused(schema, {**ROW, "plan": "gold"})

@@ -5,5 +5,6 @@ drift.py            which columns moved
 explain.py          a column's shift in words
 performance.py      how good the answers were, by outcomes
 estimate.py         how good they may be, before outcomes
+fairness.py         each figure by group, followed and never a ticket
 delayed_labels.py   former windows whose outcomes came late
 """

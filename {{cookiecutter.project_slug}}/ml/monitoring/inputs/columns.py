@@ -36,8 +36,13 @@ class Watched:
 
 
 def watched(contract: Contract) -> list[Watched]:
-    """Every column but the one that orders rows in time (it always moves), and the prediction."""
-    columns = [Watched(c.name, c, _levels(c)) for c in contract.columns if c.name != contract.time]
+    """Every column that is to be checked, and the prediction.
+
+    Not the one that orders rows in time, which always moves, and none that is `use: audit`, which
+    requests need not have.
+    """
+    left_out = {contract.time, *contract.audited}
+    columns = [Watched(c.name, c, _levels(c)) for c in contract.columns if c.name not in left_out]
     classes = contract.target.classes if contract.target.task == "multiclass" else ()
     return [*columns, Watched(contract.added(PREDICTION), None, classes)]
 

@@ -144,7 +144,8 @@ def _data(
 
 def _with_levels(contract: Contract) -> list[str]:
     """The columns of levels, and what is predicted if it is a class."""
-    levels = [c.name for c in contract.columns if isinstance(c, Categorical | Boolean)]
+    shown = [c for c in contract.columns if c.use == "feature"]
+    levels = [c.name for c in shown if isinstance(c, Categorical | Boolean)]
     return levels + (predicted(contract) if contract.is_classification else [])
 
 

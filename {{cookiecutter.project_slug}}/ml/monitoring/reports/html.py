@@ -14,7 +14,7 @@ from ml.atomic import write_text
 from ml.charts.style import STYLE as CHART_STYLE
 from ml.errors import SENTENCE, printable
 from ml.monitoring.history import verdicts
-from ml.monitoring.reports import page_inputs, time_line, workspace
+from ml.monitoring.reports import groups, page_inputs, time_line, workspace
 from ml.monitoring.verdict import DO
 
 if TYPE_CHECKING:
@@ -129,6 +129,7 @@ initial-scale=1">
 <th>quality of answers</th><th>see</th></tr></thead><tbody>
 {rows}
 </tbody></table>
+{groups.section(windows)}
 {_workspace_note(reports)}
 <p class="soft small">ticket: one window wants action; page: two in a row. PSI, the population
 stability index, says how

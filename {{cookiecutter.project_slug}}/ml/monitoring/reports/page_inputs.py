@@ -106,7 +106,8 @@ def _with_answers(window: Window, contract: Contract) -> pd.DataFrame:
 
 def _names(contract: Contract) -> list[str]:
     """The columns of the report."""
-    columns = [c.name for c in contract.columns if not isinstance(c, Datetime | Text)]
+    shown = [c for c in contract.columns if c.use == "feature"]
+    columns = [c.name for c in shown if not isinstance(c, Datetime | Text)]
     return [*columns, *predicted(contract)]
 
 
