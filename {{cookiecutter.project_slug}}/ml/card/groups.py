@@ -51,7 +51,7 @@ def _figure(figures: Figures, group: int, name: str) -> Cell:
 def _meaning(figures: Figures, measured: list[str]) -> str:
     brackets = "In brackets: 95 % intervals of each group alone."
     if "selection_rate" in measured:
-        chosen = figures.at(FAIRNESS, "positive") or "the last class"
+        chosen = figures.at(FAIRNESS, "positive")
         return (
             f"Selection rate: share of rows that are answered with {chosen}; true and false "
             "positive rate: the same among rows that are of it and among others; calibration: its "

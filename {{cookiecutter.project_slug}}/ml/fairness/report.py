@@ -8,7 +8,7 @@ import numpy as np
 
 from ml.fairness.by_group import GroupFigure, by_group
 from ml.fairness.groups import Group, groups_of
-from ml.fairness.measures import measures
+from ml.fairness.measures import measures, positive_code
 from ml.fairness.pairs import Difference, differences, holm_adjusted
 from ml.fairness.worse import found_slices
 
@@ -48,13 +48,14 @@ def fairness_report(
     Raises:
         UserError: see `groups_of` and `measures`.
     """
+    code = positive_code(contract, settings.positive)
     groups, figures = figures_of(frame, y, answer, contract, settings)
     found = differences(figures)
     p_values = [each.p_beyond(0) for each in found]
     adjusted = holm_adjusted(p_values)
     return {
         "columns": list(settings.columns),
-        "positive": settings.positive,
+        "positive": None if code is None else contract.target.classes[code],
         "compared": len(found),
         "worse_slices": found_slices(frame, y, answer, contract, settings),
         "groups": [_group(group, figures) for group in groups],
