@@ -76,6 +76,8 @@ def movable(contract: Contract, pool: Matrix, fixed: Collection[str]) -> list[Mo
     """The columns that a change may move, with the values that the reference rows have."""
     found, place = [], 0
     for column in contract.columns:
+        if not features_of(column):  # carried along, or for audits
+            continue
         if isinstance(column, Numeric | Integer | Boolean | Categorical):
             seen = _seen(column, pool[:, place])
             if len(seen) and column.name not in fixed:

@@ -150,6 +150,8 @@ def _groups(contract: Contract) -> list[tuple[int, str, float]]:
     place = 0
     for column in contract.columns:
         match column:
+            case _ if not features_of(column):  # carried along, or for audits
+                continue
             case Categorical(levels=levels):
                 groups += [(place, f"{column.name}={v}", 1.0 * i) for i, v in enumerate(levels)]
             case Boolean():

@@ -16,7 +16,6 @@ from ml.card.write import measured_files, write_card
 from ml.contract import load_contract
 from ml.params import load_params
 from ml.release.gate.decision import Check
-from ml.release.lineage import file_hash
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from ml.params import Card
 
 HAS_CARD = "has a model card"
+# where the registry has the card among the run's artifacts; its hash is in the manifest beside it
+ARTIFACT = f"bundle/{CARD_PAGE}"
 FILES = (CARD_PAGE, CARD_MARKDOWN, CARD_JSON)
 
 
@@ -36,11 +37,6 @@ def write(folder: Path, lineage: dict[str, Any]) -> None:
     contract = load_contract(folder / CONTRACT_FILE)
     figures = Figures(measured_files())
     write_card(folder, Subject(figures, contract, lineage, load_params().card.words))
-
-
-def tag(folder: Path) -> str:
-    """Where the registry has the card, and its hash."""
-    return f"bundle/{CARD_PAGE} sha256:{file_hash(folder / CARD_PAGE)}"
 
 
 def is_outdated(folder: Path) -> bool:

@@ -133,7 +133,7 @@ def _renew_card(client: MlflowClient, name: str, version: str, folder: Path) -> 
     origin = publish.lineage_of(version)
     draft = publish.seal_again(version, BESIDE, lambda draft: card.write(draft, origin))
     client.log_artifacts(origin["mlflow_run"], str(draft), "bundle")
-    client.set_model_version_tag(name, version, registry.CARD, card.tag(draft))
+    client.set_model_version_tag(name, version, registry.CARD, card.ARTIFACT)
     publish.replace_release(version)
 
 
@@ -146,5 +146,5 @@ def _seal(client: MlflowClient, released: dict[str, Any]) -> None:
     described = {**released, "released_at": released_at}
     folder = publish.seal(BUNDLE, BESIDE, described, lambda draft: card.write(draft, described))
     client.log_artifacts(released["mlflow_run"], str(folder), "bundle")
-    client.set_model_version_tag(released["name"], version, registry.CARD, card.tag(folder))
+    client.set_model_version_tag(released["name"], version, registry.CARD, card.ARTIFACT)
     client.set_model_version_tag(released["name"], version, registry.SEALED, "true")

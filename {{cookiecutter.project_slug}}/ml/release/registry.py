@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 HASH = "bundle_hash"  # tag of runs and versions
 SEALED = "sealed"  # tag of a version whose artifacts are complete
-CARD = "card"  # tag of a version: its model card's place among the run's artifacts, and its hash
+CARD = "card"  # tag of a version: its model card's place among the run's artifacts
 ROLLED_BACK = "rolled_back"  # tag of a version that was taken out of service
 PROMOTION = "promotion"  # tag of the registered model while the aliases move
 LEDGER = "ledger"  # tag of the registered model: number and hash of the last decision's line

@@ -10,6 +10,7 @@ import pytest
 from ml.contract import Contract
 from ml.encode import Encoder, Matrix
 from ml.explain.counterfactual import GRID, MOST_CHANGES, Movable, Search, movable
+from ml.explain.references import _groups
 
 CONTRACT = Contract.model_validate(
     {
@@ -135,3 +136,15 @@ def test_values_are_as_a_request_has_them() -> None:
     found = named(search(lambda x: shares(0.9 - 0.8 * (x[:, 1] > 7))).nearest())
     assert found == {"calls": 8}
     assert isinstance(found["calls"], int)
+
+
+def test_a_column_for_audits_is_neither_moved_nor_a_reference() -> None:
+    columns = CONTRACT.model_dump()["columns"]
+    audited = [{**c, "use": "audit"} if c["name"] == "annual" else c for c in columns]
+    contract = Contract.model_validate({**CONTRACT.model_dump(), "columns": audited})
+    without = np.delete(pool(), 2, axis=1)
+    expected = {m.column.name: m.seen.tolist() for m in movable(CONTRACT, pool(), ("annual",))}
+    found = movable(contract, without, ())
+    assert {m.column.name: m.seen.tolist() for m in found} == expected
+    names = [(place, name) for place, name, _ in _groups(contract)]
+    assert names == [(2, "plan=basic"), (2, "plan=plus"), (2, "plan=pro")]
