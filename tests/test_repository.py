@@ -84,6 +84,7 @@ def test_locks_have_hashes_and_no_addresses(template: Path) -> None:
         "explainers.txt",
         "audit.txt",
         "delivery.txt",
+        "docs.txt",
     }
     for path in locks:
         text = path.read_text(encoding="utf-8")

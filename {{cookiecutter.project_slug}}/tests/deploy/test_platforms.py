@@ -42,7 +42,7 @@ def routes() -> list[str]:
 def mistakes(section: str) -> list[str]:
     """What is wrong in a section of the page."""
     found: list[str] = []
-    for kind, code in re.findall(r"```(\w+)\n(.*?)```", section, re.DOTALL):
+    for kind, code in re.findall(r"```(\w+)[^\n]*\n(.*?)```", section, re.DOTALL):
         if kind == "yaml":
             found += of_yaml(YAML(typ="safe").load(code))
         else:
