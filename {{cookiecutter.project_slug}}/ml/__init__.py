@@ -15,6 +15,7 @@ dataset/           a file becomes a typed table, as the contract says
 adopt/             a table becomes contract.yaml and a part of data/raw
 pipeline/          the stages of `dvc repro`: ingest, validate, split, train, evaluate, export
 bundle.py          a released model as a folder, verified before it answers
+seal/              the hashes of a release's files, and their signature
 statistics/        the tests behind monitor and gate: arrays in, p-values out
 fairness/          whom the model treats how: figures by group
 card/              the model card: what a person needs to know of a version

@@ -2,14 +2,14 @@
 
 Reads: serving/champion/ (or the folder that ML_BUNDLE names): model.onnx, contract.json,
 model.json, golden.json, explain.npy, lineage.json and manifest.json, which holds the SHA-256 of all
-others. Nothing in it is code, nothing is unpickled. The export stage writes the first five
-(`write_bundle`), a release adds the other two and the model card (card.html, card.md, card.json). A
-bundle without explain.npy answers and explains nothing.
+others; manifest.sig, where releases are signed (`ml.seal`). Nothing in it is code, nothing is
+unpickled. The export stage writes the first five (`write_bundle`), a release adds the others, the
+model card (card.html, card.md, card.json) and the bills of materials (`ml.release.bom`). A bundle
+without explain.npy answers and explains nothing.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import shutil
@@ -27,6 +27,7 @@ from ml.atomic import write_json, write_text
 from ml.contract import Contract, contract_json
 from ml.encode import Encoder, Matrix, features
 from ml.errors import UserError
+from ml.seal.manifest import broken, verified
 
 CHAMPION = Path("serving/champion")
 CHALLENGER = CHAMPION.with_name("challenger")
@@ -38,7 +39,6 @@ ABOUT_FILE = "model.json"
 GOLDEN_FILE = "golden.json"
 EXPLAIN_FILE = "explain.npy"
 LINEAGE_FILE = "lineage.json"
-MANIFEST_FILE = "manifest.json"
 # the model card, beside the files above; a release from before there were cards has none
 CARD_PAGE = "card.html"
 CARD_MARKDOWN = "card.md"
@@ -107,51 +107,29 @@ def write_bundle(
         shutil.copyfile(pool, folder / EXPLAIN_FILE)
 
 
-def load_bundle(folder: Path = CHAMPION) -> Bundle:
+def load_bundle(folder: Path = CHAMPION, *, is_draft: bool = False) -> Bundle:
     """Read a bundle, check each file against the manifest and ask the model its golden rows.
 
+    Args:
+        folder: of the release, or a link to it.
+        is_draft: this process has made it just now, so no signature is asked for.
+
     Raises:
-        UserError: the folder or a file is missing, a hash or a golden answer differs; it names file
-            and row.
+        UserError: the folder or a file is missing, a hash or a golden answer differs, or a
+            signature is asked for and not there or not right; it names file and row.
     """
     release = folder.resolve()  # the link may move while we read: everything is of one release
     if not release.is_dir():
         raise UserError(
             f"{folder}: there is no released model here", "make flow, then make release"
         )
-    files = _verified(release)
+    files = verified(release, FILES, is_draft=is_draft)
     try:
         loaded = _assembled(release, files)
     except (ValueError, KeyError, TypeError, ValidationError) as error:
-        raise _broken(release, f"cannot be read: {_first_line(error)}") from None
+        raise broken(release, f"cannot be read: {_first_line(error)}") from None
     check_golden(loaded)
     return loaded
-
-
-def _verified(folder: Path) -> dict[str, bytes]:
-    manifest = folder / MANIFEST_FILE
-    try:
-        listed: dict[str, str] = json.loads(manifest.read_bytes())["files"]
-    except FileNotFoundError:
-        raise _broken(
-            folder, f"{MANIFEST_FILE} is missing: the bundle was not sealed by a release"
-        ) from None
-    except (ValueError, KeyError, TypeError):
-        raise _broken(folder, f"{MANIFEST_FILE} is not a manifest") from None
-    unlisted = [name for name in FILES if name not in listed]
-    if unlisted:
-        raise _broken(folder, f"{MANIFEST_FILE} does not list {', '.join(unlisted)}")
-    return {name: _verified_file(folder, name, digest) for name, digest in listed.items()}
-
-
-def _verified_file(folder: Path, name: str, digest: str) -> bytes:
-    try:
-        content = (folder / name).read_bytes()
-    except OSError as error:
-        raise _broken(folder, f"{name}: {error.strerror}") from None
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise _broken(folder, f"{name} differs from its hash in {MANIFEST_FILE}")
-    return content
 
 
 def _assembled(folder: Path, files: dict[str, bytes]) -> Bundle:
@@ -184,7 +162,7 @@ def _session(folder: Path, model: bytes) -> Any:
     try:
         return onnx_session(model)
     except Exception as error:  # onnxruntime's exceptions share no base class
-        raise _broken(folder, f"{MODEL_FILE} cannot be loaded: {_first_line(error)}") from None
+        raise broken(folder, f"{MODEL_FILE} cannot be loaded: {_first_line(error)}") from None
 
 
 def onnx_session(model: bytes) -> Any:
@@ -231,7 +209,7 @@ def check_golden(bundle: Bundle) -> None:
     expected = np.asarray(bundle.golden["answers"], dtype=np.float64)
     given = _golden_answers(bundle)
     if expected.shape != given.shape or not len(expected):
-        raise _broken(
+        raise broken(
             bundle.folder,
             f"{GOLDEN_FILE} holds answers {expected.shape}, the model gives {given.shape}",
         )
@@ -240,22 +218,16 @@ def check_golden(bundle: Bundle) -> None:
     row = int(off_by_row.argmax())
     if off_by_row[row] > TOLERANCE:
         answered, due = given[row].tolist(), expected[row].tolist()
-        raise _broken(bundle.folder, f"golden row {row}: the model answers {answered}, not {due}")
+        raise broken(bundle.folder, f"golden row {row}: the model answers {answered}, not {due}")
 
 
 def _golden_answers(bundle: Bundle) -> Answers:
     try:
         return bundle.answer(bundle.encoder.rows(bundle.golden["rows"]))
     except Exception as error:  # onnxruntime's exceptions share no base class
-        raise _broken(
+        raise broken(
             bundle.folder, f"{MODEL_FILE} cannot answer the golden rows: {_first_line(error)}"
         ) from None
-
-
-def _broken(folder: Path, what: str) -> UserError:
-    return UserError(
-        f"{folder}: {what}", "make release, or `ml rollback` to serve the version before"
-    )
 
 
 def _first_line(error: Exception) -> str:

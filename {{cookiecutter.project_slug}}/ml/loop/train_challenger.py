@@ -31,6 +31,7 @@ from ml.progress import working
 from ml.release.commands import release
 from ml.release.faults import translate_faults
 from ml.release.promotion import Mandate
+from ml.seal.manifest import check_beside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +73,12 @@ def recipe_of(fresh: int, in_window: int, first: int, decayed: bool) -> Recipe:
 
 
 def trained_rows(release_folder: Path) -> int:
-    """Rows that a release learned from; 0 where it does not say."""
+    """Rows that a release learned from; 0 where it does not say.
+
+    Raises:
+        UserError: a release has to be signed and is not as it was signed.
+    """
+    check_beside(release_folder)
     path = release_folder / "trained_rows.npy"
     return len(np.load(path, mmap_mode="r", allow_pickle=False)) if path.is_file() else 0
 

@@ -7,6 +7,7 @@ card.py         the version's model card, sealed with it; no card, no promotion
 runs.py         the bundle's run in MLflow
 registry.py     versions and aliases in MLflow
 relocate.py     mlflow.db of a project that was moved or copied
+bom/            bills of materials: the image's packages; the model and its data
 gate/           the rules that a new champion passes
 promotion.py    the registry's aliases and the served link move together
 publish.py      serving/releases/<version> and the link serving/champion

@@ -37,6 +37,7 @@ from ml.release.promotion import (
     serve_previous,
 )
 from ml.release.publish import exclusive_lock
+from ml.seal.signature import check_keys
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -76,10 +77,12 @@ def release(
         approval: a version that passes the gate waits for `approve`.
 
     Raises:
-        UserError: there is no bundle, or it is older than the code, data or parameters.
+        UserError: there is no bundle, it is older than the code, data or parameters, or a key that
+            signs or verifies cannot be used.
     """
     params = load_params()
     with exclusive_lock("make release"), working("opening the registry") as next_step:
+        check_keys()
         register.refuse_stale()
         client = registry.connect()
         finish_pending(client, params.name)

@@ -26,6 +26,7 @@ from ml.errors import UserError
 from ml.ledger import chain
 from ml.release import publish, registry
 from ml.release.registry import Promotion
+from ml.seal.manifest import check_beside
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -247,6 +248,7 @@ def fetch(client: MlflowClient, name: str, version: str) -> Path:
     if not publish.is_complete(version, bundle_hash):
         _download(client, name, version, folder)
         load_bundle(folder)
+        check_beside(folder)
     return folder
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml.atomic import replace_link, sync, write_json
-from ml.bundle import CHAMPION, LINEAGE_FILE, MANIFEST_FILE, RELEASES, load_bundle
+from ml.bundle import CHAMPION, LINEAGE_FILE, RELEASES, load_bundle
 from ml.errors import UserError
 from ml.release.faults import translate_faults
-from ml.release.lineage import file_hash
+from ml.seal.manifest import check_beside, write_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -69,6 +69,7 @@ def is_complete(version: str, bundle_hash: str | None) -> bool:
     folder = release_folder(version)
     try:
         lineage = load_bundle(folder).lineage
+        check_beside(folder)
     except UserError:
         return False
     return lineage.get("bundle_hash") == bundle_hash and (folder / REFERENCE).is_file()
@@ -86,57 +87,48 @@ def seal(
 
     Args:
         bundle: the files that are served.
-        beside: files for monitor and gate, which are not served and so not in the manifest.
+        beside: files for monitor, gate and loop, which are not served.
         lineage: where the model comes from.
         describe: writes more files that are sealed, such as the model card, into the draft.
     """
     folder = release_folder(lineage["version"])
     if folder.is_dir():
         return folder
-    made = draft_folder(lineage["version"])
-    make_draft(bundle, made, lineage, describe)
+    draft = draft_folder(lineage["version"])
+    _copy(bundle, draft, lineage)
     for path in beside:
-        shutil.copyfile(path, made / path.name)
-    return publish(made, folder)
+        shutil.copyfile(path, draft / path.name)
+    describe(draft)
+    write_manifest(draft)
+    return publish(draft, folder)
 
 
-def make_draft(
-    bundle: Path,
-    folder: Path,
-    lineage: dict[str, Any],
-    describe: Callable[[Path], None] = lambda _: None,
-) -> None:
+def make_draft(bundle: Path, folder: Path, lineage: dict[str, Any]) -> None:
     """A bundle with its lineage and manifest in a new folder, which can be loaded from there.
 
-    `describe` writes more files that are sealed.
+    It is no release: nobody signs it (`load_bundle(…, is_draft=True)`).
     """
+    _copy(bundle, folder, lineage)
+    write_manifest(folder, sign=False)
+
+
+def _copy(bundle: Path, folder: Path, lineage: dict[str, Any]) -> None:
     shutil.copytree(bundle, folder)
     write_json(folder / LINEAGE_FILE, lineage)
-    describe(folder)
-    _write_manifest(folder)
 
 
-def _write_manifest(folder: Path, without: Sequence[str] = ()) -> None:
-    """The hash of each file that is in the folder."""
-    names = sorted({path.name for path in folder.iterdir()} - {MANIFEST_FILE, *without})
-    write_json(
-        folder / MANIFEST_FILE, {"files": {name: file_hash(folder / name) for name in names}}
-    )
-
-
-def seal_again(version: str, beside: Sequence[Path], describe: Callable[[Path], None]) -> Path:
+def seal_again(version: str, describe: Callable[[Path], None]) -> Path:
     """A draft of a release that was never served, described anew; `replace_release` publishes it.
 
     Args:
         version: of the release.
-        beside: as `seal` was given.
         describe: writes files that are sealed.
     """
-    made = draft_folder(version)
-    shutil.copytree(release_folder(version), made)
-    describe(made)
-    _write_manifest(made, [path.name for path in beside])
-    return made
+    draft = draft_folder(version)
+    shutil.copytree(release_folder(version), draft)
+    describe(draft)
+    write_manifest(draft)
+    return draft
 
 
 def replace_release(version: str) -> None:

@@ -21,6 +21,7 @@ from ml.contract import load_contract
 from ml.errors import UserError
 from ml.pipeline.artifacts import BUNDLE, EVALUATION, REFERENCE, TRAINED_ROWS, TRIALS
 from ml.release import card, publish, registry, runs
+from ml.release.bom import write as bom
 from ml.release.lineage import folder_hash, git_note, lineage
 from ml.release.promotion import fetch
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from ml.progress import NextStep
 
 
-BESIDE = (REFERENCE, TRAINED_ROWS)  # sealed in no manifest: for monitor and gate
+BESIDE = (REFERENCE, TRAINED_ROWS)  # for monitor, gate and loop
 
 
 def refuse_stale() -> None:
@@ -131,9 +132,8 @@ def _renew_card(client: MlflowClient, name: str, version: str, folder: Path) -> 
     if version in served or not card.is_outdated(folder):
         return
     origin = publish.lineage_of(version)
-    draft = publish.seal_again(version, BESIDE, lambda draft: card.write(draft, origin))
-    client.log_artifacts(origin["mlflow_run"], str(draft), "bundle")
-    client.set_model_version_tag(name, version, registry.CARD, card.ARTIFACT)
+    draft = publish.seal_again(version, lambda draft: _describe(draft, origin))
+    _upload(client, origin, draft)
     publish.replace_release(version)
 
 
@@ -144,7 +144,19 @@ def _seal(client: MlflowClient, released: dict[str, Any]) -> None:
     # a seal without its registration is a draft
     shutil.rmtree(publish.release_folder(version), ignore_errors=True)
     described = {**released, "released_at": released_at}
-    folder = publish.seal(BUNDLE, BESIDE, described, lambda draft: card.write(draft, described))
-    client.log_artifacts(released["mlflow_run"], str(folder), "bundle")
-    client.set_model_version_tag(released["name"], version, registry.CARD, card.ARTIFACT)
+    folder = publish.seal(BUNDLE, BESIDE, described, lambda draft: _describe(draft, described))
+    _upload(client, described, folder)
     client.set_model_version_tag(released["name"], version, registry.SEALED, "true")
+
+
+def _describe(draft: Path, origin: dict[str, Any]) -> None:
+    """Write what people and their tools read about a release: the card, then what lists it."""
+    card.write(draft, origin)
+    bom.write(draft, origin)
+
+
+def _upload(client: MlflowClient, origin: dict[str, Any], folder: Path) -> None:
+    """The release as artifacts of the version's run; tags say where to look."""
+    client.log_artifacts(origin["mlflow_run"], str(folder), "bundle")
+    for tag, value in {registry.CARD: card.ARTIFACT, **bom.tags(folder)}.items():
+        client.set_model_version_tag(origin["name"], origin["version"], tag, value)

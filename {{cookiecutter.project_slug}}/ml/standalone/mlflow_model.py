@@ -34,6 +34,9 @@ CODE = (  # what this module imports of the project
     "request_schema/column_types.py",
     "request_schema/objects.py",
     "request_schema/rows.py",
+    "seal/__init__.py",
+    "seal/manifest.py",
+    "seal/signature.py",
     "standalone/__init__.py",
     "standalone/mlflow_model.py",
 )

@@ -11,12 +11,13 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ml.bundle import LINEAGE_FILE, MANIFEST_FILE
+from ml.bundle import LINEAGE_FILE
 from ml.errors import UserError
 from ml.ledger import chain
 from ml.params import load_params
 from ml.release import publish, registry
 from ml.release.promotion import fetch
+from ml.seal.manifest import MANIFEST_FILE
 
 if TYPE_CHECKING:
     from ml.trace.record import Found

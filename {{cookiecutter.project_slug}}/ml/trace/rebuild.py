@@ -101,7 +101,7 @@ def _answers(project: Path, asked: Sequence[Found], release: dict[str, Any]) -> 
     """The predictions, and all others of their requests, in bytes."""
     draft = project / "rebuilt"
     publish.make_draft(project / BUNDLE, draft, release)
-    predictor = Predictor(load_bundle(draft), load_params().serve)
+    predictor = Predictor(load_bundle(draft, is_draft=True), load_params().serve)
     return [line for found in asked for line in _answer_again(predictor, found)]
 
 

@@ -105,11 +105,14 @@ def write_release(folder: Path, contract: Contract, version: str, seed: int = 0)
     return folder
 
 
+NOT_LISTED = ("manifest.json", "manifest.sig")
+
+
 def seal(folder: Path, version: str) -> None:
     """Write lineage.json and the manifest over all files."""
     lineage = {"name": "churn", "version": version, "git_commit": "0" * 40, "data": "md5"}
     (folder / "lineage.json").write_text(json.dumps(lineage))
-    paths = [path for path in folder.iterdir() if path.name != "manifest.json"]
+    paths = [path for path in folder.iterdir() if path.name not in NOT_LISTED]
     files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
     (folder / "manifest.json").write_text(json.dumps({"files": files}))
 

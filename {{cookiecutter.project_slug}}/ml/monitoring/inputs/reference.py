@@ -18,6 +18,7 @@ from ml.contract import Contract, load_contract
 from ml.dataset.frame import answer_matrix, read_table, target_codes
 from ml.errors import UserError
 from ml.monitoring.inputs.columns import columns_of, profiles, repeated_share, row_marks
+from ml.seal.manifest import check_beside
 from ml.statistics.metric_loss import Reference
 
 if TYPE_CHECKING:
@@ -57,9 +58,11 @@ def load_champion(folder: Path = CHAMPION) -> Champion:
     """Read the released version that `folder` points at.
 
     Raises:
-        UserError: nothing was released yet, or the release has no reference rows.
+        UserError: nothing was released yet, the release has no reference rows, or it has to be
+            signed and is not as it was signed.
     """
     _check_files(folder)
+    check_beside(folder)
     contract = load_contract(folder / CONTRACT_FILE)
     reference = read_table(folder / REFERENCE_FILE, contract)
     about, lineage = folder / ABOUT_FILE, folder / LINEAGE_FILE

@@ -22,6 +22,7 @@ from ml.encode import Encoder
 from ml.pipeline.artifacts import TRAIN, TRAINED_ROWS
 from ml.release.gate.paired import ALPHA, INDEPENDENT, Gain, paired_gain
 from ml.release.publish import REFERENCE
+from ml.seal.manifest import check_beside
 from ml.statistics.dependence import dependence
 from ml.statistics.metric_loss import Reference
 
@@ -70,7 +71,12 @@ class Contender:
 def contender(
     folder: Path, answers: Floats | None = None, trained_rows: Hashes | None = None
 ) -> Contender:
-    """The model of a bundle or a release; without `trained_rows` the folder's own are read."""
+    """The model of a bundle or a release; without `trained_rows` the folder's own are read.
+
+    Raises:
+        UserError: a release has to be signed and is not as it was signed.
+    """
+    check_beside(folder)
     seen = _trained_rows(folder) if trained_rows is None else trained_rows
     return Contender(folder, load_contract(folder / CONTRACT_FILE), answers, seen)
 

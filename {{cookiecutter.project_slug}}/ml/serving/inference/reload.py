@@ -12,24 +12,34 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from ml.bundle import MANIFEST_FILE, Bundle, load_bundle
+from ml.bundle import Bundle, load_bundle
 from ml.errors import UserError
+from ml.seal.manifest import MANIFEST_FILE
+from ml.seal.signature import SIGNATURE_FILE, keys_changed
 
 EVERY_SECONDS = 0.2  # between two looks at the link
 
 log = logging.getLogger(__name__)
 
-State = tuple[str, int]  # where the link points, and when the release's manifest came there
+State = tuple[str, int]  # where the link points, and when the release or a key came there
 
 
 def state(link: Path) -> State:
-    """What distinguishes one release under the link from another."""
+    """What distinguishes one release under the link from another, or from the same with other keys.
+
+    A release that was refused is tried again when it gets its signature, or the keys' file its key.
+    """
     folder = link.resolve()
+    when = [_changed(folder / name) for name in (MANIFEST_FILE, SIGNATURE_FILE)]
+    return str(folder), max(*when, keys_changed())
+
+
+def _changed(path: Path) -> int:
+    """The time of change in nanoseconds, since a copy may keep the time of writing; 0: no file."""
     try:
-        # the time of change: a copy may keep the time of writing
-        return str(folder), (folder / MANIFEST_FILE).stat().st_ctime_ns
+        return path.stat().st_ctime_ns
     except OSError:
-        return str(folder), 0
+        return 0
 
 
 async def follow(

@@ -13,9 +13,11 @@ import httpx2
 import numpy as np
 import psutil
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ml.bundle import load_bundle
 from ml.journal.store import Journal
+from tests.seal.keys import public_pem, sign_release
 from tests.serving.conftest import CLASSIFICATION, Start, point, seal
 from tests.serving.load import LOAD_ROWS, Load, under_load
 
@@ -91,6 +93,52 @@ def test_a_broken_bundle_leaves_the_old_one_serving(
     point(project, "3")
     assert _until(lambda: httpx2.get(f"{server.url}/health/ready").json()["version"] == "3")
     assert "the model before goes on serving" in server.stop()
+
+
+@pytest.mark.slow
+def test_only_signed_releases_serve_where_there_are_keys(start: Start, project: Path) -> None:
+    key, new_key = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    keys, releases = project / "release.pub", project / "serving/releases"
+    keys.write_text(public_pem(key))
+    sign_release(releases / "1", key)
+    server = start(env={"ML_VERIFY_KEYS_FILE": str(keys)})
+
+    def serves(version: str, refused: int) -> bool:
+        metrics = httpx2.get(f"{server.url}/metrics").text
+        ready = httpx2.get(f"{server.url}/health/ready").json()
+        return f"ml_bundle_failures_total {refused}.0" in metrics and ready["version"] == version
+
+    point(project, "2")
+    assert _until(lambda: serves("1", refused=1))  # it has no signature
+    sign_release(releases / "2", key)
+    assert _until(lambda: serves("2", refused=1))
+    sign_release(releases / "3", new_key)
+    point(project, "3")
+    assert _until(lambda: serves("2", refused=2))  # nobody has told the service of that key
+    keys.write_text(public_pem(key) + public_pem(new_key))
+    assert _until(lambda: serves("3", refused=2))
+    said = server.stop()
+    assert "manifest.sig is missing: the release is not signed" in said
+    assert "manifest.sig is not a signature of this manifest by one of ML_VERIFY_KEYS_FILE" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_service_of_a_changed_release_is_never_ready(
+    start: Start, project: Path, workers: str
+) -> None:
+    folder, key = project / "serving/releases/1", Ed25519PrivateKey.generate()
+    sign_release(folder, key)
+    (folder / "golden.json").write_bytes((folder / "golden.json").read_bytes() + b" ")
+    seal_as_before = (folder / "manifest.sig").read_bytes()
+    seal(folder, "1")  # whoever has the folder can write right hashes, and not the signature
+    (folder / "manifest.sig").write_bytes(seal_as_before)
+    env = {"ML_VERIFY_KEYS": public_pem(key)}
+    server = start("--workers", workers, env=env, ready=False)
+    said = server.process.communicate(timeout=120)[1]
+    assert server.process.returncode == 2
+    assert "manifest.sig is not a signature of this manifest by one of ML_VERIFY_KEYS" in said
+    assert "Traceback" not in said
 
 
 def _until(true: Callable[[], bool], seconds: float = 60) -> bool:
