@@ -68,6 +68,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "pipeline/evaluation/data_facts.py": "tests/card/test_write.py, of a real run",
     "pipeline/validate.py": "tests/adopt/test_flow.py; its checks: tests/dataset/test_checks.py",
     "pipeline/training/rows.py": "tests/pipeline/training/test_windows.py, with its windows",
+    "release/bom/licences.py": "tests/release/bom/test_environment.py, with the packages",
     "release/challenger.py": "tests/serving/inference/test_challenger.py, with the service",
     "release/publish.py": "tests/release/test_commands.py and test_killed.py, with the registry",
     "release/register.py": "tests/release/test_commands.py and test_faults.py, with the registry",

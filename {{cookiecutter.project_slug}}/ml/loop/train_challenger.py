@@ -73,14 +73,16 @@ def recipe_of(fresh: int, in_window: int, first: int, decayed: bool) -> Recipe:
 
 
 def trained_rows(release_folder: Path) -> int:
-    """Rows that a release learned from; 0 where it does not say.
+    """Rows that a release learned from; 0 where it does not say, or is not as it was signed.
 
-    Raises:
-        UserError: a release has to be signed and is not as it was signed.
+    The loop asks it of the first champion too, which may be from before there were keys.
     """
-    check_beside(release_folder)
     path = release_folder / "trained_rows.npy"
-    return len(np.load(path, mmap_mode="r", allow_pickle=False)) if path.is_file() else 0
+    try:
+        check_beside(release_folder)
+        return len(np.load(path, mmap_mode="r", allow_pickle=False))
+    except (FileNotFoundError, UserError):
+        return 0
 
 
 def finish(begun: Entry, contract: Contract, stops: int = 0) -> str:

@@ -79,11 +79,12 @@ def test_twice_adds_nothing(project: Path) -> None:
 
 def test_the_manifest_holds_every_file(project: Path) -> None:
     champion = project / "serving/champion"
-    manifest = json.loads((champion / "manifest.json").read_text())["files"]
-    assert set(manifest) == {p.name for p in champion.iterdir()} - {
+    manifest = json.loads((champion / "manifest.json").read_text())
+    beside = {publish.REFERENCE, TRAINED_ROWS.name}
+    assert set(manifest["beside"]) == beside
+    assert set(manifest["files"]) == {p.name for p in champion.iterdir()} - {
         "manifest.json",
-        publish.REFERENCE,
-        TRAINED_ROWS.name,
+        *beside,
     }
 
 

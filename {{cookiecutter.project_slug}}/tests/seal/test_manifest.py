@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -144,13 +145,20 @@ def test_a_key_that_is_retired_no_longer_holds(
     load_bundle(signed)
 
 
-@pytest.mark.parametrize("read", [load_champion, contender, trained_rows])
-def test_monitor_gate_and_loop_refuse_a_changed_file(
+@pytest.mark.parametrize("read", [load_champion, contender])
+def test_monitor_and_gate_refuse_a_changed_file(
     read: Callable[[Path], object], signed: Path
 ) -> None:
     flip_a_bit(signed / "reference.parquet")
     with pytest.raises(UserError, match=r"reference\.parquet differs from its hash"):
         read(signed)
+
+
+def test_the_loop_counts_no_rows_by_a_changed_file(signed: Path) -> None:
+    np.save(signed / BESIDE[1], np.arange(7, dtype=np.uint64))
+    assert trained_rows(signed) == 0
+    write_manifest(signed)
+    assert trained_rows(signed) == 7
 
 
 def test_what_is_sealed_without_the_key_loses_the_old_signature(

@@ -23,4 +23,6 @@ def licence(package: str) -> str | None:
         return None
     names = [c.rsplit(" :: ", 1)[-1] for c in about.get_all("Classifier") or []]
     known = " OR ".join(CLASSIFIERS[name] for name in names if name in CLASSIFIERS)
-    return about["License-Expression"] or known or WITHOUT_CLASSIFIER.get(package, NO_ASSERTION)
+    # `about["…"]` of a missing name is None, or an error where importlib_metadata is imported
+    (expression, *_) = about.get_all("License-Expression") or [None]
+    return expression or known or WITHOUT_CLASSIFIER.get(package, NO_ASSERTION)
