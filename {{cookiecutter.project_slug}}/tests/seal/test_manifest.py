@@ -133,6 +133,19 @@ def test_a_file_beside_that_the_manifest_does_not_list_is_refused(
         check_beside(signed)
 
 
+def test_a_manifest_of_before_is_written_anew(
+    signed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = json.loads((signed / "manifest.json").read_text())["files"]
+    (signed / "manifest.json").write_text(json.dumps({"files": listed}))
+    sign_release(signed, KEY)
+    load_bundle(signed)
+    with pytest.raises(UserError, match=f"does not list {BESIDE[0]}"):
+        check_beside(signed)
+    write_manifest(signed)
+    check_beside(signed)
+
+
 def test_a_key_that_is_retired_no_longer_holds(
     signed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
