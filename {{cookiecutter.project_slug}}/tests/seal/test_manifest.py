@@ -16,6 +16,7 @@ from ml.errors import UserError
 from ml.loop.train_challenger import trained_rows
 from ml.monitoring.inputs.reference import load_champion
 from ml.release.gate.comparison import contender
+from ml.release.publish import make_draft
 from ml.seal.manifest import BESIDE, check_beside, write_manifest
 from tests.seal.keys import private_pem, public_pem, sign_release
 
@@ -131,6 +132,15 @@ def test_a_file_beside_that_the_manifest_does_not_list_is_refused(
     (signed / BESIDE[1]).write_bytes(b"rows")
     with pytest.raises(UserError, match=f"does not list {BESIDE[1]}"):
         check_beside(signed)
+
+
+def test_a_draft_is_loaded_by_who_made_it_and_never_signed(signed: Path, tmp_path: Path) -> None:
+    lineage = json.loads((signed / "lineage.json").read_text())
+    make_draft(signed, tmp_path / "rebuilt", lineage)
+    assert not (tmp_path / "rebuilt/manifest.sig").exists()
+    assert load_bundle(tmp_path / "rebuilt", is_draft=True).version == "1"
+    with pytest.raises(UserError, match=r"manifest\.sig is missing"):
+        load_bundle(tmp_path / "rebuilt")
 
 
 def test_a_manifest_of_before_is_written_anew(

@@ -33,7 +33,17 @@ ROLES = dict(
     )
 )
 ROWS = ("rows", "training_rows", "held_out_rows")
-ORIGIN = ("bundle_hash", "git_commit", "git_dirty", "dvc_lock", "mlflow_run", "data")
+ORIGIN = (
+    "bundle_hash",
+    "git_commit",
+    "git_dirty",
+    "dvc_lock",
+    "mlflow_run",
+    "data",
+    "contract",
+    "requirements",
+    "environment",
+)
 
 
 def model_bom(folder: Path) -> dict[str, Any]:
@@ -164,7 +174,7 @@ def _references(folder: Path) -> list[dict[str, Any]]:
 
 def _properties(lineage: dict[str, Any]) -> list[dict[str, str]]:
     """Where the model comes from, and every parameter by which it was made."""
-    named = {f"ml:{name}": lineage[name] for name in ORIGIN}
+    named = {f"ml:{name}": lineage[name] for name in ORIGIN if name in lineage}
     settings = {f"ml:params:{name}": value for name, value in lineage["params"].items()}
     return [
         {"name": name, "value": value if isinstance(value, str) else json.dumps(value, default=str)}
