@@ -21,7 +21,8 @@ EVERY_SECONDS = 0.2  # between two looks at the link
 
 log = logging.getLogger(__name__)
 
-State = tuple[str, int]  # where the link points, and when the release or a key came there
+# where the link points, and when manifest, signature and public keys came to their places
+State = tuple[str, tuple[int, ...]]
 
 
 def state(link: Path) -> State:
@@ -31,7 +32,7 @@ def state(link: Path) -> State:
     """
     folder = link.resolve()
     when = [_changed(folder / name) for name in (MANIFEST_FILE, SIGNATURE_FILE)]
-    return str(folder), max(*when, keys_changed())
+    return str(folder), (*when, keys_changed())
 
 
 def _changed(path: Path) -> int:
