@@ -17,7 +17,7 @@ from ml.release.lineage import file_hash
 
 MODEL_FILE = "ml-bom.cdx.json"
 ENVIRONMENT_FILE = "sbom.cdx.json"
-# tags of a version: the place among its run's artifacts, and the hash
+# tags of a version: the place among its run's artifacts; the manifest beside it has the hash
 TAGS = {"ml_bom": MODEL_FILE, "sbom": ENVIRONMENT_FILE}
 
 
@@ -57,6 +57,5 @@ def _document(
 
 
 def tags(folder: Path) -> dict[str, str]:
-    """Where the registry has the documents, and their hashes."""
-    there = {tag: name for tag, name in TAGS.items() if (folder / name).is_file()}
-    return {tag: f"bundle/{n} sha256:{file_hash(folder / n)}" for tag, n in there.items()}
+    """Where the registry has the documents that the release holds."""
+    return {tag: f"bundle/{name}" for tag, name in TAGS.items() if (folder / name).is_file()}

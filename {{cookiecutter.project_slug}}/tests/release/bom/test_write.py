@@ -13,6 +13,7 @@ from ml.errors import UserError
 from ml.release import publish, registry
 from ml.release.bom import write as bom
 from ml.release.commands import release
+from ml.release.lineage import file_hash
 from ml.seal.manifest import check_beside
 from tests.conftest import HERE, live_in
 from tests.release.bom.schema import valid
@@ -45,8 +46,8 @@ def test_a_signed_release_and_its_bills_of_materials(retrained: Path, tmp_path: 
     assert image["metadata"]["component"]["version"] == "2"
     reference = model["metadata"]["component"]["externalReferences"][-1]
     tags = registry.connect().get_model_version("life", "2").tags
-    assert tags["sbom"] == f"bundle/sbom.cdx.json sha256:{reference['hashes'][0]['content']}"
-    assert tags["ml_bom"] == bom.tags(folder)["ml_bom"]
+    assert (tags["ml_bom"], tags["sbom"]) == ("bundle/ml-bom.cdx.json", "bundle/sbom.cdx.json")
+    assert reference["hashes"][0]["content"] == file_hash(folder / bom.ENVIRONMENT_FILE)
     fetched = registry.download(registry.connect(), "life", "2", tmp_path)
     assert load_bundle(fetched).version == "2"
     check_beside(fetched)
