@@ -9,6 +9,7 @@ writing.py            rows of labels, and the statements that remove answers
 store.py              `Journal`: append, label, read and remove
 group_commit.py       many requests wait for one sync to disk
 labels.py             outcomes by prediction id, from a file or a request
+erasure.py            the rows of a person: found by their id, and removed
 bulk/                 the journal as arrays: what monitoring reads
 export.py             the export to Parquet; removal of old answers
 """

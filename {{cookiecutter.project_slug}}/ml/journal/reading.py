@@ -27,27 +27,33 @@ def read_predictions(
             entries = _piece_after(connection, query, last)
             if not entries:
                 return
-            last = entries[-1].prediction_id
+            before, last = last, entries[-1].prediction_id
             outcomes = latest_outcomes(connection, entries[0].prediction_id, last)
         for entry in entries:
-            yield from predictions_of(entry, outcomes)
+            # a request that was split (`ml.journal.erasure`) after it was read is not read again
+            if place_of(entry.prediction_id)[0] != before:
+                yield from predictions_of(entry, outcomes)
 
 
 def read_prediction(engine: sa.Engine, prediction_id: str) -> Prediction | None:
     """One answer with its latest label; None: it is not in the journal."""
     asked = read_request(engine, prediction_id)
-    place = place_of(prediction_id)[1]
-    return asked[place] if place < len(asked) else None
+    return next((answer for answer in asked if answer.prediction_id == prediction_id), None)
 
 
 def read_request(engine: sa.Engine, prediction_id: str) -> list[Prediction]:
-    """All answers of the entry that holds a prediction, in their order; [] where there is none."""
-    entry_id = place_of(prediction_id)[0]
+    """All answers of the entry that holds a prediction, in their order; [] where there is none.
+
+    A row is an entry of its own where others of its request were removed (`ml.journal.erasure`).
+    """
+    ids = {place_of(prediction_id)[0], prediction_id}
+    query = sa.select(PREDICTIONS).where(PREDICTIONS.c.prediction_id.in_(ids))
     with engine.connect() as connection:
-        query = sa.select(PREDICTIONS).where(PREDICTIONS.c.prediction_id == entry_id)
         entry = connection.execute(query).first()
-        outcomes = latest_outcomes(connection, entry_id, entry_id)
-    return [] if entry is None else list(predictions_of(entry, outcomes))
+        if entry is None:
+            return []
+        outcomes = latest_outcomes(connection, entry.prediction_id, entry.prediction_id)
+    return list(predictions_of(entry, outcomes))
 
 
 def answered(since: float, until: float) -> list[sa.ColumnElement[bool]]:
@@ -121,10 +127,19 @@ def oldest_entries(connection: sa.Connection, before: float, rows: int) -> list[
     return next(pieces(connection.execute(oldest), rows), [])
 
 
-def count_unknown(connection: sa.Connection, places: Sequence[tuple[str, int]]) -> int:
-    """How many predictions, each by its entry's id and its place there, are not in the journal."""
-    rows = _rows_by_id(connection, sorted({entry_id for entry_id, _ in places}))
-    return sum(place >= rows.get(entry_id, 0) for entry_id, place in places)
+def entry_ids(connection: sa.Connection, prediction_ids: Sequence[str]) -> tuple[list[str], int]:
+    """Of each prediction the id of the entry that holds it, and how many are in none.
+
+    One that is not in the journal gets the id of the entry that would hold it.
+    """
+    places = {prediction_id: place_of(prediction_id) for prediction_id in prediction_ids}
+    rows = _rows_by_id(connection, sorted({entry_id for entry_id, _ in places.values()}))
+    others = sorted(p for p, (entry_id, place) in places.items() if place >= rows.get(entry_id, 0))
+    # of a request of which other rows were removed (`ml.journal.erasure`)
+    alone = _rows_by_id(connection, others)
+    unknown = set(others) - set(alone)
+    held_by = [p if p in alone else places[p][0] for p in prediction_ids]
+    return held_by, sum(p in unknown for p in prediction_ids)
 
 
 def _rows_by_id(connection: sa.Connection, ids: Sequence[str]) -> dict[str, int]:

@@ -1,8 +1,8 @@
 """The journal: every answer that was given and every outcome that became known.
 
 Reads and writes: the database that JOURNAL_URL names (default sqlite:///serving/journal.db;
-PostgreSQL: postgresql+psycopg://user@host/db). It has two append-only tables, and nothing is ever
-updated: of several labels of one prediction the latest holds. A request is one row
+PostgreSQL: postgresql+psycopg://user@host/db). It has two append-only tables, and no answer is ever
+changed: of several labels of one prediction the latest holds. A request is one row
 (`ml.journal.records`). Retraining and comparing read the answers through `predictions` and
 `labelled`, monitoring in bulk (`ml.journal.bulk.scan`).
 """
@@ -35,14 +35,14 @@ from ml.journal.database import (
 )
 from ml.journal.reading import (
     count_answers,
-    count_unknown,
+    entry_ids,
     oldest_entries,
     read_prediction,
     read_predictions,
 )
-from ml.journal.records import Prediction, Record, place_of
+from ml.journal.records import Prediction, Record
 from ml.journal.schema import LABELS, METADATA, has_tables, missing_columns
-from ml.journal.writing import delete_entries, insert_and_delete_probe, label_rows
+from ml.journal.writing import delete_entries, insert_and_delete_probe, label_rows, lock_labels
 
 DEFAULT_URL = "sqlite:///serving/journal.db"
 PATIENCE_SECONDS = 30.0  # how long a write waits for other processes
@@ -196,14 +196,22 @@ class Journal:
         if not listed:
             return 0, 0
         received = now() if at is None else at
-        places = [place_of(prediction_id) for prediction_id, _ in listed]
-        rows = label_rows(listed, places, received)
-        with self._writing():
-            with self.engine.connect() as connection:
-                unknown = count_unknown(connection, places)
-            with self._locked_transaction() as connection:
-                connection.execute(sa.insert(LABELS), rows)
-        return len(rows), unknown
+        with self.changing() as connection:
+            # in one transaction: a request may be split meanwhile (`ml.journal.erasure`)
+            lock_labels(connection, "ROW EXCLUSIVE")
+            held_by, unknown = entry_ids(connection, [prediction_id for prediction_id, _ in listed])
+            connection.execute(sa.insert(LABELS), label_rows(listed, held_by, received))
+        return len(listed), unknown
+
+    @contextmanager
+    def changing(self) -> Iterator[sa.Connection]:
+        """A transaction in which no other process changes a sqlite journal.
+
+        Raises:
+            JournalError: it failed, and nothing is changed.
+        """
+        with self._writing(), self._locked_transaction() as connection:
+            yield connection
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -221,6 +229,7 @@ class Journal:
         ):
             if self.is_file:
                 connection.exec_driver_sql(f"PRAGMA busy_timeout = {round(seconds_left * 1000)}")
+                connection.exec_driver_sql("PRAGMA secure_delete = ON")  # zeros in their place
             yield connection
 
     def predictions(
@@ -266,7 +275,7 @@ class Journal:
         Raises:
             JournalError: the journal cannot be written.
         """
-        with self._writing(), self._locked_transaction() as connection:
+        with self.changing() as connection:
             insert_and_delete_probe(connection)
 
     def bytes(self) -> int:

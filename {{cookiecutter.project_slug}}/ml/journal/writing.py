@@ -16,18 +16,18 @@ from ml.journal.schema import LABELS, PREDICTIONS
 
 
 def label_rows(
-    labels: Sequence[tuple[str, Any]], places: Sequence[tuple[str, int]], at: float
+    labels: Sequence[tuple[str, Any]], held_by: Sequence[str], at: float
 ) -> list[dict[str, Any]]:
     """Rows of the table `labels`.
 
     Args:
         labels: (prediction id, outcome).
-        places: of each label the id of the entry that holds its prediction, and the place there.
+        held_by: of each label the id of the entry that holds its prediction.
         at: when they came, unix seconds.
     """
     return [
         {"prediction_id": prediction_id, "entry_id": entry_id, "outcome": _json(outcome), "at": at}
-        for (prediction_id, outcome), (entry_id, _) in zip(labels, places, strict=True)
+        for (prediction_id, outcome), entry_id in zip(labels, held_by, strict=True)
     ]
 
 
@@ -45,6 +45,17 @@ def delete_entries(connection: sa.Connection, ids: Sequence[str]) -> None:
 def _delete_where(condition: sa.ColumnElement[bool]) -> sa.Delete:
     """The statement that removes entries."""
     return sa.delete(PREDICTIONS).where(condition)
+
+
+def lock_labels(connection: sa.Connection, mode: str) -> None:
+    """Keep others from changing labels until the transaction ends; sqlite has the write lock.
+
+    Args:
+        connection: in a transaction.
+        mode: of PostgreSQL. `ROW EXCLUSIVE` (who adds labels) excludes `SHARE ROW EXCLUSIVE`.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"LOCK TABLE {LABELS.name} IN {mode} MODE")
 
 
 def insert_and_delete_probe(connection: sa.Connection) -> None:

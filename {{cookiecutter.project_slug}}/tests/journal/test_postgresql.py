@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import random
@@ -12,6 +13,8 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,9 @@ import pandas as pd
 import psutil
 import pytest
 
+from ml.journal.erasure import empty_log, find, remove
 from ml.journal.export import export, prune
+from ml.journal.records import Record
 from ml.journal.store import Journal
 from tests.conftest import write_settings
 from tests.serving.conftest import Start
@@ -211,3 +216,25 @@ def test_labels_retention_and_export(start: Start, journal: Journal, row: dict[s
     with journal.engine.connect() as connection:
         label_ids = connection.exec_driver_sql("SELECT prediction_id FROM labels").scalars().all()
     assert label_ids == ["elsewhere"]
+
+
+def test_a_persons_rows_are_removed_while_labels_come(journal: Journal) -> None:
+    """Labels of the other rows that arrive while requests are split lead to them afterwards."""
+    ids = [f"{i:032x}" for i in range(40)]
+    arrays = (json.dumps(["a", 'x"%_ł', None]), "[{},{},{}]", '["no","no","no"]', None)
+    journal.append([Record(i, 1.0, "1", "champion", *arrays, 3) for i in ids])
+
+    def label() -> None:
+        with closing(Journal()) as other:
+            for i in ids:
+                other.add_labels([(f"{i}-{place}", "no") for place in range(3)])
+
+    with ThreadPoolExecutor(1) as pool:
+        labelling = pool.submit(label)
+        remove(journal, find(journal, ['x"%_ł']))
+        labelling.result()
+    remaining = {f"{i}-{place}" for i in ids for place in (0, 2)}
+    assert {p.prediction_id for p in journal.predictions()} == remaining
+    assert {p.prediction_id for p in journal.labelled()} == remaining
+    assert find(journal, ['x"%_ł', "A"]) == []
+    assert empty_log(journal)
