@@ -27,6 +27,8 @@ journal/           what was answered and what came of it
 serving/           answers over HTTP
 standalone/        a released model without the service: whole tables, and MLflow
 monitoring/        the journal's latest window, judged
+test_score/        the ML Test Score, counted by results
+erasure/           a person's rows are removed, and what remains is said
 loop/              labelled answers become data; the model is trained and released again
 trace/             from a served answer back to what made it, and made again
 """

@@ -333,6 +333,22 @@ def prune(
     export.prune(days)
 
 
+@journal.command()
+def forget(
+    row_id: Annotated[
+        list[str],
+        typer.Option("--row-id", help="Of the contract's id column; may be given several times."),
+    ],
+) -> None:
+    """Remove a person's rows, labels and training rows.
+
+    From the journal and the parts of data/raw that came from it. Says what remains elsewhere.
+    """
+    from ml.erasure import commands
+
+    commands.forget(row_id)
+
+
 @app.command()
 def label(
     file: Annotated[Path, typer.Argument(help="CSV or JSON lines with prediction_id and outcome.")],
@@ -442,6 +458,24 @@ def replay(
     commands.replay(
         Options(train_first=train_first, window=window, lag=lag, deploy_lag=deploy_lag, last=last)
     )
+
+
+@app.command("test-score")
+def rubric(
+    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False,
+    at_least: Annotated[
+        float, typer.Option(min=0, max=7, help="Exit status 3 where the score is lower.")
+    ] = 0.0,
+) -> None:
+    """Count the ML Test Score, by results alone.
+
+    28 tests of data, model, infrastructure and monitoring: what answers each of them here, its
+    last result, and the smallest of the four sums. `make test` writes the results.
+    """
+    from ml.test_score import commands
+
+    if commands.print_score(as_json=as_json) < at_least:
+        raise typer.Exit(3)
 
 
 def main() -> None:

@@ -27,6 +27,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.0002, 0.005
 def engine_of(url: sa.URL, patience: float) -> sa.Engine:
     """Connections to a database, in which a commit is on disk before it returns.
 
+    Its errors name the statement, not its values.
+
     Args:
         url: its address.
         patience: seconds that a statement waits for another connection's lock.
@@ -36,7 +38,9 @@ def engine_of(url: sa.URL, patience: float) -> sa.Engine:
 
 
 def _sqlite_engine(url: sa.URL, patience: float) -> sa.Engine:
-    engine = sa.create_engine(url, connect_args={"timeout": patience, "check_same_thread": False})
+    engine = sa.create_engine(
+        url, hide_parameters=True, connect_args={"timeout": patience, "check_same_thread": False}
+    )
 
     @sa.event.listens_for(engine, "connect")
     def _durable(connection: Any, _record: Any) -> None:
@@ -47,7 +51,7 @@ def _sqlite_engine(url: sa.URL, patience: float) -> sa.Engine:
 
 
 def _server_engine(url: sa.URL, patience: float) -> sa.Engine:
-    engine = sa.create_engine(url, paramstyle="format", pool_pre_ping=True)
+    engine = sa.create_engine(url, paramstyle="format", pool_pre_ping=True, hide_parameters=True)
     if engine.dialect.name == "postgresql":
 
         @sa.event.listens_for(engine, "connect")

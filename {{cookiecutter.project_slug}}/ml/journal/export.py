@@ -1,7 +1,7 @@
 """What leaves the journal: the export to Parquet for analysis, and old answers, which are removed.
 
 Reads: the journal (JOURNAL_URL), params.yaml. Writes: a Parquet file; prune deletes from the
-journal.
+journal, and the ledger says so.
 Run: `ml journal export out.parquet`, `ml journal prune` (journal.keep_days) or
 `ml journal prune --days 400`.
 """
@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,15 @@ from typing import Any
 from ml.clock import now
 from ml.encode import DAY_SECONDS
 from ml.errors import UserError
+from ml.journal.reading import Older, read_older
 from ml.journal.records import Prediction
 from ml.journal.store import Journal, JournalError
+from ml.ledger import chain
 from ml.params import load_params
 
 JSON_COLUMNS = ("features", "prediction", "probabilities", "outcome")
+PRUNE = "prune"  # in the ledger
+HOUR_SECONDS = 3600.0
 ROWS = 20_000  # of one piece of an export
 REMOVED_AT_ONCE = 500  # the server waits for the write lock while they are removed
 # between two of these, at least: the server tries for the lock every few milliseconds
@@ -85,13 +90,16 @@ def keep_days() -> float:
     return days
 
 
-def prune(days: float | None = None) -> int:
+def prune(days: float | None = None, who: str | None = None) -> int:
     """Remove answers older than `days` and their labels; the server goes on writing.
 
-    Transactions are short, so that it need not wait.
+    Transactions are short, so that it need not wait. The ledger gets its line before the first of
+    them, one for each whole hour up to which answers are removed: a call that was killed and is
+    repeated goes on under the line that it has.
 
     Args:
         days: default: journal.keep_days of params.yaml.
+        who: as the ledger names it; None: git's user.
 
     Returns:
         Number of answers removed.
@@ -101,14 +109,39 @@ def prune(days: float | None = None) -> int:
     """
     if days is None:
         days = _days_to_keep()
+    before = (now() - days * DAY_SECONDS) // HOUR_SECONDS * HOUR_SECONDS
     with closing(Journal()) as journal:
         try:
-            removed = sum(_remove_in_pieces(journal, now() - days * DAY_SECONDS))
+            _record(read_older(journal.engine, before), before, days, who)
+            removed = sum(_remove_in_pieces(journal, before))
         except JournalError as error:
             raise UserError(f"{error}", f"ml journal prune --days {days:g}") from None
         kept = journal.count()
         print(f"journal: {removed:,} answers older than {days:g} days removed, {kept:,} left")
     return removed
+
+
+def _record(older: Older, before: float, days: float, who: str | None) -> None:
+    """Say in the ledger what is removed."""
+    if not older.answers:
+        return
+    limit = _iso(before)
+    chain.record(
+        PRUNE,
+        why=f"answers from before {limit[:16]} UTC, kept for {days:g} days",
+        who=who,
+        evidence={
+            "answers": older.answers,
+            "labels": older.labels,
+            "from": _iso(older.first),
+            "until": _iso(older.last),
+        },
+        decision=f"{PRUNE}-{limit}",
+    )
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def _days_to_keep() -> float:

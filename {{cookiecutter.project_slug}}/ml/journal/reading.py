@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -118,6 +118,27 @@ def _labels_between(first: str, last: str) -> sa.Select[Any]:
     label = LABELS.c
     query = sa.select(label.prediction_id, label.outcome, label.at)
     return query.where(label.entry_id.between(first, last)).order_by(label.id)
+
+
+class Older(NamedTuple):
+    """Answers from before a moment."""
+
+    answers: int
+    labels: int
+    first: float  # unix seconds of the first answer and the last one; 0.0: there is none
+    last: float
+
+
+def read_older(engine: sa.Engine, before: float) -> Older:
+    """How many answers and labels there are from before a moment, and from when to when."""
+    column, count = PREDICTIONS.c, sa.func.count()
+    is_older, is_of = column.at < before, LABELS.c.entry_id == column.prediction_id
+    totals = sa.select(sa.func.sum(column.rows), sa.func.min(column.at), sa.func.max(column.at))
+    labels = sa.select(count).select_from(LABELS).join(PREDICTIONS, is_of).where(is_older)
+    with engine.connect() as connection:
+        answers, first, last = connection.execute(totals.where(is_older)).one()
+        of_them = connection.scalar(labels) if answers else 0
+    return Older(int(answers or 0), int(of_them or 0), first or 0.0, last or 0.0)
 
 
 def oldest_entries(connection: sa.Connection, before: float, rows: int) -> list[Any]:

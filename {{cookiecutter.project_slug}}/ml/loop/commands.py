@@ -20,7 +20,7 @@ from ml.journal.bulk.scan import Span
 from ml.ledger import chain
 from ml.loop import memory
 from ml.loop.run import Outcome, run_pass
-from ml.monitoring.commands import HOUR, journal, latest_span, prune_old
+from ml.monitoring.commands import HOUR, journal, latest_span
 from ml.params import load_params
 from ml.release.faults import translate_faults
 
@@ -104,7 +104,6 @@ def watch(days: float | None, port: int, sleep: Callable[[float], None] = time.s
         begun = time.monotonic()
         wait = _watched_pass(days, beats, console)
         beats.due.set(clock.now() + wait)
-        prune_old(console)
         sleep(max(0.0, wait - (time.monotonic() - begun)))
 
 

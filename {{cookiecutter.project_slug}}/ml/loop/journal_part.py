@@ -9,6 +9,7 @@ Writes: data/raw/NNNN-journal.parquet.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,7 +19,7 @@ from ml.atomic import staged
 from ml.contract import JOURNALED, Contract, Target
 from ml.dataset.checks import failing_rows
 from ml.dataset.reader import RAW
-from ml.errors import SENTENCE, RefusedError, display_value, printable
+from ml.errors import SENTENCE, RefusedError, printable
 from ml.journal.labels import outcome_of
 from ml.request_schema.rows import RequestSchema, latest_moment
 
@@ -142,17 +143,21 @@ def _without_set_aside(part: pd.DataFrame, target: Target) -> pd.DataFrame:
 
 
 def summary(left_out: Sequence[LeftOut]) -> str:
-    """How many rows are left out, and the first of them by id and reason."""
+    """How many rows are left out, and the first of them by prediction id and column.
+
+    It stands in logs: neither row ids nor values are in it.
+    """
     lines = [f"{len(left_out)} labelled rows are left out, they break the contract:"]
-    lines += [f"  {_name(p)}: {printable(reason, SENTENCE)}" for p, reason in left_out[:_NAMED]]
+    lines += [f"  {_name(each)}" for each in left_out[:_NAMED]]
     if len(left_out) > _NAMED:
         lines.append(f"  and {len(left_out) - _NAMED} more")
     return "\n".join(lines)
 
 
-def _name(prediction: Prediction) -> str:
-    row = "" if prediction.row_id is None else f"row {display_value(prediction.row_id)}, "
-    return f"{row}prediction {prediction.prediction_id}"
+def _name(left_out: LeftOut) -> str:
+    column = re.match(r'column "(.*?)"', left_out.reason)
+    where = f": {printable(column[0], SENTENCE)}" if column else ""
+    return f"prediction {left_out.prediction.prediction_id}{where}"
 
 
 def write_part(part: pd.DataFrame, contract: Contract) -> Path:

@@ -1,7 +1,8 @@
 """One pass of the loop: judge the newest window, choose, act.
 
 Reads: the journal, the ledger, serving/champion. Writes: what the monitor, a release or a rollback
-write, the ledger's lines of what was decided, serving/loop.json. A pass that was killed is finished
+write, the ledger's lines of what was decided, serving/loop.json; answers older than
+journal.keep_days leave the journal. A pass that was killed is finished
 by the next one: the ledger says what was begun, and each step finds what is done.
 """
 
@@ -10,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
 
 from ml.atomic import locked
 from ml.bundle import CHAMPION
@@ -24,7 +27,7 @@ from ml.loop.probation import judge as probation
 from ml.loop.probation.watch import Watched, promotion, watch
 from ml.loop.train_challenger import commit, finish, recipe_of, trained_rows
 from ml.monitoring import heartbeat, history
-from ml.monitoring.commands import journal
+from ml.monitoring.commands import journal, prune_old
 from ml.monitoring.inputs.reference import load_champion
 from ml.monitoring.monitor import REPORTS, evaluate_window
 from ml.monitoring.quarantine import load as quarantined
@@ -100,7 +103,10 @@ def run_pass(span: Span, next_at: float | None = None) -> Outcome:
         UserError: there is no journal or no champion yet.
     """
     with locked(LOCK):
-        outcome = _pass(span)
+        try:
+            outcome = _pass(span)
+        finally:
+            prune_old(Console(stderr=True), chain.LOOP)  # whatever became of the pass
         commit(f"Ledger: {outcome.action} at {span.name}", (str(chain.LEDGER),))
     heartbeat.beat(span.end, outcome.action, next_at)
     return outcome

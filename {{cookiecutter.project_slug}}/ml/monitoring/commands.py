@@ -182,11 +182,11 @@ def _judge(latest: Latest, days: float | None, console: Console) -> None:
         console.print(f"not judged: {printable(reason, SENTENCE)}", markup=False)
 
 
-def prune_old(console: Console) -> None:
+def prune_old(console: Console, who: str | None = None) -> None:
     """Remove what the journal need not keep; a failure is tried again after the next window."""
     try:
         if keep_days():
-            prune()
+            prune(who=who)
     except Exception as error:
         console.print(f"journal: nothing removed: {error}", markup=False)
 

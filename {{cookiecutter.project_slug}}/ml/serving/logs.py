@@ -5,27 +5,38 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import traceback
 from collections.abc import Sequence
 from datetime import datetime
 
 from ml.clock import moment
+from ml.errors import UserError
 from ml.journal.records import Record, first_ids
+from ml.journal.store import JournalError
 
 
 class JsonLines(logging.Formatter):
     """A log record as one JSON object."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Time, level, logger and message; the traceback where there is one."""
+        """Time, level, logger and message; where the exception came from and what it is."""
         line = {
             "at": _milliseconds(moment()),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
+        if record.exc_info and record.exc_info[0]:
+            kind, _, frames = record.exc_info
+            # no message of an exception: it may repeat a value of a request
+            line["traceback"] = "".join([*traceback.format_tb(frames), kind.__name__])
         return json.dumps(line)  # in ASCII: text of a request cannot control a terminal
+
+
+def without_values(error: Exception) -> str:
+    """An error for a log: our own words, else its kind, since a message may repeat a value."""
+    is_ours = isinstance(error, ArithmeticError | JournalError | UserError)
+    return str(error) if is_ours else type(error).__name__
 
 
 def use_json_lines() -> None:

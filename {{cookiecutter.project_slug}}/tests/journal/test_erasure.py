@@ -41,7 +41,8 @@ def forget(journal: Journal, *row_ids: str) -> None:
 @pytest.fixture
 def journal(client: TestClient, settings: Settings) -> Journal:
     """A journal of requests of one, three and two rows, labelled; three rows are hers."""
-    for ids in ([HER], ["a", HER, None], ["b", "c"], [HER]):
+    requests: list[list[str | None]] = [[HER], ["a", HER, None], ["b", "c"], [HER]]
+    for ids in requests:
         for answer in answers_with(client, ids):
             label = {"prediction_id": answer["prediction_id"], "outcome": answer["prediction"]}
             client.post("/labels", json=label)

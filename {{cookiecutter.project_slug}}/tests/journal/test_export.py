@@ -6,6 +6,7 @@ import json
 import sqlite3
 import time
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +19,7 @@ from ml.errors import UserError
 from ml.journal.export import export, prune
 from ml.journal.records import Record, id_begin
 from ml.journal.store import Journal
+from ml.ledger import chain
 from ml.monitoring.commands import prune_old
 from tests.conftest import write_settings
 from tests.journal.test_records import answered
@@ -80,6 +82,30 @@ def test_the_settings_say_how_long_answers_are_kept(project: Path) -> None:
     _keep(project, 30)
     prune_old(Console(quiet=True))
     assert [p.prediction_id for p in journal.predictions()] == [entry_id(3, now)]
+
+
+def test_the_ledger_says_what_was_removed_once(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, now = Journal(), time.time()
+    monkeypatch.setattr("ml.journal.export.now", lambda: now)
+    journal.append([_entry(i, now - (100 - i) * DAY_SECONDS) for i in range(3)])
+    journal.add_labels([("001", "no"), ("001", "no"), ("elsewhere", "no")])
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "remove", _interrupted)
+        with pytest.raises(KeyboardInterrupt):  # killed when the line is written
+            prune(days=30)
+    assert journal.count() == 3
+    assert prune(days=30, who="loop") == 3
+    assert prune(days=30) == 0
+    (line,) = chain.entries()
+    assert (line.action, line.evidence["answers"], line.evidence["labels"]) == ("prune", 3, 2)
+    span = [datetime.fromisoformat(line.evidence[end]).timestamp() for end in ("from", "until")]
+    assert span[1] - span[0] == pytest.approx(2 * DAY_SECONDS, abs=1)
+
+
+def _interrupted(*_: object) -> int:
+    raise KeyboardInterrupt
 
 
 def test_answers_are_kept_as_long_as_the_monitor_looks_back(project: Path) -> None:

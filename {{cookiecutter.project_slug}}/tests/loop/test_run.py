@@ -6,16 +6,18 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ml.bundle import load_bundle
+from ml.journal.store import Journal
 from ml.ledger import chain
 from ml.loop.run import run_pass
 from ml.monitoring.quarantine import load as quarantined
-from tests.conftest import HERE, command, write_settings
+from tests.conftest import HERE, command, commit, write_settings
 from tests.loop.loops import actions, champion
 from tests.loop.traffic import rows, serve, span
 
@@ -75,6 +77,18 @@ def test_the_same_pass_twice_does_nothing_twice(looped: Path) -> None:
     before = chain.LEDGER.read_bytes()
     assert run_pass(window).action in ("nothing", "hold", "report")
     assert chain.LEDGER.read_bytes() == before
+
+
+def test_a_pass_removes_what_need_not_be_kept(looped: Path) -> None:
+    write_settings(looped / "params.yaml", journal__keep_days=300, monitor__window_days=30)
+    commit(looped, "retention")
+    window = serve(0, rows(50, 1))
+    assert run_pass(window).verdict.verdict == "insufficient"
+    with closing(Journal()) as journal:
+        assert journal.count() == 0
+    removed = list(chain.entries())[-1]
+    assert (removed.action, removed.who, removed.evidence["answers"]) == ("prune", "loop", 50)
+    assert command(looped, "git", "status", "--porcelain").stdout == ""
 
 
 SCRIPT = """

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 QUARTILES = (0.25, 0.5, 0.75)
 NAMED = 3  # levels in a sentence
+LEAST_ROWS = 5  # that hold a level which is named; what fewer hold may be somebody's name
 ORDINALS = (
     "",
     "second ",
@@ -86,8 +87,10 @@ def _new_levels(name: str, column: Column) -> str:
 
 
 def unlisted_levels(column: Column) -> str:
-    """The commonest levels that the contract does not list."""
-    return ", ".join(f'"{printable(level)}"' for level, _ in column.unlisted.most_common(NAMED))
+    """The commonest levels that the contract does not list, unless they are a few people's."""
+    common = [level for level, n in column.unlisted.most_common(NAMED) if n >= LEAST_ROWS]
+    named = ", ".join(f'"{printable(level)}"' for level in common)
+    return named or f"each in fewer than {LEAST_ROWS} rows"
 
 
 def _share(count: Floats | float, rows: Floats | float) -> float:

@@ -70,9 +70,18 @@ class Tracing:
         async def traced(scope: Scope, receive: Receive, send: Send) -> None:
             parent = self._parent(_trace_headers(scope))
             with self._tracer.start_as_current_span(
-                f"POST {route}", parent, self._kind, begun
+                f"POST {route}",
+                parent,
+                self._kind,
+                begun,
+                record_exception=False,  # its message may repeat a value of the request
+                set_status_on_exception=False,
             ) as span:
-                await app(scope, receive, self._recording_status(send, span))
+                try:
+                    await app(scope, receive, self._recording_status(send, span))
+                except Exception as error:
+                    span.set_status(self._error, type(error).__name__)
+                    raise
                 if span.is_recording() and "answered" in scope:
                     span.set_attributes(_attributes(scope["answered"]))
 

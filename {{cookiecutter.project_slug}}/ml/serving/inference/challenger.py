@@ -22,6 +22,7 @@ from ml.journal.store import Journal, JournalError
 from ml.request_schema.changes import breaking_changes
 from ml.request_schema.objects import Row
 from ml.serving.inference.predictor import Answer, Predictor
+from ml.serving.logs import without_values
 from ml.serving.metrics import Metrics
 
 WAITING = 1000  # requests that wait for the shadow at most; beyond it they are left out
@@ -108,7 +109,7 @@ class Challenger:
             "version %s failed, version %s answered: %s",
             champion.bundle.version,
             served.bundle.version,
-            failure,
+            without_values(failure),
         )
         return answer
 
@@ -149,7 +150,7 @@ class Challenger:
 
     def _failed(self, error: Exception) -> None:
         self._metrics.challenger_failures.labels(type(error).__name__).inc()
-        log.warning("the challenger failed: %s", error)
+        log.warning("the challenger failed: %s", without_values(error))
 
     def close(self) -> None:
         """Score the copies that wait, then end."""
