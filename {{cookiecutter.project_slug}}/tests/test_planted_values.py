@@ -31,7 +31,7 @@ from ml.serving.logs import JsonLines, without_values
 from tests.conftest import HERE, write_settings
 from tests.serving.conftest import Running, free_port, wait_ready
 
-KEY, WRONG_KEY = "planted-key-0123456789-abcdef", "planted-wrong-0123456789-abcdef"
+KEY, WRONG_KEY = "planted-Zq8vT3xLw9Kd2RmB7cYh", "planted-Wn5pJ1sGu6Xf4EaH0bVt"
 PASSWORD = "planted-password"  # noqa: S105
 ROW, LEVEL, NUMBER, OUTCOME, PLACE = (
     "planted-row-id",

@@ -132,7 +132,7 @@ class Older(NamedTuple):
 def read_older(engine: sa.Engine, before: float) -> Older:
     """How many answers and labels there are from before a moment, and from when to when."""
     column, count = PREDICTIONS.c, sa.func.count()
-    is_older, is_of = column.at < before, LABELS.c.entry_id == column.prediction_id
+    is_older, is_of = sa.and_(*answered(0.0, before)), LABELS.c.entry_id == column.prediction_id
     totals = sa.select(sa.func.sum(column.rows), sa.func.min(column.at), sa.func.max(column.at))
     labels = sa.select(count).select_from(LABELS).join(PREDICTIONS, is_of).where(is_older)
     with engine.connect() as connection:

@@ -90,7 +90,8 @@ def test_the_ledger_says_what_was_removed_once(
     journal, now = Journal(), time.time()
     monkeypatch.setattr("ml.journal.export.now", lambda: now)
     journal.append([_entry(i, now - (100 - i) * DAY_SECONDS) for i in range(3)])
-    journal.add_labels([("001", "no"), ("001", "no"), ("elsewhere", "no")])
+    labelled = entry_id(1, now - 99 * DAY_SECONDS)
+    journal.add_labels([(labelled, "no"), (labelled, "no"), ("elsewhere", "no")])
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "remove", _interrupted)
         with pytest.raises(KeyboardInterrupt):  # killed when the line is written

@@ -83,5 +83,5 @@ def test_labelled_answers_become_data_once(project: Path) -> None:
     assert data_version() != before
     assert len(pd.read_parquet("data/ingested.parquet")) == 1320
     assert load_contract().target.name == "left"
-    with pytest.raises(UserError, match=r'no labelled row .*prediction p9999: column "charge"$'):
+    with pytest.raises(UserError, match=r'no labelled row .*prediction p9999: column "charge"\n'):
         retrain()
