@@ -23,7 +23,6 @@ from ml.errors import UserError
 from ml.journal.erasure import find
 from ml.journal.records import Prediction
 from ml.journal.store import Journal, JournalError
-from ml.ledger import chain
 from ml.loop import commands as loop
 from ml.loop.journal_part import LeftOut, summary
 from ml.monitoring.commands import run_once
@@ -114,11 +113,12 @@ def ask_everything(server: Running) -> str:
 
 
 def written(project: Path) -> dict[str, str]:
-    """What monitor and loop leave for machines and people, but for what is named in the docs."""
-    files = [chain.LEDGER, *Path("reports").rglob("*.json"), *Path("serving").glob("*.json")]
-    texts = {str(path): path.read_text(encoding="utf-8") for path in files}
-    assert any(name.endswith("verdict.json") for name in texts)
-    return texts
+    """What monitor and loop leave for machines and people; Evidently's pages do show rows."""
+    patterns = ("ledger.jsonl", "serving/*.json", "metrics/*", "reports/monitoring/metrics.prom")
+    verdicts = [*project.glob("reports/monitoring/*--*/verdict.json")]
+    assert verdicts
+    files = [*verdicts, *(path for pattern in patterns for path in project.glob(pattern))]
+    return {str(path): path.read_text(encoding="utf-8") for path in files}
 
 
 @pytest.mark.slow

@@ -125,6 +125,7 @@ RUBRIC = (
         (
             "tests/test_model.py::test_many_levels_are_encoded_by_their_target_and_repeatably",
             "tests/release/test_commands.py::test_twice_adds_nothing",
+            "tests/trace/test_commands.py::test_each_version_and_its_answers_are_made_again",
         ),
     ),
     Line(INFRASTRUCTURE, "the model's code has unit tests", ("tests/test_model.py",)),
@@ -142,7 +143,11 @@ RUBRIC = (
     Line(
         INFRASTRUCTURE,
         "the computation of one example can be looked at",
-        ("tests/explain/test_commands.py", "tests/explain/test_explainer.py"),
+        (
+            "tests/explain/test_commands.py",
+            "tests/explain/test_explainer.py",
+            "tests/trace/test_commands.py::test_a_trace_names_row_release_and_decision",
+        ),
     ),
     Line(
         INFRASTRUCTURE,

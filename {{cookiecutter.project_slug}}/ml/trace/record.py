@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ml.errors import UserError, printable
 from ml.journal.reading import read_request
-from ml.journal.records import Prediction, place_of
+from ml.journal.records import Prediction
 from ml.journal.store import Journal
 
 
@@ -19,7 +19,8 @@ class Found(NamedTuple):
 
     Args:
         prediction: the row, the answer and the latest outcome.
-        asked: every prediction of the request, in its order.
+        asked: every prediction of the request, in its order; the prediction alone where other rows
+            of the request were removed (`ml.journal.erasure`).
     """
 
     prediction: Prediction
@@ -32,12 +33,12 @@ def find(prediction_id: str) -> Found:
     Raises:
         UserError: the journal holds none of that id.
     """
-    place = place_of(prediction_id)[1]
     with closing(Journal()) as journal:
         asked = tuple(read_request(journal.engine, prediction_id))
-    if place >= len(asked) or asked[place].prediction_id != prediction_id:
+    found = next((each for each in asked if each.prediction_id == prediction_id), None)
+    if found is None:
         raise UserError(
             f"journal: no prediction has the id {printable(prediction_id)}",
             "check the id: POST /predict answers it as prediction_id; old ones may be pruned",
         )
-    return Found(asked[place], asked)
+    return Found(found, asked)

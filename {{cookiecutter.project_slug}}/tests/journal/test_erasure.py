@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from starlette.testclient import TestClient
 
+from ml.errors import UserError
 from ml.journal.bulk.pairs import pairs
 from ml.journal.bulk.ripeness import label_cohorts, unripe_rows
 from ml.journal.bulk.scan import Span, chunks, label_counts, latest_rows, outcomes
@@ -18,6 +19,7 @@ from ml.journal.export import export
 from ml.journal.records import SHADOW, SHADOW_SUFFIX, Record, ids_of
 from ml.journal.store import Journal
 from ml.serving.settings import Settings
+from ml.trace.record import find as find_traced
 from tests.serving.conftest import CLASSIFICATION, sample_rows
 
 HER = 'a "quoted" \\ Ł-4711'  # an id that JSON spells otherwise
@@ -73,6 +75,10 @@ def test_every_reader_finds_the_other_rows_as_they_were(journal: Journal) -> Non
     after = {i: each for i, each in before.items() if i not in hers}
     assert by_id(journal) == after
     assert {i: journal.prediction(i) for i in before} == {i: after.get(i) for i in before}
+    assert {find_traced(i).prediction.prediction_id for i in after} == set(after)
+    for i in hers:
+        with pytest.raises(UserError, match="no prediction has the id"):
+            find_traced(i)
     assert {p.prediction_id for p in journal.labelled()} == {i for i in after if "." not in i}
     assert journal.count() == len(after) == 8
     assert export(Path("all.parquet")) == 8
