@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
 
 from ml.adopt.source.raw_store import sweep
 from ml.atomic import locked
@@ -22,10 +23,12 @@ from ml.erasure import person, raw_parts
 from ml.erasure.remains import remains
 from ml.errors import UserError
 from ml.journal import erasure
+from ml.journal.database import first_line
 from ml.journal.store import Journal, JournalError
 from ml.ledger import chain
 from ml.loop.run import LOCK
 from ml.loop.train_challenger import commit, run
+from ml.release.faults import translate_faults
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,12 +81,16 @@ def forget(row_ids: Sequence[str]) -> None:
         UserError: rows have no ids, data/raw is not here, or the journal cannot be written.
     """
     contract = _contract(row_ids)
-    with locked(LOCK), closing(Journal()) as journal:  # no pass of the loop adds parts meanwhile
+    # no pass of the loop adds parts meanwhile
+    with translate_faults("ml journal forget"), locked(LOCK), closing(Journal()) as journal:
         sweep()
         try:
             found, log = _forget(journal, contract, row_ids)
-        except JournalError as error:
-            raise UserError(f"{error}", "repeat the command: it goes on where it stopped") from None
+        except (JournalError, SQLAlchemyError) as error:
+            next_step = "repeat the command: it goes on where it stopped"
+            raise UserError(
+                f"journal: {first_line(error).removeprefix('journal: ')}", next_step
+            ) from None
         left = remains(contract, found.predictions, is_file=journal.is_file, log=log)
     _print(found, left)
     if not found.predictions:
@@ -108,7 +115,7 @@ def _forget(journal: Journal, contract: Contract, row_ids: Sequence[str]) -> tup
     """Remove what is there; what that was, and whether sqlite's log holds none of it."""
     begun, found = _unfinished(row_ids), _find(journal, contract, row_ids)
     if begun is None and not found.predictions:
-        return found, True
+        return found, erasure.empty_log(journal)  # somebody may have read it the last time
     begun = begun or _begin(found, row_ids)
     erasure.remove(journal, found.held)
     log = erasure.empty_log(journal)
