@@ -63,7 +63,7 @@ def of_make(words: list[str]) -> Iterator[str]:
 
 
 def of_ml(words: list[str]) -> Iterator[str]:
-    if not re.fullmatch(r"[a-z]+", words[0]):  # `ml --help`, `ml …`
+    if not re.fullmatch(r"[a-z][a-z-]*", words[0]):  # `ml --help`, `ml …`
         return
     name = tuple(words[:2]) if (words[0],) in GROUPS and len(words) > 1 else (words[0],)
     if name not in ML and name not in GROUPS:
@@ -90,7 +90,7 @@ def test_a_block_is_run_or_says_what_it_needs(page: Path) -> None:
 
 def test_every_word_of_ml_has_its_section() -> None:
     text = (PROJECT / "docs" / "howto.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"^## ml ([a-z ]+):", text, re.MULTILINE)) == set(commands())
+    assert set(re.findall(r"^## ml ([a-z -]+):", text, re.MULTILINE)) == set(commands())
 
 
 @pytest.mark.parametrize(
