@@ -58,7 +58,7 @@ def said(folder: Path, *words: str) -> list[str]:
 
 
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
-@pytest.mark.parametrize("name", ["DATA", *OPTIONS, "APPEND", "FILE", "BASE"])
+@pytest.mark.parametrize("name", ["DATA", *OPTIONS, "APPEND", "FILE", "BASE", "URL"])
 def test_a_value_is_never_run(folder: Path, name: str, value: str) -> None:
     given = f"{name}={value}"
     if name == "DATA":
@@ -66,6 +66,8 @@ def test_a_value_is_never_run(folder: Path, name: str, value: str) -> None:
     elif name == "BASE":
         diff = ["-m", "dvc", "metrics", "diff", "--all", "--md", "--", value]
         assert said(folder, "metrics-diff", given) == diff
+    elif name == "URL":
+        assert said(folder, "load", given) == ["-m", "ml", "load", f"--url={value}"]
     elif name == "FILE":
         assert said(folder, "label", given) == ["-m", "ml", "label", "--", value]
     elif name == "APPEND":

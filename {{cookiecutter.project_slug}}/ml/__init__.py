@@ -30,6 +30,7 @@ monitoring/        the journal's latest window, judged
 test_score/        the ML Test Score, counted by results
 erasure/           a person's rows are removed, and what remains is said
 loop/              labelled answers become data; the model is trained and released again
+load_test/         is the service as quick as was promised?
 trace/             from a served answer back to what made it, and made again
 """
 

@@ -211,6 +211,34 @@ def serve(
 
 
 @app.command()
+def load(
+    url: Annotated[
+        str | None,
+        typer.Option(help="A running service, whose journal takes the rows; default: its own."),
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(min=1, max=100_000, help="Requests a second; default: serve.objective.rate."),
+    ] = None,
+    p99: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="Milliseconds; default: serve.objective.p99_ms."),
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(min=0.5, max=3600, help="Of each of the four steps.")
+    ] = 10.0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes of its own service.")] = 1,
+) -> None:
+    """Test whether the service is as quick as serve.objective says.
+
+    Rows of the reference at a rising rate. Exit status 0 met or only reported, 3 missed, 4 unclear.
+    """
+    from ml.load_test import commands
+
+    raise typer.Exit(commands.load(url, rate, p99, seconds, workers))
+
+
+@app.command()
 def container(
     word: Annotated[str | None, typer.Argument(help="SageMaker's `serve`.")] = None,
     port: Annotated[

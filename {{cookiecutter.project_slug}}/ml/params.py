@@ -85,6 +85,11 @@ class Release(_Frozen):
     max_latency_ms: float | None = Field(gt=0)
 
 
+class Objective(_Frozen):
+    p99_ms: float | None = Field(default=None, gt=0)
+    rate: float | None = Field(default=None, gt=0)
+
+
 class Serve(_Frozen):
     port: int = Field(ge=0, le=65535)
     max_rows: int = Field(ge=1)
@@ -99,6 +104,7 @@ class Serve(_Frozen):
     challenger: Literal["off", "shadow", "canary"]
     canary_share: float = Share
     log_answers: bool
+    objective: Objective = Objective()
 
     @field_validator("max_held_bytes")
     @classmethod

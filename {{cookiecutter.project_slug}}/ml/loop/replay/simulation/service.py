@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ml.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 LOG = Path("service.log")
 READY_SECONDS = 60.0  # after which a service that does not answer is given up
@@ -42,6 +42,7 @@ class Client:
     """
 
     def __init__(self, port: int) -> None:
+        self.address = f"http://127.0.0.1:{port}"
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
 
     def close(self) -> None:
@@ -102,20 +103,37 @@ class Client:
 
 
 @contextmanager
-def running_service(folder: Path = Path()) -> Iterator[Client]:
+def running_service(
+    folder: Path = Path(),
+    words: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+    log: Path = LOG,
+) -> Iterator[Client]:
     """`ml serve` in a project's folder, on the port of its settings; it is stopped in any case.
+
+    Args:
+        folder: the project's.
+        words: options of `ml serve`.
+        env: its environment; None: this process's.
+        log: where what it says is kept, in `folder`.
 
     Raises:
         UserError: it does not answer; its log says why.
     """
-    command = [sys.executable, "-m", "ml", "serve"]
-    with (folder / LOG).open("wb") as log:
-        # a group of its own: Ctrl-C reaches the replay alone, which stops the service in order
+    command = [sys.executable, "-m", "ml", "serve", *words]
+    with (folder / log).open("wb") as said:
+        # a group of its own: Ctrl-C reaches this process alone, which stops the service in order
         process = subprocess.Popen(
-            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
+            command,
+            cwd=folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            process_group=0,
         )
     try:
-        with closing(Client(_port(process, folder / LOG))) as client:
+        with closing(Client(_port(process, folder / log))) as client:
             yield client
     finally:
         _stop(process)
