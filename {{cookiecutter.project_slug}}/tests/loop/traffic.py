@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ml.bundle import load_bundle
 from ml.journal.bulk.scan import Span
@@ -32,7 +34,7 @@ def rows(
     n: int,
     seed: int,
     *,
-    turned: bool = False,
+    turned: bool | float = False,
     cents: bool = False,
     lowest: float = 0.0,
     poisoned: float = 0.0,
@@ -42,7 +44,7 @@ def rows(
     Args:
         n: rows.
         seed: of the draws.
-        turned: those leave who stayed before.
+        turned: those leave who stayed before; a share: of so many rows.
         cents: a data fault: charge in cents.
         lowest: of the charges; above 0 other customers come (a covariate shift).
         poisoned: share of the outcomes that are turned round by mistake.
@@ -50,7 +52,7 @@ def rows(
     rng = np.random.default_rng(1000 + seed)
     charge, calls = rng.uniform(lowest, 200, n).round(2), rng.integers(0, 10, n)
     score = (charge - 100) / 30 + (calls - 5) / 3
-    leaves = rng.random(n) < 1 / (1 + np.exp(score if turned else -score))
+    leaves = rng.random(n) < chance(score, turned)
     leaves ^= rng.random(n) < poisoned
     plans = rng.choice(["basic", "plus", "pro"], n)
     return [
@@ -62,6 +64,23 @@ def rows(
         }
         for c, k, p, y in zip(charge, calls, plans, leaves, strict=True)
     ]
+
+
+def chance(score: NDArray[np.float64], turned: float) -> NDArray[np.float64]:
+    """The true probability of leaving, (n,)."""
+    stays = 1 / (1 + np.exp(score))
+    return turned * stays + (1 - turned) * (1 - stays)
+
+
+def loss(folder: Path, turned: float = 0.0, n: int = 20_000) -> float:
+    """A version's Brier score above that of the true probabilities, on rows that nobody had."""
+    bundle = load_bundle(folder)
+    given = rows(n, 10**6)
+    x = bundle.encoder.rows([{k: v for k, v in row.items() if k != "left"} for row in given])
+    charge = np.array([row["charge"] for row in given])
+    calls = np.array([row["calls"] for row in given])
+    truth = chance((charge - 100) / 30 + (calls - 5) / 3, turned)
+    return float(np.square(bundle.answer(x)[:, 1] - truth).mean())
 
 
 def serve(number: int, given: list[dict[str, Any]], *, labels: bool = True) -> Span:
