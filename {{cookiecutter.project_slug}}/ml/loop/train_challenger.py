@@ -57,8 +57,8 @@ def recipe_of(fresh: int, in_window: int, first: int, decayed: bool) -> Recipe:
     """How the challenger is made.
 
     The newer half of the newest ripe window is held out. The training windows to choose from: all
-    rows; as many as the first version learned from; and after a decay the fresh rows alone, because
-    what came before may hold no longer.
+    rows; as many as the first version learned from; and after a decay the fresh rows alone, and the
+    older half of the newest window alone, because what came before may hold no longer.
 
     Args:
         fresh: ripe labelled rows that no model has learned from.
@@ -67,8 +67,8 @@ def recipe_of(fresh: int, in_window: int, first: int, decayed: bool) -> Recipe:
         decayed: whether the answers got worse.
     """
     held_out = max(LEAST_HELD_OUT, min(fresh, in_window) // 2)
-    recent = fresh - held_out if decayed else 0
-    windows = (0, *(n for n in (first, recent) if n >= LEAST_HELD_OUT))
+    recent = (fresh - held_out, in_window - held_out) if decayed else ()
+    windows = (0, *(n for n in (first, *recent) if n >= LEAST_HELD_OUT))
     return Recipe(held_out_rows=held_out, windows=tuple(dict.fromkeys(windows)), refit=True)
 
 

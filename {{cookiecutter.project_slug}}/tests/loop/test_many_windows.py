@@ -32,14 +32,16 @@ NOISE = 0.001  # of a Brier score; the first version is 0.003 above the true pro
 
 @pytest.fixture
 def long(
-    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    moved_clock: Path,
 ) -> Path:
     """A released project with many first rows and a quick model; its clock stands at the stream."""
+    assert moved_clock.is_file()
     project = made_once(tmp_path_factory, "long", partial(_release, FIRST_ROWS))
     copy = live_in(project, tmp_path / "project", monkeypatch)
     commit(copy, "released")
-    clock.set_clock(tmp_path / "clock", span(0).start)
-    monkeypatch.setattr(clock, "now", clock.MovedClock(tmp_path / "clock"))  # the ledger's
     return copy
 
 
@@ -52,12 +54,12 @@ def _release(rows: int, project: Path) -> None:
     ml(project, "release")
 
 
-def test_nothing_happens(long: Path, tmp_path: Path) -> None:
+def test_nothing_happens(long: Path, moved_clock: Path) -> None:
     """At most three challengers are trained, and none is promoted that is worse."""
     losses = [loss(Path("serving/releases/1"))]
     for day in range(WINDOWS):
         window = serve(day, rows(ROWS, day))
-        clock.set_clock(tmp_path / "clock", span(day).end)
+        clock.set_clock(moved_clock, span(day).end)
         if run_pass(window).action == "promote":
             losses.append(loss(Path("serving/champion")))
     assert actions().count("retrain") <= TRIGGERS

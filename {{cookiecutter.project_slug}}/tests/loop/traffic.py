@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.bundle import load_bundle
+from ml.bundle import CHAMPION, load_bundle
 from ml.journal.bulk.scan import Span
 from ml.journal.records import ids_of
 from ml.journal.store import Journal
+from ml.metrics import measure
 from ml.params import load_params
 from ml.serving.inference.predictor import Predictor, new_id
 
@@ -72,15 +73,30 @@ def chance(score: NDArray[np.float64], turned: float) -> NDArray[np.float64]:
     return turned * stays + (1 - turned) * (1 - stays)
 
 
-def loss(folder: Path, turned: float = 0.0, n: int = 20_000) -> float:
+def loss(folder: Path, turned: float = 0.0) -> float:
     """A version's Brier score above that of the true probabilities, on rows that nobody had."""
-    bundle = load_bundle(folder)
-    given = rows(n, 10**6)
+    answered, truth = _answered(folder, turned)
+    return float(np.square(answered - truth).mean())
+
+
+def area(folder: Path | None, turned: float) -> float:
+    """A version's area under the ROC curve on such rows; None: that of the true probabilities."""
+    answered, truth = _answered(folder or CHAMPION, turned)
+    y = (np.random.default_rng(1).random(len(truth)) < truth).astype(int)
+    shown = truth if folder is None else answered
+    return measure("roc_auc", y, np.column_stack([1 - shown, shown]))
+
+
+def _answered(
+    folder: Path, turned: float, n: int = 20_000
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Probabilities of leaving by a version's answers, and the true ones, (n,) each."""
+    bundle, given = load_bundle(folder), rows(n, 10**6)
     x = bundle.encoder.rows([{k: v for k, v in row.items() if k != "left"} for row in given])
     charge = np.array([row["charge"] for row in given])
     calls = np.array([row["calls"] for row in given])
     truth = chance((charge - 100) / 30 + (calls - 5) / 3, turned)
-    return float(np.square(bundle.answer(x)[:, 1] - truth).mean())
+    return bundle.answer(x)[:, 1].astype(np.float64), truth
 
 
 def serve(number: int, given: list[dict[str, Any]], *, labels: bool = True) -> Span:

@@ -170,7 +170,15 @@ def to_onnx(model: Any, contract: Contract) -> bytes:
     """
     converted = _converted(model, contract)
     _keep_last_output(converted.graph, _output_name(contract))
+    _sort_opsets(converted)
     return bytes(converted.SerializeToString())
+
+
+def _sort_opsets(model: Any) -> None:
+    """Name the operator sets in the order of their domains; by default a set's order decides."""
+    imports = sorted(model.opset_import, key=lambda opset: opset.domain)
+    del model.opset_import[:]
+    model.opset_import.extend(imports)
 
 
 def _converted(model: Any, contract: Contract) -> Any:
