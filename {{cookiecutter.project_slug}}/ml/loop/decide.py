@@ -41,7 +41,8 @@ class Situation:
         last_attempt: when a challenger was last trained; None: never.
         released_at: when the champion was promoted.
         attempts_today: challengers trained within the last 24 hours.
-        refusals: challengers refused or failed in a row since the last promotion.
+        refusals: challengers refused or failed in a row since the last promotion; where the answers
+            got worse, those of them that a decay asked for, because the others say nothing of it.
         labels: whether outcomes keep coming; nothing is done on outcomes that are unknown.
         labels_why: the figures behind it.
         waiting: the version that waits for an approval.

@@ -33,6 +33,7 @@ class Memory:
         attempts: when challengers were trained, oldest first.
         refusals: challengers refused or failed in a row since the last promotion; one that could
             not be made for a passing reason is none.
+        decay_refusals: those of them that a decay asked for.
         unfinished: a retrain that was begun and came to no end yet.
         stops: how often it could not be carried out.
         waiting: the version that waits for an approval.
@@ -44,6 +45,7 @@ class Memory:
 
     attempts: tuple[float, ...] = ()
     refusals: int = 0
+    decay_refusals: int = 0
     unfinished: Entry | None = None
     stops: int = 0
     waiting: str | None = None
@@ -72,6 +74,7 @@ def memory(entries: Sequence[Entry]) -> Memory:
     return Memory(
         attempts=tuple(entry.moment.timestamp() for entry in retrains),
         refusals=_refusals(entries),
+        decay_refusals=_refusals(entries, after_decay=True),
         unfinished=_unfinished(entries),
         stops=_stops(entries),
         waiting=_waiting(entries),
@@ -82,11 +85,15 @@ def memory(entries: Sequence[Entry]) -> Memory:
     )
 
 
-def _refusals(entries: Sequence[Entry]) -> int:
-    refusals = 0
+def _refusals(entries: Sequence[Entry], *, after_decay: bool = False) -> int:
+    refusals, decayed = 0, False
     for entry in entries:
+        if entry.action == RETRAIN:
+            decayed = bool(entry.evidence.get("decayed"))
         if entry.action in chain.MOVES:
             refusals = 0
+        elif after_decay and not decayed:
+            continue
         elif entry.action in (chain.REFUSE, FAILED, UNCHANGED) and entry.who == chain.LOOP:
             refusals += 1
     return refusals

@@ -160,9 +160,10 @@ def _situation(at_hand: Pass, is_watched: bool) -> Situation:
     verdict, past, now = at_hand.verdict, at_hand.past, at_hand.span.end
     released_at = datetime.fromisoformat(at_hand.champion.released_at).timestamp()
     labels = _label_coverage(at_hand)
+    decayed = verdict.action == memory.RETRAIN
     return Situation(
         verdict=verdict.verdict,
-        decayed=verdict.action == memory.RETRAIN,
+        decayed=decayed,
         evidence=verdict.evidence,
         now=now,
         fresh=fresh_rows(at_hand.engine, Span(at_hand.consumed, at_hand.ripe)),
@@ -170,7 +171,7 @@ def _situation(at_hand: Pass, is_watched: bool) -> Situation:
         last_attempt=past.last_attempt,
         released_at=released_at,
         attempts_today=past.attempts_within_a_day(now),
-        refusals=past.refusals,
+        refusals=past.decay_refusals if decayed else past.refusals,
         labels=labels.state,
         labels_why=labels.why,
         waiting=past.waiting,

@@ -11,21 +11,25 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def entries(*words: str) -> list[Entry]:
-    """Entries an hour apart: `promote 2`, `retrain`, `refuse 3`; of the loop."""
+    """Entries an hour apart: `promote 2`, `retrain`, `refuse 3`; of the loop.
+
+    `decay` is a retrain that a decay asked for.
+    """
     made = []
     for i, word in enumerate(words):
         action, _, version = word.rpartition(" ") if word[-1].isdigit() else (word, "", "")
-        at = START + timedelta(hours=i)
+        at, decayed = START + timedelta(hours=i), action == "decay"
+        evidence = {"until": at.timestamp() - 60.0, "retrain": f"d{i - 1}"}
         made.append(
             Entry(
                 number=i + 1,
                 at=at.isoformat(),
                 who="loop",
-                action=action,
+                action="retrain" if decayed else action,
                 from_version="0",
                 to_version=version or None,
                 why="",
-                evidence={"until": at.timestamp() - 60.0, "retrain": f"d{i - 1}"},
+                evidence=evidence | {"decayed": decayed},
                 hashes={},
                 decision=f"d{i}",
                 previous="",
@@ -83,6 +87,13 @@ def test_a_promotion_is_on_probation_until_it_passed_or_was_rolled_back() -> Non
     assert memory(entries("promote 2", "probation passed 2")).probation is None
     assert memory(entries("promote 2", "rollback 1")).probation is None
     assert memory(entries("promote 2", "probation passed 2", "promote 3")).probation is not None
+
+
+def test_refusals_after_a_decay_are_counted_apart() -> None:
+    past = memory(entries("promote 1", "retrain", "refuse 2", "decay", "refuse 3"))
+    assert (past.refusals, past.decay_refusals) == (2, 1)
+    past = memory(entries("decay", "refuse 2", "promote 3", "retrain", "refuse 4"))
+    assert (past.refusals, past.decay_refusals) == (1, 0)
 
 
 def test_what_could_not_be_carried_out_is_no_refusal_and_takes_no_rows() -> None:
