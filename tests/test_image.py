@@ -54,7 +54,7 @@ def image(
         start = time.monotonic()
         project.make("image", f"BUILD_ARGS={options}")
         seconds.append(time.monotonic() - start)
-    size = project.sh("deploy/size").splitlines()
+    size = project.sh(".venv/bin/python deploy/size").splitlines()
     request.config.stash.setdefault(FIGURES, []).append(
         f"image: built in {seconds[0]:.0f} s without a cache, {seconds[1]:.0f} s with one; "
         f"{size[0].split(': ')[1]}; {size[-1].strip()}"

@@ -103,7 +103,9 @@ def wrong_numbers(error: Floats, predicted: Floats) -> Marks:
 def _strata(values: Floats) -> Codes:
     """The twentieth of each value, (n,); equal values are in the same one."""
     edges = np.unique(np.quantile(values, np.linspace(0, 1, STRATA + 1)[1:-1]))
-    return np.searchsorted(edges, values, side="left").astype(np.int64)
+    # edges are interpolated: of a few different values none may lie between two of them
+    _, place = np.unique(np.searchsorted(edges, values, side="left"), return_inverse=True)
+    return place.astype(np.int64)
 
 
 def _without_rare(levels: Levels, min_rows: int) -> Levels:

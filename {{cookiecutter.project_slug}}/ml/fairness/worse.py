@@ -72,7 +72,8 @@ def _codes(values: pd.Series, levels: tuple[Any, ...]) -> NDArray[np.int64]:
     """The place of each value in `levels`; -1: in none."""
     import pandas as pd
 
-    return pd.Categorical(values, categories=list(levels)).codes.astype(np.int64)
+    places = pd.Index(list(levels), dtype=object).get_indexer(pd.Index(values.astype(object)))
+    return np.asarray(places, dtype=np.int64)
 
 
 def _of_bands(name: str, values: pd.Series, edges: tuple[float, ...]) -> Levels:

@@ -66,3 +66,9 @@ def test_of_numbers_the_largest_errors_of_like_predictions_are_wrong() -> None:
     planted = wrong_numbers(np.where(codes == 7, 3 * error, error), predicted)
     found = worse_slices(columns, planted, predicted, 30)
     assert [each.where for each in found] == [(("c", "7"),)]
+
+
+def test_few_different_predictions_are_no_empty_stratum() -> None:
+    predicted = np.repeat([1.0, 2.0, 9.0], [40, 3, 17])
+    error = np.random.default_rng(0).normal(size=len(predicted))
+    assert 0 < wrong_numbers(error, predicted).mean() < 0.5
