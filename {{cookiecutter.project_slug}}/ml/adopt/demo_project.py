@@ -99,7 +99,8 @@ def remove_demo() -> list[Path]:
     Raises:
         UserError: a service has the journal open and would go on writing to the removed file.
     """
-    outputs = [Path("dvc.lock"), Path("reports/monitoring"), *_pipeline_outputs()]
+    reports = [Path("reports/monitoring"), Path("reports/card")]
+    outputs = [Path("dvc.lock"), *reports, *_pipeline_outputs()]
     if _only_demo_releases():
         _refuse_open_journal()
         outputs += [SERVING, LEDGER, *_registry_files()]

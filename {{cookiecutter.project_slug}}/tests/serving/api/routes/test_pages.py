@@ -30,7 +30,7 @@ def test_what_a_page_asks_for_is_answered(client: TestClient) -> None:
     asked = set()
     for path in ("/", "/docs"):
         asked |= set(re.findall(r'(?:call|fetch)\("(/[a-z.]+)', client.get(path).text))
-    assert asked == {"/model", "/openapi.json", "/predict"}
+    assert asked == {"/explain", "/model", "/openapi.json", "/predict"}
     assert client.get("/model").is_success
     assert client.get("/openapi.json").is_success
 
