@@ -49,9 +49,7 @@ def test_the_tutorial_begins_as_the_readme() -> None:
     assert first == rendered_project.block(PROJECT / "README.md", 0)
 
 
-def test_every_block_runs_as_it_stands(
-    fresh: rendered_project.Project, serving: ExitStack
-) -> None:
+def test_every_block_runs_as_it_stands(fresh: rendered_project.Project, serving: ExitStack) -> None:
     others = sorted(page.name for page in DOCS.glob("*.md") if page.name not in PAGES)
     url = ""
     for page in [*PAGES, *others]:
