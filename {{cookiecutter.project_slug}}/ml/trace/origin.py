@@ -54,7 +54,7 @@ def lineage_of(version: str) -> dict[str, Any]:
     Raises:
         UserError: the registry does not have it either.
     """
-    if not (publish.release_folder(version) / LINEAGE_FILE).is_file():
+    if not _is_readable(version):
         name = load_params().name
         client = registry.connect()
         if registry.version_tags(client, name, version) is None:
@@ -65,6 +65,17 @@ def lineage_of(version: str) -> dict[str, Any]:
         with publish.exclusive_lock("ml trace"):
             fetch(client, name, version)
     return publish.lineage_of(version)
+
+
+def _is_readable(version: str) -> bool:
+    """Whether lineage and manifest are here and hold JSON objects with what is asked of them."""
+    folder = publish.release_folder(version)
+    try:
+        lineage = json.loads((folder / LINEAGE_FILE).read_text(encoding="utf-8"))
+        manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        return "git_dirty" in lineage and "files" in manifest
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def _files(version: str) -> dict[str, str]:

@@ -182,6 +182,23 @@ def test_a_release_older_than_its_data_cannot_be_made_again(
         trace(served["1"], rebuild=True)
 
 
+@pytest.mark.parametrize("name", ["lineage.json", "manifest.json"])
+@pytest.mark.parametrize("text", [None, "{"])
+def test_a_damaged_release_is_fetched_again(
+    lived: tuple[Path, dict[str, list[str]]],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    text: str | None,
+) -> None:
+    project, served = lived
+    monkeypatch.chdir(project)
+    path = Path("serving/releases/2") / name
+    kept = path.read_bytes()
+    path.unlink() if text is None else path.write_text(text, encoding="utf-8")
+    assert trace(served["2"][:1])
+    assert path.read_bytes() == kept
+
+
 @pytest.mark.parametrize("unknown", ["nobody", "0" * 32, "0" * 32 + "-3"])
 def test_an_unknown_id_is_named(
     lived: tuple[Path, dict[str, list[str]]], monkeypatch: pytest.MonkeyPatch, unknown: str
