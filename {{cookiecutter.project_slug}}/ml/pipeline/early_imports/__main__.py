@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import runpy
 import sys
 
@@ -15,11 +16,10 @@ def main(stage: str) -> int:
     """Run the stage; its exit status."""
     if forks.is_possible():
         if stage in forks.STARTING:
-            forks.start()
-        else:
-            status = forks.run(stage)
-            if status is not None:
-                return status
+            forks.start(os.getppid())
+        status = forks.run(stage)
+        if status is not None:
+            return status
     runpy.run_module(f"ml.pipeline.{stage}", run_name="__main__", alter_sys=True)
     return 0
 

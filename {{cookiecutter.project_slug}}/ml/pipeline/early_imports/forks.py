@@ -1,10 +1,11 @@
 """The heavy imports of a `dvc repro`, made once and while the first stages run.
 
-Importing scikit-learn, ONNX and matplotlib takes longer than fitting a small table, and DVC starts
-each stage in a process of its own. So the first stage that DVC starts leaves a process behind that
-imports what the later ones need, and forks itself for each of them. It imports nothing of `ml`: a
-stage runs the code that lies there when it starts. It ends with the DVC that it serves. On Linux
-only (a fork is no safe thing elsewhere); ML_EARLY=0 switches it off.
+Importing pandas, scikit-learn, ONNX and matplotlib takes longer than fitting a small table, and DVC
+starts each stage in a process of its own. So the first stage that DVC starts leaves a process
+behind that imports what reads tables and forks itself for each of the first stages. A fork of it
+goes on to what trains, and a fork of that to what draws, each for the stages that need it. They
+import nothing of `ml`: a stage runs the code that lies there when it starts. They end with the DVC
+that they serve. On Linux only (a fork is no safe thing elsewhere); ML_EARLY=0 switches it off.
 
 Run: by `python -m ml.pipeline.early_imports <stage>` alone.
 """
@@ -21,19 +22,27 @@ import socket
 import struct
 import subprocess
 import sys
-import threading
+import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-MODULES = (
-    "numpy", "pydantic", "ruamel.yaml", "pandas", "pyarrow.parquet", "sklearn.compose",
-    "sklearn.ensemble", "sklearn.impute", "sklearn.linear_model", "sklearn.pipeline",
-    "sklearn.preprocessing", "skl2onnx", "onnxruntime", "matplotlib.figure",
-    "matplotlib.backends.backend_agg",
-)  # fmt: skip
-STARTING = ("ingest", "validate", "split")  # stages that import little and start it
+LEVELS = {  # modules, each level on top of those before it
+    "tables": ("numpy", "pydantic", "ruamel.yaml", "pandas", "pyarrow.parquet"),
+    "models": (
+        "sklearn.compose", "sklearn.ensemble", "sklearn.impute", "sklearn.linear_model",
+        "sklearn.pipeline", "sklearn.preprocessing", "skl2onnx", "onnxruntime",
+    ),
+    "pictures": ("matplotlib.figure", "matplotlib.backends.backend_agg"),
+}  # fmt: skip
+LEVEL_OF = {  # of a stage that a person adds: the highest
+    "ingest": "tables", "validate": "tables", "split": "tables",
+    "train": "models", "evaluate": "pictures", "export": "pictures",
+}  # fmt: skip
+STARTING = ("ingest", "validate", "split")  # stages that start it; later ones would wait longer
 PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 POLL = 0.2  # seconds between two looks at DVC
+STARTED = 5.0  # seconds within which a process that was started listens
 
 
 def is_possible() -> bool:
@@ -43,27 +52,31 @@ def is_possible() -> bool:
     )
 
 
-def start() -> None:
-    """Leave a process behind that imports; nothing happens where there is one for this DVC."""
-    if is_there(os.getppid()):
+def start(dvc: int) -> None:
+    """Leave the processes behind; nothing happens where they are there for this DVC."""
+    if is_there(dvc):
         return
     null = subprocess.DEVNULL
-    command = [sys.executable, "-P", __file__, str(os.getppid())]
-    subprocess.Popen(command, stdin=null, stdout=null, stderr=null)
+    process = subprocess.Popen(
+        [sys.executable, "-P", __file__, str(dvc)], stdin=null, stdout=null, stderr=null
+    )
+    last = time.monotonic() + STARTED
+    while not is_there(dvc) and process.poll() is None and time.monotonic() < last:
+        time.sleep(0.005)
 
 
 def is_there(dvc: int) -> bool:
     """Whether a process of this user imports for that DVC."""
     with socket.socket(socket.AF_UNIX) as asked, suppress(OSError):
-        asked.connect(_address(dvc))
+        asked.connect(_address(dvc, "tables"))
         return _is_own(asked)
     return False
 
 
 def run(stage: str) -> int | None:
-    """Run a stage in a fork of that process: its exit status, or None where there is no process."""
+    """Run a stage in a fork of them: its exit status, or None where there is no such process."""
     with socket.socket(socket.AF_UNIX) as asked, suppress(OSError):
-        asked.connect(_address(os.getppid()))
+        asked.connect(_address(os.getppid(), LEVEL_OF.get(stage, "pictures")))
         if not _is_own(asked):
             return None
         socket.send_fds(asked, [stage.encode()], [0, 1, 2])
@@ -72,9 +85,9 @@ def run(stage: str) -> int | None:
     return None
 
 
-def _address(dvc: int) -> bytes:
+def _address(dvc: int, level: str) -> bytes:
     """In Linux's abstract namespace: no file is left, whoever is killed."""
-    return f"\0ml-stages-{os.getuid()}-{dvc}".encode()
+    return f"\0ml-{level}-{os.getuid()}-{dvc}".encode()
 
 
 def _is_own(connection: socket.socket) -> bool:
@@ -85,28 +98,37 @@ def _is_own(connection: socket.socket) -> bool:
 
 
 def serve(dvc: int) -> None:
-    """Import, then fork for each stage that is asked for, until DVC has ended."""
-    with socket.socket(socket.AF_UNIX) as listening:
-        try:
-            listening.bind(_address(dvc))
-        except OSError:  # another stage of the same DVC was first
+    """Import level by level; at each, leave a process that forks for its stages until DVC ends."""
+    listening = [socket.socket(socket.AF_UNIX) for _ in LEVELS]
+    try:
+        # the lowest last: whoever sees it sees all
+        for level, place in reversed(list(zip(LEVELS, listening, strict=True))):
+            place.bind(_address(dvc, level))
+            place.listen()
+    except OSError:  # another stage of the same DVC was first
+        return
+    for place, modules in zip(listening, LEVELS.values(), strict=True):
+        _import_all(modules)
+        if place is listening[-1] or os.fork():
+            _close(other for other in listening if other is not place)
+            _answer_while(dvc, place)
             return
-        listening.listen()
-        _import_while(dvc)
-        _answer_while(dvc, listening)
+        _end_with_parent()
+        place.close()
 
 
-def _import_while(dvc: int) -> None:
-    importing = threading.Thread(target=_import_all, daemon=True)
-    importing.start()
-    while importing.is_alive():
-        if not _is_alive(dvc):
-            return
-        importing.join(POLL)
+def _end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _import_all() -> None:
-    for name in MODULES:
+def _close(sockets: Iterable[socket.socket]) -> None:
+    for one in sockets:
+        one.close()
+
+
+def _import_all(modules: tuple[str, ...]) -> None:
+    """Without a thread: a fork beside an import may wait for its lock for ever."""
+    for name in modules:
         with suppress(ImportError):
             importlib.import_module(name)
 
@@ -138,8 +160,7 @@ def _answer(asking: socket.socket, listening: socket.socket) -> None:
 
 def _become(stage: str, handles: list[int]) -> None:
     """The forked process: run the stage as `python -m` would, and end."""
-    # with the server the stage ends too: its asker runs it again
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    _end_with_parent()  # its asker runs the stage again
     for place, handle in enumerate(handles):
         os.dup2(handle, place)
         os.close(handle)
@@ -186,4 +207,4 @@ def _is_alive(process: int) -> bool:
 
 if __name__ == "__main__":
     serve(int(sys.argv[1]))
-    os._exit(0)  # an import may be under way still
+    os._exit(0)

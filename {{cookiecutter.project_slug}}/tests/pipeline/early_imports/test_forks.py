@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,16 @@ def server(project: Path) -> Iterator[subprocess.Popen[bytes]]:
         wait_for(lambda: forks.is_there(os.getpid()))
         yield process
         process.terminate()
+    wait_for(nobody_listens)
+
+
+def nobody_listens() -> bool:
+    """No level is left: a new process can take all addresses."""
+    for level in forks.LEVELS:
+        with socket.socket(socket.AF_UNIX) as asked, suppress(ConnectionRefusedError):
+            asked.connect(forks._address(os.getpid(), level))
+            return False
+    return True
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -51,17 +63,24 @@ def stage(name: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.parametrize("name", ["split", "evaluate"])  # the lowest level, the highest
 def test_a_forked_stage_has_status_and_output_of_its_own(
-    server: subprocess.Popen[bytes],
+    server: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    forked = stage("evaluate")
+    forked = stage(name)
     assert forked.returncode == 2
     assert forked.stdout == ""
     assert forked.stderr.startswith("error: contract.yaml: there is no contract yet")
-    server.terminate()  # now nobody answers: the same stage in a process of its own
-    server.wait()
-    alone = stage("evaluate")
+    monkeypatch.setenv("ML_EARLY", "0")  # the same stage in a process of its own
+    alone = stage(name)
     assert (alone.returncode, alone.stderr) == (forked.returncode, forked.stderr)
+
+
+def test_a_stage_whose_server_is_killed_runs_by_itself(server: subprocess.Popen[bytes]) -> None:
+    server.kill()
+    server.wait()
+    wait_for(nobody_listens)
+    assert stage("train").returncode == 2
 
 
 def test_a_forked_stage_runs_the_code_of_now(
