@@ -231,7 +231,8 @@ async def beside(row: Row, clients: int) -> tuple[list[float], int]:
         nonlocal explained
         client = await Client("/explain", row).open()
         while not done.is_set():
-            explained += await client.ask() == 200
+            status = await client.ask()  # counted after it: others count meanwhile
+            explained += status == 200
 
     tasks = [asyncio.create_task(asking()) for _ in range(clients)]
     spent = await steady(row)

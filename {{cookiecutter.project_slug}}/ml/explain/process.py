@@ -1,7 +1,7 @@
 """Explanations in a process of their own: predictions share neither thread nor lock with them.
 
 Reads requests from its standard input and writes answers to its standard output, each a line of
-JSON and then as many bytes as the line says. It runs at the lowest priority and ends with its
+JSON and then as many bytes as the line says. It runs when nothing else wants to, and ends with its
 parent.
 Run by `ml.serving.inference.explaining`: `python -m ml.explain.process '<settings as JSON>'`.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -87,10 +88,22 @@ class Worker:
         self._folder = folder
 
 
+def give_way() -> None:
+    """Let every other process of the machine go first.
+
+    On Linux a processor that runs `SCHED_IDLE` alone counts as free, so that another process that
+    wakes up is put there at once; beside the lowest priority it may wait for milliseconds.
+    """
+    os.nice(LOWEST_PRIORITY)
+    if sys.platform == "linux":
+        with suppress(OSError):  # a container may forbid it
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
 def main() -> None:
     """Answer until the parent closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which closes the pipe
-    os.nice(LOWEST_PRIORITY)
+    give_way()
     worker = Worker(orjson.loads(sys.argv[1]))
     while (request := read_frame(sys.stdin.buffer)) is not None:
         write_frame(sys.stdout.buffer, *worker.answer(*request))

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -52,6 +53,8 @@ def test_predictions_are_answered_while_as_many_explanations_wait_as_may(
         async with opened(app := create_app(one_place)) as client:
             assert (await client.post("/explain", json=ROW)).status_code == 200
             assert os.getpriority(os.PRIO_PROCESS, pid_of(app)) == 19
+            if sys.platform == "linux":
+                assert os.sched_getscheduler(pid_of(app)) == os.SCHED_IDLE
             os.kill(pid_of(app), signal.SIGSTOP)
             waiting = [asyncio.create_task(client.post("/explain", json=ROW)) for _ in range(2)]
             await asyncio.sleep(0.2)
