@@ -27,7 +27,9 @@ ALWAYS = (
     "every version but the present one, so `ml trace --rebuild` of older versions ends)",
     "data/ until `make flow` has run again, models/ and bundle/ likewise",
     "MLflow: the artifacts of earlier runs and versions (`mlflow gc` after `mlflow runs delete`)",
-    "aggregates without ids: verdict.json and pages under reports/, metrics/, the ledger's counts",
+    "Evidently's pages of the windows that the rows were in, which show values: remove their "
+    "folders under reports/monitoring/",
+    "aggregates without ids: verdict.json, the other pages, metrics/, the ledger's counts",
     "prediction ids in logs and traces, where serve.log_answers or OpenTelemetry are on",
     "what was written elsewhere: files of `ml journal export`, backups, the table they came from",
 )

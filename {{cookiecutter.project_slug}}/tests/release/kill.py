@@ -1,7 +1,8 @@
 """Kills `release`, `approve` or `rollback` before each of its writes; it forks, so it is a process.
 
 A write is a transaction of mlflow.db, or a file, folder or link of the project that is made,
-renamed or removed; of the files that one folder is filled with in a row, the first and the last.
+renamed or removed; of the files that one folder is filled with in a row, and of equal transactions in a
+row, the first and the last.
 For each number a copy of the project is made, the command runs in a child that ends without a word
 before the write of that number, and another child looks, runs the command again and looks again.
 Where a promotion was begun, a third one runs the other command in another copy. Prints one line of
@@ -150,16 +151,19 @@ def tags(given: dict[str, str]) -> dict[str, str]:
 
 
 def before_or_after_many(names: list[str]) -> list[int]:
-    """The numbers of all writes but those to a folder between two others to the same folder."""
-    folders = [
-        os.path.dirname(name) if name.startswith("open") else f"{i}"  # noqa: PTH120
-        for i, name in enumerate(names)
-    ]
+    """The numbers of all writes but those between two others to the same folder or of one table."""
+    kinds = [_kind(name, i) for i, name in enumerate(names)]
     return [
         i
-        for i, f in enumerate(folders)
-        if not (i and folders[i - 1] == f and folders[i + 1 : i + 2] == [f])
+        for i, kind in enumerate(kinds)
+        if not (i and kinds[i - 1] == kind and kinds[i + 1 : i + 2] == [kind])
     ]
+
+
+def _kind(name: str, number: int) -> str:
+    if name.startswith("open"):
+        return os.path.dirname(name)  # noqa: PTH120
+    return name if name.startswith("commit") else str(number)
 
 
 def main(project: Path, folder: Path, command: str) -> None:
