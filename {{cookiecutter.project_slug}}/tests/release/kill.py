@@ -1,8 +1,8 @@
 """Kills `release`, `approve` or `rollback` before each of its writes; it forks, so it is a process.
 
 A write is a transaction of mlflow.db, or a file, folder or link of the project that is made,
-renamed or removed; of the files that one folder is filled with in a row, and of equal transactions in a
-row, the first and the last.
+renamed or removed; of the files that one folder is filled with in a row, and of equal transactions
+in a row, the first and the last.
 For each number a copy of the project is made, the command runs in a child that ends without a word
 before the write of that number, and another child looks, runs the command again and looks again.
 Where a promotion was begun, a third one runs the other command in another copy. Prints one line of
