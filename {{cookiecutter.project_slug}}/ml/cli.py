@@ -340,7 +340,9 @@ app.add_typer(journal, name="journal")
 
 @journal.command()
 def export(
-    target: Annotated[Path, typer.Argument(help="The Parquet file to write.")],
+    target: Annotated[
+        str, typer.Argument(help="The Parquet file to write, or s3://bucket/file.parquet.")
+    ],
     days: Annotated[float | None, typer.Option(help="How far back; default: everything.")] = None,
 ) -> None:
     """Write the answers and their labels to Parquet."""
@@ -359,6 +361,17 @@ def prune(
     from ml.journal import export
 
     export.prune(days)
+
+
+@journal.command()
+def divide() -> None:
+    """Divide an earlier PostgreSQL journal by months, so that prune drops them.
+
+    Nobody reads or writes the journal meanwhile; it takes about as long as reading it once.
+    """
+    from ml.journal import export
+
+    export.divide()
 
 
 @journal.command()

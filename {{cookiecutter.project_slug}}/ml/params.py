@@ -125,6 +125,7 @@ class Explain(_Frozen):
 
 class JournalKeeping(_Frozen):
     keep_days: float = Field(ge=0)
+    whole_months: bool
 
 
 class Monitor(_Frozen):

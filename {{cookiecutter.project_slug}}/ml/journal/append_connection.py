@@ -6,6 +6,7 @@ On the path of POST /predict SQLAlchemy's layers would cost as much as sqlite it
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ from ml.journal.schema import PREDICTIONS
 
 # sqlite starts the log over at 1,000 pages of 4 kB; the rest is room for a large request
 _LOG_BYTES = 5_000_000
+# between two tries where the server is away
+AWAY_SECONDS = 0.05
 
 
 class AppendConnection:
@@ -44,17 +47,48 @@ class AppendConnection:
 
         Args:
             entries: all of them or none is committed.
-            busy_milliseconds: how long sqlite waits where another process writes without the lock.
+            busy_milliseconds: how long it waits where another process writes to sqlite without the
+                lock, or where the server is away.
         """
+        if not self._is_file:
+            self._insert_by_server(entries, time.monotonic() + busy_milliseconds / 1000)
+            return
         connection = self._open(busy_milliseconds)
-        if self._is_file and len(entries) == 1:
+        if len(entries) == 1:
             connection.execute(self._insert, entries[0])  # a statement alone is a transaction
             return
-        cursor = connection.cursor()
-        if self._is_file:
-            cursor.execute("BEGIN IMMEDIATE")
-        cursor.executemany(self._insert, entries)
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany(self._insert, entries)
         connection.commit()
+
+    def _insert_by_server(self, entries: Sequence[Record], until: float) -> None:
+        """Commit entries; where the server is away, try again until a moment has come.
+
+        A restart or a failover takes a second or two. Whether a try whose connection broke was
+        committed nobody knows, so the next ones pass over what is there.
+        """
+        statement = self._insert
+        while True:
+            try:
+                connection = self._open(0)
+                connection.cursor().executemany(statement, entries)
+                connection.commit()
+                return
+            except Exception as error:  # each driver has its own base class
+                if not self._is_away(error) or time.monotonic() + AWAY_SECONDS > until:
+                    raise
+            self.drop()
+            time.sleep(AWAY_SECONDS)
+            statement = f"{self._insert} ON CONFLICT DO NOTHING"
+
+    def _is_away(self, error: Exception) -> bool:
+        """Whether PostgreSQL could not be reached, or has closed the connection."""
+        if self._engine.dialect.name != "postgresql":
+            return False
+        if self._connection is None:
+            return True
+        dialect: Any = self._engine.dialect
+        return bool(dialect.is_disconnect(error, self._connection.driver_connection, None))
 
     def sync(self) -> None:
         """Put what was committed on disk."""

@@ -20,6 +20,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 # a few commits of another worker; a caller in the event loop waits no longer
 TRY_SECONDS = 0.001
+# connections of a journal at once: one, and labels that come at the same moment. A worker of the
+# service has three journals, of which two need one each: six connections at most
+MOST_CONNECTIONS = 4
 # between two tries; another worker's commit takes about the first
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.0002, 0.005
 
@@ -51,7 +54,16 @@ def _sqlite_engine(url: sa.URL, patience: float) -> sa.Engine:
 
 
 def _server_engine(url: sa.URL, patience: float) -> sa.Engine:
-    engine = sa.create_engine(url, paramstyle="format", pool_pre_ping=True, hide_parameters=True)
+    engine = sa.create_engine(
+        url,
+        paramstyle="format",
+        hide_parameters=True,
+        pool_pre_ping=True,  # a connection that a restart has closed is opened anew, unnoticed
+        pool_size=1,
+        max_overflow=MOST_CONNECTIONS - 1,
+        pool_timeout=patience,
+        connect_args=_timeouts(url, patience),
+    )
     if engine.dialect.name == "postgresql":
 
         @sa.event.listens_for(engine, "connect")
@@ -61,6 +73,32 @@ def _server_engine(url: sa.URL, patience: float) -> sa.Engine:
             connection.commit()
 
     return engine
+
+
+def _timeouts(url: sa.URL, patience: float) -> dict[str, int]:
+    """Options of libpq that end what would wait for ever where a server's machine is gone.
+
+    The address may say otherwise (`?connect_timeout=…`). No statement_timeout: where a commit waits
+    for a standby, PostgreSQL would end the wait and call the commit a success.
+    """
+    if url.get_driver_name() not in ("psycopg", "psycopg2"):
+        return {}
+    hosts = ",".join(_texts(url.query.get("host", ""))).split(",")
+    options = {
+        # seconds for each host, tried one after the other; libpq takes no less than 2
+        "connect_timeout": max(2, int(patience / len(hosts))),
+        # milliseconds until sent bytes are confirmed; else a broken network is noticed in minutes
+        "tcp_user_timeout": round(patience * 1000),
+        # the same for a server that owes an answer: it is asked after so many seconds
+        "keepalives_idle": max(1, int(patience)),
+        "keepalives_interval": 1,
+        "keepalives_count": 3,
+    }
+    return {name: value for name, value in options.items() if name not in url.query}
+
+
+def _texts(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value
 
 
 def is_busy(error: BaseException) -> bool:
@@ -77,9 +115,13 @@ def bytes_of(engine: sa.Engine, tables: list[str]) -> int:
 
 
 def _postgresql_bytes(engine: sa.Engine, tables: list[str]) -> int:
-    sizes = sa.select(*(sa.func.pg_total_relation_size(name) for name in tables))
+    size, tree = sa.func.pg_total_relation_size, sa.func.pg_partition_tree
+    # a table without partitions is in no tree, one with them has no bytes of its own
+    of_partition = size(sa.column("relid"))
+    in_trees = [sa.select(sa.func.sum(of_partition)).select_from(tree(name)) for name in tables]
+    sizes = sa.select(*map(size, tables), *(each.scalar_subquery() for each in in_trees))
     with engine.connect() as connection:
-        return sum(connection.execute(sizes).one())
+        return sum(int(n or 0) for n in connection.execute(sizes).one())
 
 
 def _sqlite_bytes(database: str | None) -> int:

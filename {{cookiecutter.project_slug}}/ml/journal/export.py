@@ -1,9 +1,9 @@
 """What leaves the journal: the export to Parquet for analysis, and old answers, which are removed.
 
-Reads: the journal (JOURNAL_URL), params.yaml. Writes: a Parquet file; prune deletes from the
-journal, and the ledger says so.
-Run: `ml journal export out.parquet`, `ml journal prune` (journal.keep_days) or
-`ml journal prune --days 400`.
+Reads: the journal (JOURNAL_URL), params.yaml. Writes: a Parquet file, here or in S3; prune removes
+from the journal, and the ledger says so.
+Run: `ml journal export out.parquet`, `ml journal export s3://bucket/out.parquet`,
+`ml journal prune` (journal.keep_days) or `ml journal prune --days 400`.
 """
 
 from __future__ import annotations
@@ -11,15 +11,20 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from ml.clock import now
 from ml.encode import DAY_SECONDS
 from ml.errors import UserError
+from ml.journal import partitions
+from ml.journal.database import first_line, without_password
+from ml.journal.partitions import drop_months, is_divided, month_of
 from ml.journal.reading import Older, read_older
 from ml.journal.records import Prediction
 from ml.journal.store import Journal, JournalError
@@ -33,34 +38,65 @@ ROWS = 20_000  # of one piece of an export
 REMOVED_AT_ONCE = 500  # the server waits for the write lock while they are removed
 # between two of these, at least: the server tries for the lock every few milliseconds
 PAUSE_SECONDS = 0.01
+DROP_TRIES = 10  # a second apart, for a partition that somebody reads
 
 
-def export(target: Path, days: float | None = None) -> int:
+def export(target: Path | str, days: float | None = None) -> int:
     """Write the answers of the last `days` to Parquet: of every role, with the latest labels.
 
     Columns: prediction_id, at (UTC), version, role, row_id, features, prediction, probabilities and
-    outcome (JSON texts), labelled_at.
+    outcome (JSON texts), labelled_at. It streams: some thousand answers are in memory at a time.
+
+    Args:
+        target: a file, or an address such as s3://bucket/file.parquet.
+        days: how far back; None: everything.
 
     Returns:
         Number of rows.
 
     Raises:
-        UserError: there is nothing to export.
+        UserError: there is nothing to export, or the target cannot be written.
     """
-    unfinished = target.with_name(target.name + ".part")
-    with closing(Journal()) as journal:
-        answers = _write_parquet(unfinished, journal.predictions(_since(days), role=None))
-    if not answers:
-        unfinished.unlink()
-        raise UserError(
-            "journal: there are no answers in that time", "ml serve, then POST /predict"
-        )
-    unfinished.replace(target)
+    with _whole(str(target)) as file, closing(Journal()) as journal:
+        answers = _write_parquet(file, journal.predictions(_since(days), role=None))
+        if not answers:
+            raise UserError(
+                "journal: there are no answers in that time", "ml serve, then POST /predict"
+            )
     print(f"{target}: {answers:,} answers")
     return answers
 
 
-def _write_parquet(target: Path, predictions: Iterator[Prediction]) -> int:
+@contextmanager
+def _whole(target: str) -> Iterator[Any]:
+    """A file to write to that is there under its name when all is written, or not at all."""
+    import fsspec
+
+    try:
+        system, path = fsspec.core.url_to_fs(target)
+        file = system.open(path, "wb", autocommit=False)
+    except (ValueError, ImportError, OSError) as error:
+        raise _not_written(target, error) from None
+    try:
+        yield file
+        file.close()
+        file.commit()
+    except BaseException as error:
+        file.discard()
+        if isinstance(error, OSError):
+            raise _not_written(target, error) from None
+        raise
+
+
+def _not_written(target: str, error: Exception) -> UserError:
+    return UserError(
+        f"{target}: not written: {first_line(error)}",
+        "ml journal export answers.parquet, or s3://bucket/answers.parquet with credentials in"
+        " AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    )
+
+
+def _write_parquet(target: Any, predictions: Iterator[Prediction]) -> int:
     """Write answers to Parquet, some at a time; returns how many."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -93,6 +129,8 @@ def keep_days() -> float:
 def prune(days: float | None = None, who: str | None = None) -> int:
     """Remove answers older than `days` and their labels; the server goes on writing.
 
+    In a PostgreSQL journal with months a partition is dropped, and what is left in the oldest month
+    goes when the whole month is old enough (journal.whole_months: false: to the hour, row by row).
     Transactions are short, so that it need not wait. The ledger gets its line before the first of
     them, one for each whole hour up to which answers are removed: a call that was killed and is
     repeated goes on under the line that it has.
@@ -109,16 +147,64 @@ def prune(days: float | None = None, who: str | None = None) -> int:
     """
     if days is None:
         days = _days_to_keep()
-    before = (now() - days * DAY_SECONDS) // HOUR_SECONDS * HOUR_SECONDS
     with closing(Journal()) as journal:
+        before = _limit(journal, now() - days * DAY_SECONDS)
         try:
             _record(read_older(journal.engine, before), before, days, who)
-            removed = sum(_remove_in_pieces(journal, before))
-        except JournalError as error:
+            removed = _drop_months(journal, before) + sum(_remove_in_pieces(journal, before))
+        except (JournalError, SQLAlchemyError) as error:
             raise UserError(f"{error}", f"ml journal prune --days {days:g}") from None
         kept = journal.count()
         print(f"journal: {removed:,} answers older than {days:g} days removed, {kept:,} left")
     return removed
+
+
+def _limit(journal: Journal, moment: float) -> float:
+    """The moment before which answers are removed: the begin of an hour, or of a month."""
+    if is_divided(journal.engine) and load_params().journal.whole_months:
+        return month_of(moment).begin
+    return moment // HOUR_SECONDS * HOUR_SECONDS
+
+
+def _drop_months(journal: Journal, before: float) -> int:
+    """Drop what partitions it can; returns how many answers were in them.
+
+    A partition that somebody reads is tried again some times: appends wait behind each try.
+    """
+    if not is_divided(journal.engine):
+        return 0
+    held = read_older(journal.engine, before).answers
+    for is_last in (*[False] * (DROP_TRIES - 1), True):
+        try:
+            drop_months(journal.engine, before)
+            break
+        except SQLAlchemyError:
+            if is_last:
+                raise
+            time.sleep(1.0)
+    return held - read_older(journal.engine, before).answers
+
+
+def divide() -> None:
+    """Divide a PostgreSQL journal that has no partitions by months.
+
+    Raises:
+        UserError: it is divided, or in no PostgreSQL, or it cannot be done now.
+    """
+    with closing(Journal()) as journal:
+        address = f"JOURNAL_URL {without_password(journal.url)}"
+        if journal.engine.dialect.name != "postgresql":
+            raise UserError(f"{address}: only a PostgreSQL journal is divided", "ml journal prune")
+        if is_divided(journal.engine):
+            raise UserError(f"{address}: it is divided by months already", "ml journal prune")
+        try:
+            partitions.divide(journal.engine, now())
+        except SQLAlchemyError as error:
+            raise UserError(
+                f"{address}: not divided, and nothing is changed: {first_line(error)}",
+                "end what reads and writes the journal, then repeat ml journal divide",
+            ) from None
+    print(f"{address}: divided by months\nnext: ml journal prune")
 
 
 def _record(older: Older, before: float, days: float, who: str | None) -> None:

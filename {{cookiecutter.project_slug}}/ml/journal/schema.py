@@ -34,9 +34,9 @@ LABELS = sa.Table(
 )
 
 
-def has_tables(engine: sa.Engine) -> bool:
+def has_tables(database: sa.Engine | sa.Connection) -> bool:
     """Whether both tables are in a database."""
-    return set(METADATA.tables) <= set(sa.inspect(engine).get_table_names())
+    return set(METADATA.tables) <= set(sa.inspect(database).get_table_names())
 
 
 def missing_columns(engine: sa.Engine) -> list[str]:

@@ -33,6 +33,7 @@ from ml.journal.database import (
     lock_file,
     without_password,
 )
+from ml.journal.partitions import add_months, create_tables
 from ml.journal.reading import (
     count_answers,
     entry_ids,
@@ -95,7 +96,7 @@ class Journal:
         if not has_tables(self.engine):
             # reading needs no lock: it works beside a writer
             with self._write_lock.hold(self._patience):
-                METADATA.create_all(self.engine)
+                create_tables(self.engine, now())
         return missing_columns(self.engine)
 
     def _not_opened(self, error: Exception) -> UserError:
@@ -277,6 +278,8 @@ class Journal:
         """
         with self.changing() as connection:
             insert_and_delete_probe(connection)
+        with suppress(SQLAlchemyError):  # the next one tries again, and no append needs them
+            add_months(self.engine, now())
 
     def bytes(self) -> int:
         """Bytes that the journal takes on disk."""

@@ -1,5 +1,45 @@
 """Tests of the journal run in the project folder of the serving tests, some with a server."""
 
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ml.journal.store import Journal
+from tests.journal.postgresql import Database
 from tests.serving.conftest import client, project, row, settings, start
 
 __all__ = ["client", "project", "row", "settings", "start"]
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Database]:
+    """A running PostgreSQL."""
+    # not pytest's folder: only its owner may look into that, and a socket's path has to be short
+    with tempfile.TemporaryDirectory(prefix="pg") as folder:
+        database = Database(Path(folder))
+        database.start()
+        yield database
+        database.stop("immediate")
+
+
+@pytest.fixture
+def database(cluster: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """A running PostgreSQL with an empty journal, which JOURNAL_URL names."""
+    monkeypatch.setenv("JOURNAL_URL", cluster.url)
+    journal = Journal()
+    with journal.engine.begin() as connection:
+        connection.exec_driver_sql("TRUNCATE predictions, labels")
+    journal.close()
+    return cluster
+
+
+@pytest.fixture
+def journal(database: Database) -> Iterator[Journal]:
+    """The empty journal, read by the test."""
+    journal = Journal()
+    yield journal
+    journal.close()

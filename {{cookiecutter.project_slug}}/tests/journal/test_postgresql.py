@@ -1,18 +1,13 @@
-"""The same journal in PostgreSQL: a server of the test's own, on a socket in its folder."""
+"""The same journal in PostgreSQL, a server of the tests' own."""
 
 from __future__ import annotations
 
 import json
 import os
-import pwd
 import random
-import shutil
 import signal
-import subprocess
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -28,86 +23,13 @@ from ml.journal.export import export, prune
 from ml.journal.records import Record
 from ml.journal.store import Journal
 from tests.conftest import write_settings
+from tests.journal.postgresql import Database, needs_postgresql
 from tests.serving.conftest import Start
 from tests.serving.load import answered, under_load
 
-PROGRAMS = max(
-    Path("/usr/lib/postgresql").glob("*/bin"),
-    default=Path(shutil.which("initdb") or "/none").parent,
-)
 KILLS = 6
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not (PROGRAMS / "initdb").is_file(), reason="PostgreSQL is not installed"),
-]
-
-
-class Database:
-    """A PostgreSQL server in a folder; as root, which it refuses, it runs as its own user."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.url = f"postgresql+psycopg://postgres@/postgres?host={folder}"
-        self._user = "postgres" if os.getuid() == 0 else None
-        if self._user:
-            os.chown(folder, pwd.getpwnam(self._user).pw_uid, -1)
-        self._run(
-            "initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"
-        )
-
-    def start(self) -> None:
-        """Answer on the folder's socket, not on the network."""
-        options = f"-c listen_addresses='' -c unix_socket_directories='{self.folder}'"
-        self._run(
-            "pg_ctl", "start", "--wait", "--log", str(self.folder / "log"), "--options", options
-        )
-
-    def stop(self, how: str = "fast") -> None:
-        """Stop: fast, or immediate as after a crash."""
-        self._run("pg_ctl", "stop", "--wait", "--mode", how)
-
-    def _run(self, program: str, *options: str) -> None:
-        command = [str(PROGRAMS / program), f"--pgdata={self.folder / 'data'}", *options]
-        done = subprocess.run(
-            command,
-            user=self._user,
-            cwd=self.folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr.decode()
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Database]:
-    """A running PostgreSQL."""
-    # not pytest's folder: only its owner may look into that, and a socket's path has to be short
-    with tempfile.TemporaryDirectory(prefix="pg") as folder:
-        database = Database(Path(folder))
-        database.start()
-        yield database
-        database.stop("immediate")
-
-
-@pytest.fixture
-def database(cluster: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
-    """A running PostgreSQL with an empty journal, which JOURNAL_URL names."""
-    monkeypatch.setenv("JOURNAL_URL", cluster.url)
-    journal = Journal()
-    with journal.engine.begin() as connection:
-        connection.exec_driver_sql("TRUNCATE predictions, labels")
-    journal.close()
-    return cluster
-
-
-@pytest.fixture
-def journal(database: Database) -> Iterator[Journal]:
-    """The empty journal, read by the test."""
-    journal = Journal()
-    yield journal
-    journal.close()
+pytestmark = [pytest.mark.slow, needs_postgresql]
 
 
 def test_under_load_every_acknowledged_answer_is_kept_once(start: Start, journal: Journal) -> None:
@@ -147,8 +69,9 @@ def test_killed_at_any_moment_nothing_acknowledged_is_lost(start: Start, journal
 
 
 def test_while_the_database_is_away_it_refuses_and_then_goes_on(
-    start: Start, database: Database, journal: Journal, row: dict[str, Any]
+    start: Start, project: Path, database: Database, journal: Journal, row: dict[str, Any]
 ) -> None:
+    write_settings(project / "params.yaml", serve__deadline_seconds=1)
     server = start()
     with httpx2.Client(base_url=server.url, timeout=30) as client:
         assert client.post("/predict", json=row).status_code == 200

@@ -34,6 +34,7 @@ class JournalHealth:
 
     def __init__(self, url: str, patience: float, metrics: Metrics) -> None:
         self._trial = Journal(url, patience)
+        self._patience = patience
         self._metrics = metrics
         self._written: Journal | None = None
         self._ended = threading.Event()
@@ -79,15 +80,31 @@ class JournalHealth:
     def _try_to_write(self) -> None:
         written = self._written
         assert written is not None  # noqa: S101  # set before the thread starts
-        try:
-            self._trial.probe()
-        except JournalError as error:
+        error = self._trial_error()
+        until = time.monotonic() + self._patience
+        # a database server that restarts is waited for, as appends wait for it
+        while self._may_come_back(written, error, until):
+            error = self._trial_error()
+        if error is not None:
             if written.problem is None:
                 log.warning("a trial write failed: %s", error)
             written.problem = self._trial.problem
-            return
-        if self._has_room():
+        elif self._has_room():
             written.problem = None
+
+    def _trial_error(self) -> JournalError | None:
+        """Why a trial write failed; None: it did not."""
+        try:
+            self._trial.probe()
+        except JournalError as error:
+            return error
+        return None
+
+    def _may_come_back(self, written: Journal, error: JournalError | None, until: float) -> bool:
+        """Whether another trial write may succeed before anybody is told; after a pause."""
+        if error is None or written.is_file or written.problem is not None:
+            return False
+        return time.monotonic() < until and not self._ended.wait(RETRY_SECONDS)
 
     def _has_room(self) -> bool:
         free_bytes = self._trial.free_bytes()
