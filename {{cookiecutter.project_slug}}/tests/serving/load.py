@@ -102,9 +102,14 @@ async def answer(reader: asyncio.StreamReader) -> tuple[int, Head, bytes]:
     )
 
 
-def under_load(url: str, during: Callable[[Load], Awaitable[None]], connections: int = 16) -> Load:
+def under_load(
+    url: str,
+    during: Callable[[Load], Awaitable[None]],
+    connections: int = 16,
+    reconnect: bool = False,
+) -> Load:
     """The load that ran while `during` did something to the server."""
-    load = Load(url, LOAD_ROWS, connections)
+    load = Load(url, LOAD_ROWS, connections, reconnect)
 
     async def both() -> None:
         running = asyncio.create_task(load.run())
