@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 CELLS = 10  # of a number; the usual count for the population stability index
 FEW = 10  # a number with no more different values than this gets a cell for each
 KNOTS = 512  # of a number's distribution; between them it is a straight line
+EXACT = 2.0**20  # sums are counted in its inverse
 SCORED = 12  # levels whose dependence in time is measured: the most frequent ones
 
 
@@ -199,7 +200,17 @@ def _number_tally(profile: Profile, values: Floats) -> Tally:
     absent = np.isnan(values)
     cell = np.where(absent, -1, np.searchsorted(profile.edges, values))
     score = np.where(absent, 0.0, _scores(profile, values))
-    return _tally(profile, absent, cell, score.sum(axis=-1), (score**2).sum(axis=-1))
+    sums = rounded(score).sum(axis=-1), rounded(score**2).sum(axis=-1)
+    return _tally(profile, absent, cell, *sums)
+
+
+def rounded(values: Floats) -> Floats:
+    """Values rounded to a multiple of 2^-20 (one part in a million).
+
+    Sums of such values are exact up to 2^33, whatever their order: 300 million squared scores of
+    the largest kind. So a window's sums do not depend on the parts in which it was read.
+    """
+    return np.round(values * EXACT) / EXACT
 
 
 def _scores(profile: Profile, values: Floats) -> Floats:

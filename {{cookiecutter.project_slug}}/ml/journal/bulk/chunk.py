@@ -29,13 +29,16 @@ Floats = NDArray[np.float64]
 class Chunk:
     """Some rows of the window in order of time.
 
-    `table` holds the contract's columns, moments as timestamps; `at` (n,) unix seconds; `answer`
-    (n, classes) probabilities or (n, 1) values; `prediction` and `outcome` (n,) class codes or
-    values, NaN where an outcome has not come (or is no class of the contract); `lag` (n,) seconds
-    from the answer to the outcome. `mistyped` counts values per column that are not of the
-    contract's kind, or cannot be read; they are missing in `table`.
+    `entry_id` names the entries that hold them, each with so many `rows`. `table` holds the
+    contract's columns, moments as timestamps; `at` (n,) unix seconds; `answer` (n, classes)
+    probabilities or (n, 1) values; `prediction` and `outcome` (n,) class codes or values, NaN where
+    an outcome has not come (or is no class of the contract); `lag` (n,) seconds from the answer to
+    the outcome. `mistyped` counts values per column that are not of the contract's kind, or cannot
+    be read; they are missing in `table`.
     """
 
+    entry_id: tuple[str, ...]
+    rows: tuple[int, ...]
     table: pa.Table
     at: Floats
     version: NDArray[Any]
@@ -98,6 +101,8 @@ def chunk_of(entries: Entries, labels: Outcomes, form: RowForm, features: bool) 
     prediction = form.numbers(items(entries.prediction, entries.rows))
     outcome, lag = _outcomes(entries, labels, at, form)
     return Chunk(
+        entry_id=entries.prediction_id,
+        rows=entries.rows,
         table=table,
         at=at,
         version=_for_each_row(entries.version, entries.rows, object),

@@ -6,7 +6,7 @@ Reads: the journal (JOURNAL_URL, default sqlite:///serving/journal.db). Writes n
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,9 @@ class Labels:
     repeated: int = 0  # outcomes that were sent again alike
     corrected: int = 0  # outcomes that were changed later
     unknown: int = 0  # outcomes for ids that nobody predicted
+
+    def __add__(self, other: Labels) -> Labels:
+        return Labels(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
 
 def label_counts(engine: sql.Engine, span: Span) -> Labels:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ml.monitoring.inputs.reference import Champion
-    from ml.monitoring.inputs.window import Column, Window
+    from ml.monitoring.inputs.tallies import Column
+    from ml.monitoring.inputs.window import Window
 
     Floats = NDArray[np.float64]
 

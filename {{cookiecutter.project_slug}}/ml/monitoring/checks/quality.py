@@ -13,7 +13,7 @@ import numpy as np
 
 from ml.contract import Categorical
 from ml.monitoring.checks.explain import unlisted_levels
-from ml.monitoring.inputs.columns import count_outside, repeated_share
+from ml.monitoring.inputs.columns import count_outside
 from ml.monitoring.verdict import Finding
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ml.monitoring.inputs.reference import Champion
-    from ml.monitoring.inputs.window import Column, Window
+    from ml.monitoring.inputs.tallies import Column
+    from ml.monitoring.inputs.window import Window
     from ml.statistics.profile import Profile
 
     Floats = NDArray[np.float64]
@@ -171,8 +172,8 @@ def _unit(name: str, window: Window, champion: Champion) -> list[Finding]:
 
 def _repeated(window: Window, champion: Champion, max_faulty: float) -> list[Finding]:
     """Rows sent again. A larger window repeats more by chance: the allowance grows with it."""
-    share = repeated_share(window.marks)
-    times = max(1.0, len(window.marks) / len(champion.reference))
+    share = window.repeated
+    times = max(1.0, len(window) / len(champion.reference))
     usual = min(1.0, champion.repeated * times)
     if share <= usual + max_faulty:
         return []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import sqlalchemy as sql
 
-from ml.journal.bulk.scan import inside
+from ml.journal.reading import batches
 from ml.journal.schema import PREDICTIONS
 from ml.pipeline.artifacts import INGESTED
 
@@ -38,7 +38,7 @@ def sample_with_audited(
         return sample
     ids = row_ids(engine, window)
     known = _known(contract, wanted)
-    of_rows = known.reindex([ids[place] for place in window.places])
+    of_rows = known.reindex(ids)
     filled = {
         name: sample[name].where(sample[name].notna(), of_rows[name].array) for name in wanted
     }
@@ -46,12 +46,15 @@ def sample_with_audited(
 
 
 def row_ids(engine: sql.Engine, window: Window) -> list[str | None]:
-    """The rows' own ids, in the window's order; None of a row that was sent without one."""
+    """The own ids of the sample's rows; None where a row was sent without one, or is gone."""
     column = PREDICTIONS.c
-    query = sql.select(column.row_id, column.rows).where(*inside(window.span))
+    query = sql.select(column.prediction_id, column.row_id, column.rows)
+    ids: dict[str, list[str | None]] = {}
     with engine.connect() as connection:
-        entries = connection.execute(query.order_by(column.prediction_id)).all()
-    return [row_id for entry in entries for row_id in _ids_of(*entry)]
+        for some in batches(sorted({entry for entry, _ in window.asked})):
+            entries = connection.execute(query.where(column.prediction_id.in_(some)))
+            ids.update((entry_id, _ids_of(row_id, rows)) for entry_id, row_id, rows in entries)
+    return [ids[entry][place] if entry in ids else None for entry, place in window.asked]
 
 
 def _ids_of(row_id: str | None, rows: int) -> list[str | None]:

@@ -205,9 +205,11 @@ def _window(frame: pd.DataFrame, answer: np.ndarray, outcome: np.ndarray) -> Any
     n = len(frame)
     return Window(
         span=MONTH,
+        rows=n,
         columns={},
         versions=Counter({"1": n}),
         sample=frame[["x", "z"]],
+        asked=[],
         places=np.arange(n),
         mine=np.ones(n, dtype=bool),
         ripe=np.ones(n, dtype=bool),
@@ -215,6 +217,6 @@ def _window(frame: pd.DataFrame, answer: np.ndarray, outcome: np.ndarray) -> Any
         prediction=answer[:, 0],
         outcome=outcome,
         lag=np.zeros(n),
-        marks=np.arange(n, dtype=float),
+        repeated=0.0,
         labels=Labels(),
     )
