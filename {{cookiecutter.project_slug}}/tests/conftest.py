@@ -7,7 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from functools import partial, reduce
 from operator import getitem
 from pathlib import Path
@@ -25,6 +26,7 @@ from ml.dataset.typed import read_typed
 from ml.journal import group_commit
 from ml.params import Params, load_params
 from ml.pipeline.training.rows import Rows
+from tests.journal.postgresql import Database
 
 # a person's own servers are not for tests to write to
 for engine in ("MLFLOW_TRACKING_URI", "JOURNAL_URL"):
@@ -300,3 +302,14 @@ def command(project: Path, *words: str, ok: bool = True) -> subprocess.Completed
 def ml(project: Path, *words: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
     """Run `ml …` in a project."""
     return command(project, sys.executable, "-m", "ml", *words, ok=ok)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Database]:
+    """A running PostgreSQL."""
+    # not pytest's folder: only its owner may look into that, and a socket's path has to be short
+    with tempfile.TemporaryDirectory(prefix="pg") as folder:
+        database = Database(Path(folder))
+        database.start()
+        yield database
+        database.stop("immediate")

@@ -3,6 +3,7 @@
 records.py            one row of the journal: what a model answered to one request
 schema.py             the two tables
 database.py           the database as a driver sees it, and the write lock between processes
+partitions.py         the tables made; in PostgreSQL a partition for each month
 append_connection.py  the driver's connection through which answers are appended
 reading.py            answers read back, each with its latest label
 writing.py            rows of labels, and the statements that remove answers

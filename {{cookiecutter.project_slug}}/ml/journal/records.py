@@ -21,8 +21,8 @@ CANARY = "canary"  # of the challenger's answers to its share of the rows
 FALLBACK = "fallback"
 SHADOW = "shadow"  # the role of answers that nobody got: the same requests a second time
 SHADOW_SUFFIX = f".{SHADOW}"  # a shadow's prediction id is its champion's and this
-_ID = 32  # characters of a prediction id that the service makes; a shadow's has more
-_COUNTED = re.compile(rf"([0-9a-f]{{{_ID}}})-(\d{{1,9}})(.*)", re.DOTALL)
+ID = 32  # characters of a prediction id that the service makes; a shadow's has more
+_COUNTED = re.compile(rf"([0-9a-f]{{{ID}}})-(\d{{1,9}})(.*)", re.DOTALL)
 
 # prediction id → (JSON text or number, unix seconds of its arrival)
 Outcomes = Mapping[str, tuple[str, float]]
@@ -67,7 +67,7 @@ def ids_of(entry_id: str, rows: int) -> list[str]:
     """The prediction ids of an entry's rows."""
     if rows == 1:
         return [entry_id]
-    base, rest = entry_id[:_ID], entry_id[_ID:]
+    base, rest = entry_id[:ID], entry_id[ID:]
     return [f"{base}-{i}{rest}" for i in range(rows)]
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,17 +11,6 @@ from tests.journal.postgresql import Database
 from tests.serving.conftest import client, project, row, settings, start
 
 __all__ = ["client", "project", "row", "settings", "start"]
-
-
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Database]:
-    """A running PostgreSQL."""
-    # not pytest's folder: only its owner may look into that, and a socket's path has to be short
-    with tempfile.TemporaryDirectory(prefix="pg") as folder:
-        database = Database(Path(folder))
-        database.start()
-        yield database
-        database.stop("immediate")
 
 
 @pytest.fixture

@@ -4,5 +4,6 @@ scan.py           the answers between two moments, some rows at a time; counts o
 ripeness.py       which answers are ripe, and how many of those have their outcome
 pairs.py          two models' answers to the same rows
 chunk.py          some entries of the journal as arrays
+exported.py       an export as such chunks
 json_columns.py   JSON texts as Arrow columns
 """

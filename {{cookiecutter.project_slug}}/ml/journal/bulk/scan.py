@@ -97,6 +97,16 @@ def latest_rows(engine: sql.Engine, rows: int, until: float) -> float:
         return min((at for at, _ in piece), default=until)
 
 
+def first_and_last(engine: sql.Engine, span: Span) -> tuple[float, float]:
+    """The moments of the span's first answer and its last one; its limits where there is none."""
+    column = PREDICTIONS.c
+    found = sql.select(column.at).where(*inside(span)).limit(1)
+    with engine.connect() as connection:
+        first = connection.scalar(found.order_by(column.prediction_id))
+        last = connection.scalar(found.order_by(column.prediction_id.desc()))
+    return (span.start, span.end) if first is None or last is None else (first, last)
+
+
 def _newest_first(until: float) -> sql.Select[float, int]:
     column = PREDICTIONS.c
     entries = sql.select(column.at, column.rows).where(*inside(Span(0.0, until)))

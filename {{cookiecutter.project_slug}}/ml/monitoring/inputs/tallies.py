@@ -26,7 +26,14 @@ from ml.monitoring.inputs.columns import (
     row_marks,
     watched,
 )
-from ml.monitoring.inputs.thinned import KEY, Distinct, Thinned, keys_of, places
+from ml.monitoring.inputs.thinned import (
+    KEY,
+    Distinct,
+    Thinned,
+    halve_together,
+    keys_of,
+    places,
+)
 from ml.statistics.profile import Profile, Tally, tally
 
 if TYPE_CHECKING:
@@ -156,6 +163,34 @@ class Tallies:
         self.sample.merge(later.sample)
         self.answers.merge(later.answers)
         self.repeated.merge(later.repeated)
+
+
+class Merging:
+    """Puts the tallies of parts together, in whatever order they come.
+
+    No more rows are held than one part may keep.
+    """
+
+    def __init__(self, watching: Watching) -> None:
+        self._watching = watching
+        self._parts: dict[int, Tallies] = {}
+        self._repeated = Distinct(ANSWERS)
+
+    def add(self, place: int, part: Tallies) -> None:
+        """Take a part; `place` is its place in the order of time."""
+        self._parts[place] = part
+        self._repeated.merge(part.repeated)
+        part.repeated = Distinct(ANSWERS)  # it is counted
+        halve_together([each.sample for each in self._parts.values()])
+        halve_together([each.answers for each in self._parts.values()])
+
+    def merged(self) -> Tallies:
+        """All of them as one."""
+        tallies = Tallies(self._watching)
+        for place in sorted(self._parts):
+            tallies.merge(self._parts.pop(place))
+        tallies.repeated = self._repeated
+        return tallies
 
 
 def _sample_schema(contract: Contract) -> pa.Schema:

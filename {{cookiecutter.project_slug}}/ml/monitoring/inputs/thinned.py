@@ -14,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.journal.records import ID, place_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,9 +28,21 @@ KEY = "\0key"  # a column beside the contract's, which has no such name
 
 
 def keys_of(entry_ids: Sequence[str], rows: Sequence[int]) -> Keys:
-    """A key for each row of some entries: evenly spread over 64 bits."""
-    of_entry = np.array([zlib.crc32(each.encode()) for each in entry_ids], dtype=np.uint64)
-    return _mixed((np.repeat(of_entry, rows) << np.uint64(32)) + places(rows).astype(np.uint64))
+    """A key for each row of some entries: evenly spread over 64 bits.
+
+    A row that stands alone, in an export or because others of its request were removed, has the key
+    that it had in its request.
+    """
+    held = [_held(each, n) for each, n in zip(entry_ids, rows, strict=True)]
+    of_entry = np.array([zlib.crc32(each.encode()) for each, _ in held], dtype=np.uint64)
+    first = np.array([place for _, place in held], dtype=np.int64)
+    place = (np.repeat(first, rows) + places(rows)).astype(np.uint64)
+    return _mixed((np.repeat(of_entry, rows) << np.uint64(32)) + place)
+
+
+def _held(entry_id: str, rows: int) -> tuple[str, int]:
+    """The entry that first held an entry's rows, and the place of the first of them."""
+    return (entry_id, 0) if rows > 1 or len(entry_id) <= ID else place_of(entry_id)
 
 
 def places(rows: Sequence[int]) -> NDArray[np.int64]:
@@ -55,21 +69,27 @@ class Thinned:
 
     def __init__(self, limit: int, schema: pa.Schema) -> None:
         self.halvings = 0
-        self._limit, self._schema = limit, schema
+        self.limit, self._schema = limit, schema
         self._parts: list[pa.Table] = []
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
 
     def add(self, table: pa.Table) -> None:
         """Take a table's share."""
         self._parts.append(self._below(table))
-        while sum(map(len, self._parts)) > 2 * self._limit:
-            self.halvings += 1
-            self._parts = [self._below(self.table())]
+        halve_together([self])
 
     def merge(self, later: Thinned) -> None:
         """Add what another one has kept of the rows that follow."""
-        self.halvings = max(self.halvings, later.halvings)
-        self._parts = [self._below(self.table())]
-        self.add(later.table())
+        halve_together([self, later])
+        self._parts += later._parts
+
+    def halve(self, halvings: int) -> None:
+        """Lower the limit of the keys to that of so many halvings."""
+        if halvings > self.halvings:
+            self.halvings = halvings
+            self._parts = [self._below(self.table())]
 
     def table(self) -> pa.Table:
         """The rows that are kept, in the order in which they came."""
@@ -80,6 +100,17 @@ class Thinned:
             return table
         below = pc.less(table[KEY], pa.scalar(1 << (64 - self.halvings), pa.uint64()))
         return table.filter(below)
+
+
+def halve_together(streams: Sequence[Thinned]) -> None:
+    """Halve the limit of some streams' keys until all together keep no more than one may."""
+    while True:
+        halvings = max(each.halvings for each in streams)
+        for each in streams:
+            each.halve(halvings)
+        if sum(map(len, streams)) <= 2 * streams[0].limit:
+            return
+        streams[0].halve(halvings + 1)
 
 
 class Distinct:

@@ -1,0 +1,113 @@
+"""Exported answers (`ml journal export`) as chunks, like those of the journal itself.
+
+Reads: a Parquet file, here or by its address (s3://bucket/file.parquet).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ml.errors import UserError
+from ml.journal.bulk.chunk import Entries, RowForm, chunk_of
+from ml.journal.database import first_line
+from ml.journal.records import SHADOW
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from ml.contract import Contract
+    from ml.journal.bulk.chunk import Chunk
+    from ml.journal.bulk.scan import Span
+    from ml.journal.records import Outcomes
+
+COLUMNS = ("prediction_id", "at", "version", "role", "features", "prediction", "probabilities")
+LABEL_COLUMNS = ("outcome", "labelled_at")
+MICROSECONDS = 1e6
+
+
+def opened(address: str) -> AbstractContextManager[Any]:
+    """An exported file, to be read.
+
+    Raises:
+        UserError: it cannot be opened.
+    """
+    import fsspec
+
+    try:
+        system, path = fsspec.core.url_to_fs(address)
+        file: AbstractContextManager[Any] = system.open(path, "rb")
+    except (ValueError, ImportError, OSError) as error:
+        raise UserError(f"{address}: {first_line(error)}", f"ml journal export {address}") from None
+    return file
+
+
+def row_groups(address: str) -> int:
+    """How many row groups an exported file has.
+
+    Raises:
+        UserError: it cannot be opened, or is no export.
+    """
+    with opened(address) as file:
+        try:
+            parquet = pq.ParquetFile(file)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise _no_export(address, first_line(error)) from None
+        missing = [
+            name for name in (*COLUMNS, *LABEL_COLUMNS) if name not in parquet.schema_arrow.names
+        ]
+        if missing:
+            raise _no_export(address, f"without the columns {missing}")
+        return int(parquet.num_row_groups)
+
+
+def _no_export(address: str, reason: str) -> UserError:
+    return UserError(f"{address}: no export of a journal: {reason}", "ml journal export FILE")
+
+
+def export_chunks(
+    address: str, groups: tuple[int, int], span: Span, contract: Contract
+) -> Iterator[Chunk]:
+    """The span's rows in some row groups of an exported file, a row group at a time."""
+    form = RowForm(contract)
+    with opened(address) as file:
+        parquet = pq.ParquetFile(file)
+        for group in range(*groups):
+            table = _inside(parquet.read_row_group(group, [*COLUMNS, *LABEL_COLUMNS]), span)
+            if len(table):
+                yield _chunk(table, form)
+
+
+def _inside(table: pa.Table, span: Span) -> pa.Table:
+    """The answers of a span that somebody got."""
+    at = _seconds(table["at"])
+    inside = pc.and_(pc.greater_equal(at, span.start), pc.less(at, span.end))
+    return table.filter(pc.and_(inside, pc.not_equal(table["role"], SHADOW)))
+
+
+def _seconds(moments: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.divide(pc.cast(pc.cast(moments, pa.int64()), pa.float64()), MICROSECONDS)
+
+
+def _chunk(table: pa.Table, form: RowForm) -> Chunk:
+    ids = tuple(table["prediction_id"].to_pylist())
+    entries = Entries(
+        prediction_id=ids,
+        at=tuple(_seconds(table["at"]).to_pylist()),
+        version=tuple(table["version"].to_pylist()),
+        features=tuple(table["features"].to_pylist()),
+        prediction=tuple(table["prediction"].to_pylist()),
+        probabilities=tuple(table["probabilities"].to_pylist()),
+        rows=(1,) * len(ids),
+    )
+    return chunk_of(entries, _outcomes(table, ids), form, features=True)
+
+
+def _outcomes(table: pa.Table, ids: tuple[str, ...]) -> Outcomes:
+    moments = _seconds(table["labelled_at"]).to_pylist()
+    labels = zip(ids, table["outcome"].to_pylist(), moments, strict=True)
+    return {each: (outcome, at) for each, outcome, at in labels if outcome is not None}
