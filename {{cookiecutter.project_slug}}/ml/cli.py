@@ -424,6 +424,13 @@ def monitor(
     port: Annotated[
         int, typer.Option(help="With --watch: /metrics for Prometheus, on loopback.")
     ] = 9109,
+    exported: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A file of `ml journal export`, also s3://…, in place of the journal;"
+            " may be given several times."
+        ),
+    ] = None,
 ) -> None:
     """Judge the journal's latest window.
 
@@ -434,7 +441,7 @@ def monitor(
 
     if watch:
         commands.watch(days, every, port)
-    raise typer.Exit(commands.monitor(days, wait))
+    raise typer.Exit(commands.monitor(days, wait, exported or ()))
 
 
 @app.command()

@@ -24,10 +24,12 @@ from ml.atomic import locked
 from ml.clock import now
 from ml.encode import DAY_SECONDS
 from ml.errors import SENTENCE, UserError, printable
+from ml.journal.bulk.exported import exported_span
 from ml.journal.bulk.scan import Span, latest_rows
 from ml.journal.export import keep_days, prune
 from ml.journal.store import Journal, journal_url
 from ml.monitoring import heartbeat, history
+from ml.monitoring.inputs.parts import Exports
 from ml.monitoring.inputs.reference import load_champion
 from ml.monitoring.monitor import REPORTS, evaluate_window
 from ml.monitoring.reports import alerts, card, page_inputs, page_writer, prometheus
@@ -37,7 +39,7 @@ from ml.params import load_params
 from ml.progress import working
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from prometheus_client import Metric
 
@@ -47,24 +49,24 @@ if TYPE_CHECKING:
 HOUR = 3600.0
 
 
-def monitor(days: float | None, wait: bool = False) -> int:
+def monitor(days: float | None, wait: bool = False, exported: Sequence[str] = ()) -> int:
     """Judge the last `days` days; `wait` for Evidently's pages.
 
-    Default: monitor.window_days, or the latest monitor.window_rows rows.
+    Default: monitor.window_days, or the latest monitor.window_rows rows; of `exported` files all.
 
     Returns:
         The exit status of the verdict.
     """
-    return EXIT[run_once(days, wait).verdict]
+    return EXIT[run_once(days, wait, exported).verdict]
 
 
-def run_once(days: float | None, wait: bool) -> Verdict:
+def run_once(days: float | None, wait: bool, exported: Sequence[str] = ()) -> Verdict:
     """Judge the latest window, print the table, start the pages, alert; perhaps wait for them."""
     params = load_params()
     settings = params.monitor
     with working("reading the journal"):
-        engine, champion = journal(), load_champion()
-        span = latest_span(engine, days, settings)
+        champion = load_champion()
+        engine, span = exports(exported, days) if exported else latest(days, settings)
     verdict = evaluate_window(engine, champion, span, settings, groups=params.fairness)
     folder = REPORTS / verdict.window
     child = page_writer.start(folder) if page_inputs.are_there(folder) else None
@@ -75,6 +77,20 @@ def run_once(days: float | None, wait: bool) -> Verdict:
     if child and wait:
         _wait(child, folder)
     return verdict
+
+
+def exports(addresses: Sequence[str], days: float | None) -> tuple[Exports, Span]:
+    """Exported files in the order of time, and the window that they hold."""
+    spans = sorted((exported_span(each), each) for each in addresses)
+    end = max(span.end for span, _ in spans)
+    start = spans[0][0].start if days is None else end - days * DAY_SECONDS
+    return Exports(tuple(each for _, each in spans)), Span(start, end)
+
+
+def latest(days: float | None, settings: Monitor) -> tuple[sql.Engine, Span]:
+    """The journal, and its latest window."""
+    engine = journal()
+    return engine, latest_span(engine, days, settings)
 
 
 def _print(verdict: Verdict, child: Child | None, wait: bool) -> None:

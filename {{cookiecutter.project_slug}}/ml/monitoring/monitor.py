@@ -23,7 +23,9 @@ from ml.monitoring.checks.fairness import fairness
 from ml.monitoring.checks.performance import cohort, performance
 from ml.monitoring.checks.quality import quality
 from ml.monitoring.inputs.audited import sample_with_audited
-from ml.monitoring.inputs.window import read_window
+from ml.monitoring.inputs.parts import Exports, export_parts, read_parts
+from ml.monitoring.inputs.tallies import Watching
+from ml.monitoring.inputs.window import tallies_of, window_of
 from ml.monitoring.reports import html, page_inputs, prometheus
 from ml.monitoring.verdict import (
     ColumnShift,
@@ -51,7 +53,7 @@ REPORTS = Path("reports/monitoring")
 
 
 def evaluate_window(
-    engine: sql.Engine,
+    engine: sql.Engine | Exports,
     champion: Champion,
     span: Span,
     settings: Monitor,
@@ -61,7 +63,8 @@ def evaluate_window(
     """Judge one window of the journal and write its folder, but for Evidently's pages.
 
     Args:
-        engine: of the journal.
+        engine: of the journal; or exported files, which hold nothing but the window: then former
+            windows are not looked at again, and audit columns are not looked up.
         champion: whose answers are judged.
         span: the window.
         settings: what is tolerated.
@@ -75,7 +78,7 @@ def evaluate_window(
             _follow_groups(checked, window, champion, engine, groups)
         inputs = _page_inputs(window, champion, checked, settings.workspace_windows)
         with locked(reports / history.LOCK):
-            if len(window) >= settings.min_rows:
+            if len(window) >= settings.min_rows and not isinstance(engine, Exports):
                 late = late_cohorts(engine, champion, settings, reports, span)
                 checked.findings = [*checked.findings, *late.findings]
             former = history.previous(reports, span)
@@ -85,23 +88,26 @@ def evaluate_window(
 
 
 def _follow_groups(
-    checked: Checked, window: Window, champion: Champion, engine: sql.Engine, groups: Fairness
+    checked: Checked,
+    window: Window,
+    champion: Champion,
+    engine: sql.Engine | Exports,
+    groups: Fairness,
 ) -> None:
-    sample = sample_with_audited(window, engine, champion.contract, groups.columns)
+    sample = window.sample
+    if not isinstance(engine, Exports):
+        sample = sample_with_audited(window, engine, champion.contract, groups.columns)
     checked.fairness, notes = fairness(window, sample, champion, groups)
     checked.findings = [*checked.findings, *notes]
 
 
-def _read(engine: sql.Engine, span: Span, champion: Champion) -> Window:
+def _read(engine: sql.Engine | Exports, span: Span, champion: Champion) -> Window:
     contract = champion.contract
-    return read_window(
-        engine,
-        span,
-        contract,
-        champion.profiles,
-        champion.version,
-        ripe_before=ripe_limit(contract),
-    )
+    ripe_before = ripe_limit(contract)
+    watching = Watching(contract, champion.profiles, champion.version, ripe_before)
+    if isinstance(engine, Exports):
+        return read_parts(export_parts(engine.addresses, span, watching), watching, span)
+    return window_of(tallies_of(engine, span, watching), span)
 
 
 def _page_inputs(

@@ -7,18 +7,24 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import boto3
 import httpx2
 import pandas as pd
 import pytest
+from moto.server import ThreadedMotoServer
 
 from ml.errors import UserError
-from ml.monitoring.commands import latest_span, monitor
+from ml.journal import export
+from ml.journal.bulk.scan import Span
+from ml.monitoring.commands import exports, latest, latest_span, monitor
 from ml.monitoring.inputs.reference import load_champion
 from ml.monitoring.monitor import REPORTS, evaluate_window
 from ml.monitoring.reports.evidently import write_pages
-from ml.monitoring.verdict import EXIT
+from ml.monitoring.verdict import EXIT, Verdict
 from tests.monitoring.conftest import DAY, World, customers, record
 from tests.serving.conftest import free_port
 
@@ -54,6 +60,47 @@ def test_waiting_for_the_pages_leaves_them_and_the_verdicts_status(
     assert monitor(days=None, wait=True) == 0
     assert verdict_with_pages(world)["verdict"] == "ok"
     assert "child process" not in capsys.readouterr().out
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A client of an S3 service with an empty bucket, `answers`."""
+    server = ThreadedMotoServer("127.0.0.1", 0)
+    server.start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="answers")
+    yield client
+    server.stop()
+
+
+def test_exported_answers_are_judged_as_the_journal_is(world: World, bucket: Any) -> None:
+    end = time.time()
+    record(world, customers(900, 12, charge=81), end - 10 * DAY, end - 60, labelled=0.5)
+    of_journal = judge(world, *latest(11, world.params.monitor))
+    for name, days in (("all", None), ("late", 5)):
+        export.export(f"s3://answers/{name}.parquet", days)
+    with pytest.raises(UserError, match="no answers in that time"):
+        export.export("s3://answers/none.parquet", days=-1)
+    with pytest.raises(UserError, match=r"s3://elsewhere/all.parquet: not written"):
+        export.export("s3://elsewhere/all.parquet")
+    kept = bucket.list_objects_v2(Bucket="answers")["Contents"]
+    assert [each["Key"] for each in kept] == ["all.parquet", "late.parquet"]
+    of_export = judge(world, *exports(["s3://answers/all.parquet"], None))
+    for name in ("columns", "findings", "estimate", "rows"):
+        assert getattr(of_export, name) == getattr(of_journal, name)
+    assert of_export.performance.value == of_journal.performance.value
+    both = exports(["s3://answers/late.parquet", "s3://answers/all.parquet"], None)
+    assert both[0].addresses == ("s3://answers/all.parquet", "s3://answers/late.parquet")
+    assert 268 <= judge(world, *exports(["s3://answers/late.parquet"], 3)).rows <= 271
+
+
+def judge(world: World, source: Any, span: Span) -> Verdict:
+    """The verdict on a window, without pages."""
+    return evaluate_window(source, load_champion(), span, world.params.monitor)
 
 
 def test_healthy_traffic_is_ok(world: World) -> None:

@@ -5,6 +5,7 @@ Reads: a Parquet file, here or by its address (s3://bucket/file.parquet).
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 
 from ml.errors import UserError
 from ml.journal.bulk.chunk import Entries, RowForm, chunk_of
+from ml.journal.bulk.scan import Span
 from ml.journal.database import first_line
 from ml.journal.records import SHADOW
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
     from ml.contract import Contract
     from ml.journal.bulk.chunk import Chunk
-    from ml.journal.bulk.scan import Span
     from ml.journal.records import Outcomes
 
 COLUMNS = ("prediction_id", "at", "version", "role", "features", "prediction", "probabilities")
@@ -63,6 +64,18 @@ def row_groups(address: str) -> int:
         if missing:
             raise _no_export(address, f"without the columns {missing}")
         return int(parquet.num_row_groups)
+
+
+def exported_span(address: str) -> Span:
+    """From the first answer of an exported file to the last one, which is in it.
+
+    Raises:
+        UserError: it cannot be opened, or is no export.
+    """
+    row_groups(address)
+    with opened(address) as file:
+        at = pc.min_max(_seconds(pq.ParquetFile(file).read(["at"])["at"])).as_py()
+    return Span(at["min"], math.nextafter(at["max"], math.inf))
 
 
 def _no_export(address: str, reason: str) -> UserError:

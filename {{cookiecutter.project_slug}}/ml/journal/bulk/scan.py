@@ -26,7 +26,7 @@ CHUNK = 25_000  # rows in memory at a time
 IS_LABELLED = PREDICTIONS.c.prediction_id == LABELS.c.entry_id  # joins labels to their entries
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Span:
     """A half-open stretch of time [start, end), unix seconds."""
 

@@ -89,6 +89,13 @@ class ExportPart:
         return tallies
 
 
+@dataclass(frozen=True)
+class Exports:
+    """Exported files that hold a window, in the order of time: paths, or addresses as s3://…."""
+
+    addresses: tuple[str, ...]
+
+
 Part = JournalPart | ExportPart
 
 
