@@ -44,6 +44,8 @@ def lived(project: rendered_project.Project, *words: str) -> tuple[dict[str, Any
     plain, train, test = json.loads(
         beside.python(str(Path(__file__).with_name("plain_boosting.py")))
     )
+    lightgbm = json.loads(beside.python("-m", "benchmarks.boosters", "--json"))
+    assert lightgbm["interval"][1] >= 0, lightgbm  # as good as boosting, or better
     return project.json("metrics/model.json"), plain, train, test
 
 

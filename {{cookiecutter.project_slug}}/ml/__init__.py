@@ -2,6 +2,7 @@
 
 cli.py             the `ml` command; it leaves the work to the rooms
 model.py           yours: the estimator and its search space
+early_stopping.py  LightGBM's estimators that stop by themselves
 contract.py        contract.yaml: what a row is
 params.py          params.yaml: every setting
 errors.py          what a user or a client can cause, and text from outside made printable

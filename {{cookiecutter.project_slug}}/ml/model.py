@@ -36,6 +36,8 @@ def make_model(contract: Contract, params: Train) -> Pipeline:
     match params.model:
         case "boosting" | "auto":  # what `auto` means is decided by ml.pipeline.training.candidates
             numbers, estimator = "passthrough", _boosting(classify, params)
+        case "lightgbm":
+            numbers, estimator = "passthrough", _lightgbm(classify, params)
         case "forest":
             numbers, estimator = _imputed(), _forest(classify, params)
         case "linear":
@@ -74,6 +76,13 @@ def search_space(contract: Contract, params: Train) -> dict[str, Any]:
                 "max_leaf_nodes": randint(4, 64),
                 "min_samples_leaf": randint(5, 100),
                 "l2_regularization": loguniform(0.01, 100),
+            }
+        case "lightgbm":
+            return {
+                "learning_rate": loguniform(0.02, 0.3),
+                "num_leaves": randint(4, 64),
+                "min_child_samples": randint(5, 100),
+                "reg_lambda": loguniform(0.01, 100),
             }
         case "forest":
             return {"min_samples_leaf": randint(1, 30), "max_features": loguniform(0.1, 1)}
@@ -131,6 +140,25 @@ def _boosting(classify: bool, params: Train) -> Any:
     estimator = HistGradientBoostingClassifier if classify else HistGradientBoostingRegressor
     weights = {"class_weight": params.class_weight} if classify else {}
     return estimator(random_state=params.seed, **params.boosting.model_dump(), **weights)
+
+
+def _lightgbm(classify: bool, params: Train) -> Any:
+    from lightgbm import LGBMClassifier, LGBMRegressor
+
+    from ml.early_stopping import StoppingClassifier, StoppingRegressor
+
+    settings: dict[str, Any] = params.lightgbm.model_dump()
+    stops = settings.pop("early_stopping")
+    estimator: Any = (
+        (StoppingClassifier if stops else LGBMClassifier)
+        if classify
+        else (StoppingRegressor if stops else LGBMRegressor)
+    )
+    if classify:
+        settings["class_weight"] = params.class_weight
+    # the same trees from any number of threads
+    same: dict[str, Any] = {"deterministic": True, "force_row_wise": True}
+    return estimator(random_state=params.seed, verbose=-1, **same, **settings)
 
 
 def _forest(classify: bool, params: Train) -> Any:

@@ -38,6 +38,15 @@ class Boosting(_Frozen):
     early_stopping: bool
 
 
+class LightGBM(_Frozen):  # with defaults: a params.yaml from before it has no such block
+    learning_rate: float = Field(default=0.06, gt=0)
+    n_estimators: int = Field(default=300, ge=1)
+    num_leaves: int = Field(default=15, ge=2)
+    min_child_samples: int = Field(default=20, ge=1)
+    reg_lambda: float = Field(default=1.0, ge=0)
+    early_stopping: bool = True
+
+
 class Linear(_Frozen):
     penalty: float = Field(gt=0)
 
@@ -53,11 +62,12 @@ class Search(_Frozen):
 
 
 class Train(_Frozen):
-    model: Literal["auto", "boosting", "linear", "forest", "ensemble"]
+    model: Literal["auto", "boosting", "lightgbm", "linear", "forest", "ensemble"]
     seed: int
     class_weight: Literal["balanced"] | None
     search: Search
     boosting: Boosting
+    lightgbm: LightGBM = LightGBM()
     linear: Linear
     forest: Forest
 

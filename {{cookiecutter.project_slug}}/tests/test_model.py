@@ -25,7 +25,7 @@ Make = Callable[..., pd.DataFrame]
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
-@pytest.mark.parametrize("kind", ["boosting", "linear", "forest", "ensemble"])
+@pytest.mark.parametrize("kind", ["boosting", "lightgbm", "linear", "forest", "ensemble"])
 def test_every_model_learns_and_keeps_parity(
     task: str, kind: str, contract: Contract, params: Params, make_frame: Make
 ) -> None:

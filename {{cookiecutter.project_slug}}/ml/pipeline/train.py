@@ -168,8 +168,9 @@ def stopping(y: NDArray[Any], contract: Contract, params: Train) -> Train:
     rarest = np.bincount(y).min() if contract.is_classification else len(y)
     if len(y) >= STOPPING_ROWS and rarest >= STOPPING_CLASS_ROWS:
         return params
-    boosting = params.boosting.model_copy(update={"early_stopping": False})
-    return params.model_copy(update={"boosting": boosting})
+    never = {"early_stopping": False}
+    boosting, lightgbm = (of.model_copy(update=never) for of in (params.boosting, params.lightgbm))
+    return params.model_copy(update={"boosting": boosting, "lightgbm": lightgbm})
 
 
 def main() -> None:

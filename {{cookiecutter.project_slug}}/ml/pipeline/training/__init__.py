@@ -5,5 +5,6 @@ windows.py        how far back the training rows reach
 candidates.py     which kind of model suits the data, by cross-validation
 search.py         settings of that kind, tried out
 onnx_convert.py   a fitted pipeline as ONNX
+lightgbm_onnx.py  the same for LightGBM's estimators
 parity.py         refuse a model that ONNX answers differently
 """

@@ -15,6 +15,8 @@ import numpy as np
 
 from ml.contract import Contract
 from ml.encode import Encoder
+from ml.pipeline.training import lightgbm_onnx
+from ml.pipeline.training.lightgbm_onnx import floor32
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from ml.encode import Matrix
 
 OPSET = 21  # the newest that skl2onnx 1.20 writes
+OPSET_ML = 3  # likewise, of the domain with trees
 IR_VERSION = 10  # of the file format, as it belongs to that opset
 
 
@@ -185,6 +188,8 @@ def _converted(model: Any, contract: Contract) -> Any:
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
 
+    if any(hasattr(part, "booster_") for part in _fitted_parts(model)):
+        lightgbm_onnx.register()
     width = len(Encoder(contract).features)
     # the converter hands booleans to protobuf where integers are due
     with warnings.catch_warnings():
@@ -193,7 +198,7 @@ def _converted(model: Any, contract: Contract) -> Any:
             model,
             name="model",  # by default a random one, and no two files would be equal
             initial_types=[("x", FloatTensorType([None, width]))],
-            target_opset=OPSET,
+            target_opset={"": OPSET, "ai.onnx.ml": OPSET_ML},
             options={id(model): {"zipmap": False}} if contract.is_classification else None,
             **_own_converters(),
         )
@@ -236,6 +241,8 @@ def round_to_float32(model: Any) -> Any:
     for step in _fitted_parts(model):
         _round_constants(step)
         _round_thresholds(step)
+        if hasattr(step, "booster_"):
+            lightgbm_onnx.round_booster(step)
     return model
 
 
@@ -260,7 +267,7 @@ def _round_constants(step: Any) -> None:
 def _round_thresholds(step: Any) -> None:
     """Where trees split, down."""
     for thresholds in _thresholds(step):
-        thresholds[:] = _floor32(thresholds)
+        thresholds[:] = floor32(thresholds)
 
 
 def _thresholds(step: Any) -> Iterator[Any]:
@@ -273,8 +280,3 @@ def _thresholds(step: Any) -> Iterator[Any]:
 
 def _nearest32(values: Any) -> Any:
     return np.float32(values).astype(np.float64)
-
-
-def _floor32(values: Any) -> Any:
-    down = values.astype(np.float32)
-    return np.where(down > values, np.nextafter(down, np.float32(-np.inf)), down).astype(np.float64)

@@ -16,21 +16,22 @@ from ml.pipeline.training.onnx_convert import constant_onnx, to_onnx
 from tests.conftest import unhashed
 
 
+@pytest.mark.parametrize("kind", ["boosting", "lightgbm"])
 def test_thresholds_between_neighbouring_floats_split_alike(
-    contract: Contract, params: Params
+    contract: Contract, params: Params, kind: str
 ) -> None:
     """Values one float32 step apart: a threshold rounded to nearest would move a row."""
     columns = tuple(c for c in contract.columns if c.name == "charge")
     narrow = contract.model_copy(update={"columns": columns, "time": None})
     steps = np.float32(16777.1) + np.arange(400, dtype=np.float32) * np.spacing(np.float32(16777.1))
-    boosting = params.train.model_copy(update={"model": "boosting"})
+    settings = params.train.model_copy(update={"model": kind})
     x, y = np.repeat(steps, 5)[:, None], np.repeat(np.arange(400) // 7 % 2, 5)
-    model = fit(unhashed(x, y), narrow, boosting).model
+    model = fit(unhashed(x, y), narrow, settings).model
     expected, found = answers(model, x, narrow), onnx_answers(to_onnx(model, narrow), x)
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["boosting", "linear", "forest"])
+@pytest.mark.parametrize("kind", ["boosting", "lightgbm", "linear", "forest"])
 def test_the_same_model_becomes_the_same_bytes(
     contract: Contract, params: Params, kind: str
 ) -> None:
