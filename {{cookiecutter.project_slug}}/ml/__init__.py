@@ -17,6 +17,7 @@ adopt/             a table becomes contract.yaml and a part of data/raw
 pipeline/          the stages of `dvc repro`: ingest, validate, split, train, evaluate, export
 bundle.py          a released model as a folder, verified before it answers
 seal/              the hashes of a release's files, and their signature
+scale/             work in parts: processes of this machine, or a cluster
 statistics/        the tests behind monitor and gate: arrays in, p-values out
 fairness/          whom the model treats how: figures by group
 card/              the model card: what a person needs to know of a version

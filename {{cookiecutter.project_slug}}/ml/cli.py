@@ -280,15 +280,51 @@ def compare(
     ab_test.compare(days)
 
 
+Source = Annotated[
+    str, typer.Argument(help="A Parquet file, a folder of them or a pattern; an address is fine.")
+]
+Target = Annotated[
+    str, typer.Argument(help="The Parquet file to write, or a folder (ends with /) or address.")
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(help="Of Dask, tcp:// or tls://; default: DASK_SCHEDULER_ADDRESS, or none."),
+]
+Workers = Annotated[int, typer.Option(min=0, help="Processes here; 0: one a processor.")]
+PartSeconds = Annotated[float, typer.Option(min=0, help="That one part may take; 0: any.")]
+OnlyPlan = Annotated[
+    bool, typer.Option("--plan", help="Write the plan and the model, for processes with --share.")
+]
+ShareOf = Annotated[
+    str | None, typer.Option(help="3/8: of the planned parts, the fourth of eight shares.")
+]
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Remove answers of an earlier model, code or table.")
+]
+
+
 @app.command()
 def score(
-    source: Annotated[Path, typer.Argument(help="A Parquet file with the contract's columns.")],
-    target: Annotated[Path, typer.Argument(help="The Parquet file to write.")],
+    source: Source,
+    target: Target,
+    scheduler: Scheduler = None,
+    workers: Workers = 0,
+    part_seconds: PartSeconds = 3600,
+    plan: OnlyPlan = False,
+    share: ShareOf = None,
+    replace: Replace = False,
 ) -> None:
-    """Answer a whole table offline, as POST /predict would."""
-    import ml.standalone.scoring
+    """Answer whole tables offline, as POST /predict would.
 
-    ml.standalone.scoring.score(source, target)
+    One file into one file, or many into a folder: in parts, by processes of this machine or on a
+    Dask scheduler, and again from where it stopped (docs/scale.md). Exit status 1 where a part is
+    not done.
+    """
+    from ml.standalone import commands
+
+    wanted = commands.Wanted(scheduler, workers, part_seconds, plan, share, replace)
+    if not commands.score(source, target, wanted):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -59,6 +59,7 @@ class Forest(_Frozen):
 
 class Search(_Frozen):
     trials: int = Field(ge=0)
+    executor: Literal["local", "dask"] = "local"
 
 
 class Train(_Frozen):

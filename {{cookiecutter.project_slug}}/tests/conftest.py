@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial, reduce
@@ -220,6 +221,35 @@ def made_once(
             make(project)
             done.touch()
     return project
+
+
+def environment(
+    tmp_path_factory: pytest.TempPathFactory, name: str, *, beside: bool = False
+) -> Path:
+    """The interpreter of an environment of its own, made of requirements/<name>.txt.
+
+    Args:
+        tmp_path_factory: of pytest; each environment is made once in a run.
+        name: of the lock.
+        beside: what is installed for the project is there too, where the lock does not say
+            otherwise.
+    """
+    make = partial(_make_environment, name=name, beside=beside)
+    return made_once(tmp_path_factory, f"environment-{name}", make) / "bin" / "python"
+
+
+def _make_environment(folder: Path, name: str, beside: bool) -> None:
+    uv, python = Path(sys.executable).with_name("uv"), str(folder / "bin" / "python")
+    locked = ["--require-hashes", "-r", str(HERE / "requirements" / f"{name}.txt")]
+    for words in (
+        ["venv", "--python", sys.executable, str(folder)],
+        ["pip", "install", "--python", python, *locked, *["--no-deps"] * beside],
+    ):
+        subprocess.run([str(uv), *words, "--quiet"], check=True)
+    if beside:
+        (packages,) = (folder / "lib").glob("python*/site-packages")
+        ours = sysconfig.get_path("purelib")
+        (packages / "beside.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
 
 
 @pytest.fixture

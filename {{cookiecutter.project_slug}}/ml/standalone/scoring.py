@@ -48,9 +48,9 @@ def score(source: Path, target: Path) -> int:
     """
     bundle = load_bundle(Path(os.environ.get("ML_BUNDLE") or CHAMPION))
     table = _opened(source)
-    _check_columns(table.schema_arrow.names, bundle.contract, source)
+    check_columns(table.schema_arrow.names, bundle.contract, source)
     with staged(target) as draft:
-        _write(_answered(table, bundle, source), draft)
+        write_pieces(_answered(table, bundle, source), draft)
     rows = int(table.metadata.num_rows)
     print(f"{target}: {rows:,} rows scored by version {bundle.version}")
     return rows
@@ -80,7 +80,8 @@ def _answered(table: pq.ParquetFile, bundle: Bundle, source: Path) -> Iterator[p
             advance(piece.num_rows)
 
 
-def _write(pieces: Iterator[pa.Table], path: Path) -> None:
+def write_pieces(pieces: Iterator[pa.Table], path: Path) -> None:
+    """Write tables to a Parquet file, a row group for each."""
     import pyarrow.parquet as pq
 
     first = next(pieces)
@@ -120,7 +121,12 @@ def _answers(frame: pd.DataFrame, bundle: Bundle, where: str) -> Answers:
     return answers
 
 
-def _check_columns(names: list[str], contract: Contract, source: Path) -> None:
+def check_columns(names: list[str], contract: Contract, source: Path | str) -> None:
+    """Refuse a table that lacks one of the contract's features.
+
+    Raises:
+        UserError: it names the first that is absent.
+    """
     absent = [c.name for c in contract.columns if c.name not in names and c.use == "feature"]
     if absent:
         raise UserError(

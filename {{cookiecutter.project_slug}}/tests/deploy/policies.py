@@ -213,7 +213,7 @@ def jobs_end(manifests: list[Manifest]) -> Iterator[str]:
             if key not in spec:
                 yield f"{name}: no {key}"
         rules = spec.get("podFailurePolicy", {}).get("rules", ())
-        if "FailJob" not in [rule["action"] for rule in rules]:
+        if not {"FailJob", "FailIndex"} & {rule["action"] for rule in rules}:
             yield f"{name}: a verdict would be repeated like an accident"
         if spec["template"]["spec"].get("restartPolicy") != "Never":
             yield f"{name}: its pod would be restarted in place"

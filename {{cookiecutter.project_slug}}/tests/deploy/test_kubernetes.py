@@ -9,7 +9,6 @@ import json
 import lzma
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,16 +17,16 @@ import pytest
 from jsonschema import Draft7Validator
 from ruamel.yaml import YAML
 
-from tests.conftest import made_once
+from tests.conftest import environment
 from tests.deploy.conftest import DEPLOY, RULES
 from tests.deploy.policies import POLICIES, Manifest, kinds, pod_specs
 from tests.deploy.test_platforms import blocks, is_route, unknown
 
 KUBERNETES = DEPLOY / "kubernetes"
-VARIANTS = ("overlays/baked", "overlays/pulled", "flow", "kserve")
+VARIANTS = ("overlays/baked", "overlays/pulled", "flow", "score", "kserve")
 MINORS = ("1.35", "1.36", "1.37")
 # variables of other programs that the containers run
-OTHER_VARIABLES = {"HOME", "DO_NOT_TRACK", "MLFLOW_TRACKING_URI"}
+OTHER_VARIABLES = {"HOME", "DO_NOT_TRACK", "MLFLOW_TRACKING_URI", "SCORE_SOURCE", "SCORE_TARGET"}
 # CRDs' schemas, which are not part of this project: a folder of <kind>.json.xz, each a list of
 # {"group", "version", "kind", "schema"}
 SCHEMAS = Path(os.environ.get("CRD_SCHEMAS", "schemas"))
@@ -43,17 +42,7 @@ ACCEPTED = {
 @pytest.fixture(scope="session")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the programs of requirements/delivery.txt."""
-    return made_once(tmp_path_factory, "delivery", _install) / "bin"
-
-
-def _install(folder: Path) -> None:
-    uv = Path(sys.executable).with_name("uv")
-    locked = ["--require-hashes", "-r", str(DEPLOY.parent / "requirements/delivery.txt")]
-    for words in (
-        ["venv", "--python", sys.executable, str(folder)],
-        ["pip", "install", "--python", str(folder / "bin/python"), *locked],
-    ):
-        subprocess.run([str(uv), *words, "--quiet"], check=True)
+    return environment(tmp_path_factory, "delivery").parent
 
 
 @pytest.fixture(scope="session")

@@ -8,13 +8,12 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from docs.site.pages import PROJECT, write
-from tests.conftest import made_once
+from tests.conftest import environment
 
 LOADED = re.compile(r"<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)=[\"']?(?:https?:)?//[^>]*>")
 
@@ -22,17 +21,7 @@ LOADED = re.compile(r"<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)=[\"']?(?:
 @pytest.fixture(scope="session")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment with mkdocs."""
-    return made_once(tmp_path_factory, "docs-tools", _install) / "bin" / "python"
-
-
-def _install(folder: Path) -> None:
-    uv = Path(sys.executable).with_name("uv")
-    locked = ["--require-hashes", "-r", str(PROJECT / "requirements" / "docs.txt")]
-    for words in (
-        ["venv", "--python", sys.executable, str(folder)],
-        ["pip", "install", "--python", str(folder / "bin" / "python"), *locked],
-    ):
-        subprocess.run([str(uv), *words, "--quiet"], check=True)
+    return environment(tmp_path_factory, "docs")
 
 
 def build(tools: Path, folder: Path) -> subprocess.CompletedProcess[str]:

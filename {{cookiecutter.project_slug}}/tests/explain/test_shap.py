@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from ml.explain.shapley import Contributions, Floats, Game, exact, sampled
 from ml.model import make_model
 from ml.params import load_params
 from ml.pipeline.training.onnx_convert import to_onnx
-from tests.conftest import made_once
+from tests.conftest import environment
 from tests.serving.conftest import HOME
 
 CHECKS = Path(__file__).with_name("shap_checks.py")
@@ -32,17 +31,7 @@ REFERENCE_ROWS = 30
 @pytest.fixture(scope="session")
 def shap(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment with shap."""
-    return made_once(tmp_path_factory, "shap", _install) / "bin" / "python"
-
-
-def _install(folder: Path) -> None:
-    uv = Path(sys.executable).with_name("uv")
-    locked = ["--require-hashes", "-r", str(HOME / "requirements" / "explainers.txt")]
-    for words in (
-        ["venv", "--python", sys.executable, str(folder)],
-        ["pip", "install", "--python", str(folder / "bin" / "python"), *locked],
-    ):
-        subprocess.run([str(uv), *words, "--quiet"], check=True)
+    return environment(tmp_path_factory, "explainers")
 
 
 def write_case(folder: Path, name: str, columns: int, model: str, classify: bool) -> Game:

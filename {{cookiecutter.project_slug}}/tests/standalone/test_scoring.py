@@ -11,34 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
 
-from ml.dataset.frame import frame_of_rows
 from ml.errors import UserError
 from ml.serving.api.app import create_app
 from ml.standalone import scoring
-from tests.serving.conftest import (
-    CLASSIFICATION,
-    REGRESSION,
-    live_in_served_project,
-    sample_rows,
-    settings_of,
-)
-
-ROWS = sample_rows(CLASSIFICATION, 300)
-for _i in range(0, 300, 7):
-    ROWS[_i]["monthly charge"] = None
-    ROWS[_i + 1]["city"] = "Atlantis"
-
-
-@pytest.fixture
-def project(releases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project's folder with version 1 as its champion; the current folder of the test."""
-    return live_in_served_project(releases, tmp_path, monkeypatch)
-
-
-def written(path: Path, rows: list[dict[str, Any]], contract: Any = CLASSIFICATION) -> Path:
-    """The rows as a typed Parquet file, with a column that the contract does not know."""
-    frame_of_rows(rows, contract).assign(extra=range(len(rows))).to_parquet(path)
-    return path
+from tests.serving.conftest import CLASSIFICATION, REGRESSION, sample_rows, settings_of
+from tests.standalone.conftest import ROWS, written
 
 
 def test_a_file_is_answered_as_requests_are(

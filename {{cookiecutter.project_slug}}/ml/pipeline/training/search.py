@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ml.metrics import GATE, answers, measure
 from ml.model import make_model, search_space
+from ml.scale.joblib_backend import joblib_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +55,9 @@ def search(
         cv=folds_of(contract, params.seed),
         random_state=params.seed,
         error_score="raise",
-    ).fit(x, y)
+    )
+    with joblib_on(params.search.executor):
+        halving.fit(x, y)
     return halving.best_estimator_, _trials(halving.cv_results_)
 
 

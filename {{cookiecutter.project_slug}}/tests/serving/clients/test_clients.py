@@ -8,13 +8,12 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from ml.contract import Contract
-from tests.conftest import made_once
+from tests.conftest import environment
 from tests.serving.conftest import HOME, Running, Start, point, write_release
 
 HERE = Path(__file__).parent
@@ -35,17 +34,7 @@ CLIENTS = ("triton", "kserve", "mlflow")
 @pytest.fixture(scope="session")
 def clients(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment with the clients."""
-    return made_once(tmp_path_factory, "clients", _install) / "bin" / "python"
-
-
-def _install(folder: Path) -> None:
-    uv = Path(sys.executable).with_name("uv")
-    locked = ["--require-hashes", "-r", str(HOME / "requirements" / "clients.txt")]
-    for words in (
-        ["venv", "--python", sys.executable, str(folder)],
-        ["pip", "install", "--python", str(folder / "bin" / "python"), *locked],
-    ):
-        subprocess.run([str(uv), *words, "--quiet"], check=True)
+    return environment(tmp_path_factory, "clients")
 
 
 @pytest.fixture

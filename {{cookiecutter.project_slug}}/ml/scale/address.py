@@ -1,0 +1,71 @@
+"""Which scheduler, and whether what is sent there can be read, or sent by others, on the way.
+
+A Dask scheduler executes what it is sent. Off this machine it is spoken to over TLS, with the
+files that Dask's own settings name (`distributed.comm.tls`), or with a stated word without.
+"""
+
+from __future__ import annotations
+
+import os
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from ml.errors import UserError
+from ml.scale.local import LocalPool
+from ml.scale.part import Executor
+
+SCHEDULER = "DASK_SCHEDULER_ADDRESS"
+PLAIN = "ML_DASK_PLAIN_TCP"
+EXAMPLE = "tls://scheduler.example:8786"
+
+
+def executor_at(address: str | None, workers: int = 0) -> Executor:
+    """The cluster at an address, or DASK_SCHEDULER_ADDRESS; without either this machine.
+
+    Args:
+        address: tcp://host:port on loopback, or tls://host:port.
+        workers: processes of this machine; 0: one for each processor.
+
+    Raises:
+        UserError: see `checked`.
+    """
+    scheduler = address or os.environ.get(SCHEDULER)
+    if not scheduler:
+        return LocalPool(workers)
+    from ml.scale.cluster import Cluster
+
+    return Cluster(checked(scheduler))
+
+
+def checked(address: str) -> str:
+    """The address.
+
+    Raises:
+        UserError: it is none, or leads to another machine without TLS.
+    """
+    try:
+        parts = urlsplit(address)
+        known = parts.scheme in ("tcp", "tls") and bool(parts.hostname) and bool(parts.port)
+    except ValueError:
+        known = False
+    if not known:
+        raise UserError(f"{address}: not the address of a Dask scheduler", f"give {EXAMPLE}")
+    if parts.scheme == "tcp" and not _is_loopback(str(parts.hostname)) and not _plain_is_meant():
+        raise UserError(
+            f"{address}: another machine without TLS: whoever is on the way reads the work and can"
+            " send other work",
+            f"give tls://{parts.netloc} (docs/scale.md), or, in a network that nobody else is in,"
+            f" {PLAIN}=1",
+        )
+    return address
+
+
+def _plain_is_meant() -> bool:
+    return os.environ.get(PLAIN) == "1"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,96 @@
+"""Where scikit-learn's trials run: in this process, or on the workers of a Dask scheduler.
+
+The same trials are drawn and scored: it changes who computes a score, never the score.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any, Literal
+
+from ml.errors import UserError
+from ml.scale.address import EXAMPLE, SCHEDULER, checked
+from ml.scale.part import described
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+LOOK_SECONDS = 5.0  # from one look at the workers to the next
+LONELY_SECONDS = 120.0  # that the scheduler may have no worker
+GONE = ("FutureCancelledError", "KilledWorker", "TimeoutError", "CommClosedError")
+
+
+@contextmanager
+def joblib_on(executor: Literal["local", "dask"]) -> Iterator[None]:
+    """Send what scikit-learn does in parallel within the block to the executor.
+
+    Raises:
+        UserError: no scheduler's address is set, it does not answer, it or its workers go away.
+    """
+    if executor == "local":
+        yield
+        return
+    address = os.environ.get(SCHEDULER)
+    if not address:
+        raise UserError(
+            f"params.yaml: train.search.executor is dask, and {SCHEDULER} is not set",
+            f"export {SCHEDULER}={EXAMPLE}, or train.search.executor: local",
+        )
+    try:
+        with _backend(checked(address)):
+            yield
+    except Exception as error:
+        if type(error).__name__ not in GONE:
+            raise
+        raise UserError(
+            f"{address}: the search has not ended: {described(error)}",
+            "look at the scheduler's and the workers' logs, then the same command again",
+        ) from None
+
+
+@contextmanager
+def _backend(address: str) -> Iterator[None]:
+    import joblib
+
+    from ml.scale.cluster import connected
+
+    with connected(address) as client, _watched(client):
+        # joblib puts rows and folds on some worker, and they would die with it. As what a task
+        # returns they are made again; Dask removes further copies on other workers
+        client.scatter = partial(_as_task, client)
+        with joblib.parallel_config(backend="dask", client=client, n_jobs=-1):
+            yield
+
+
+async def _as_task(client: Client, data: Any, **_: object) -> Future:
+    future: Future = client.submit(_itself, data, pure=False)
+    return future
+
+
+def _itself(data: Any) -> Any:
+    return data
+
+
+@contextmanager
+def _watched(client: Client) -> Iterator[None]:
+    """Close the client, which ends what waits for it, when the scheduler has no worker for long."""
+    over = Event()
+    watch = Thread(target=_watch, args=(client, over), daemon=True)
+    watch.start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def _watch(client: Client, over: Event) -> None:
+    lonely = 0.0
+    while lonely < LONELY_SECONDS and client.status == "running":
+        if over.wait(LOOK_SECONDS):
+            return
+        lonely = 0.0 if client.nthreads() else lonely + LOOK_SECONDS
+    client.close(timeout=LOOK_SECONDS)

@@ -1,0 +1,181 @@
+"""Parts on Dask, with real processes: its worker, its scheduler and its client are killed.
+
+Dask is in an environment of its own (requirements/scale.txt beside the project's), made here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ml.scale.store import Store
+from ml.standalone.score_folder import plan_scores, score_parts
+from tests.conftest import HERE
+from tests.scale.conftest import Cluster, Make, said_by, wait_for, write_certificate
+from tests.scale.tasks import Here
+from tests.standalone.conftest import ROWS, project, s3, written
+
+__all__ = ["project", "s3"]  # fixtures of another room
+DASK = re.compile(r"^(dask|distributed)\b", re.MULTILINE)
+
+
+def drive(cluster: Cluster, seconds: float, *words: str) -> dict[str, Any]:
+    """What came of parts, one for each word."""
+    process = cluster.python("-m", "tests.scale.drive", cluster.address, str(seconds), *words)
+    found: dict[str, Any] = json.loads(said_by(process))
+    return found
+
+
+@pytest.mark.slow
+def test_over_tls_each_fault_costs_its_own_part_and_a_killed_client_no_table(
+    cluster_of: Make, project: Path, s3: dict[str, str], tmp_path: Path
+) -> None:
+    """A part that kills its worker hung Dask's own client for ever."""
+    cluster = cluster_of({**s3, **write_certificate(tmp_path)}, "tls")
+    for _ in range(2):
+        cluster.add_worker()
+    assert cluster.address.startswith("tls://")
+    found = drive(cluster, 1, "a", "dies", "b", "hangs", "raises:no", "refuses:column", "c", "d")
+    killed = "killed its worker, or was not done within its seconds there"
+    assert found["failed"] == {
+        "part-1": killed,
+        "part-3": killed,
+        "part-4": "ValueError: no",
+        "part-5": "column",
+    }
+    assert found["results"] == {"part-0": "a", "part-2": "b", "part-6": "c", "part-7": "d"}
+    tables_are_scored_after_a_kill(cluster)
+
+
+def tables_are_scored_after_a_kill(cluster: Cluster) -> None:
+    """From S3 to S3, by a client that is killed and one that does the rest.
+
+    The answers are those of this process, byte by byte.
+    """
+    table = written(Path("in/00.parquet"), ROWS)
+    bucket = Store("s3://tables")
+    for i in range(24):
+        bucket.write(f"in/{i:02}.parquet", table.read_bytes())
+    words = ["-m", "ml", "score", "s3://tables/in/*.parquet", "s3://tables/out/"]
+    address = {"DASK_SCHEDULER_ADDRESS": cluster.address}
+    client = cluster.python(*words, **address)
+    wait_for(lambda: len(receipts(bucket)) > 1)
+    client.kill()
+    client.communicate()
+    before = wait_for_quiet(bucket)
+    assert 1 < len(before) < 24
+    said = said_by(cluster.python(*words, **address))
+    assert f"24 of 24 parts are done, {len(before)} were there" in said
+    assert before.items() <= receipts(bucket).items()
+    found = json.loads(bucket.read("out/_manifest.json"))["parts"]
+    assert score_parts(plan_scores("in", "here", replace=False), Here(), 60)
+    (here,) = Path("here").glob("00-*.parquet")
+    assert {part["sha256"] for part in found} == {hashlib.sha256(here.read_bytes()).hexdigest()}
+
+
+def receipts(bucket: Store) -> dict[str, Any]:
+    """When each part's receipt was put."""
+    bucket.system.invalidate_cache()
+    found = bucket.system.find("tables/out/_parts", detail=True)
+    return {name: info["LastModified"] for name, info in found.items()}
+
+
+def wait_for_quiet(bucket: Store) -> dict[str, Any]:
+    """The receipts, once the parts of a client that is gone have ended."""
+    before = receipts(bucket)
+    while True:
+        time.sleep(1)
+        now = receipts(bucket)
+        if now == before:
+            return now
+        before = now
+
+
+SEARCH = """
+import hashlib, json, sys, time
+from pathlib import Path
+import numpy as np
+from ml.contract import Contract
+from ml.params import load_params
+from ml.pipeline.training import search as room
+
+executor, signs = sys.argv[1:]
+
+def measure(*words):  # sent along with the trials: a sign of each score, and the score
+    from ml.metrics import measure
+    Path(signs, f"{time.monotonic_ns()}").touch()
+    return measure(*words)
+
+room.measure = measure
+names = [{"kind": "numeric", "name": f"x{i}"} for i in range(4)]
+target = {"name": "y", "task": "binary", "classes": ["n", "y"]}
+contract = Contract.model_validate({"target": target, "columns": names})
+rng = np.random.default_rng(0)
+x = rng.normal(size=(1200, 4)).astype("float32")
+y = (x[:, 0] + x[:, 1] * x[:, 2] + rng.normal(size=len(x)) > 0).astype(int)
+train = load_params().train
+settings = train.search.model_copy(update={"trials": 5, "executor": executor})
+boosting = train.boosting.model_copy(update={"max_iter": 5})
+changed = {"model": "boosting", "search": settings, "boosting": boosting}
+model, trials = room.search(x, y, contract, train.model_copy(update=changed))
+print(json.dumps([trials, hashlib.sha256(model.predict_proba(x).tobytes()).hexdigest()]))
+"""
+
+
+@pytest.mark.slow
+def test_killed_workers_cost_nothing_and_a_killed_scheduler_is_told(
+    cluster_of: Make, tmp_path: Path
+) -> None:
+    cluster = cluster_of({"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"})
+    workers = [cluster.add_worker("--no-nanny") for _ in range(2)]
+    search_is_the_same_with_a_worker_killed(cluster, workers[0], tmp_path)
+    process = driven_until_begun(cluster, tmp_path / "worker")
+    cluster.add_worker("--no-nanny")
+    workers[1].send_signal(signal.SIGKILL)
+    found = json.loads(said_by(process))
+    assert (len(found["results"]), found["failed"]) == (20, {})
+    process = driven_until_begun(cluster, tmp_path / "scheduler")
+    cluster.scheduler.send_signal(signal.SIGKILL)
+    assert json.loads(said_by(process))["gone"].startswith(f"{cluster.address}: the scheduler is")
+
+
+def search_is_the_same_with_a_worker_killed(
+    cluster: Cluster, worker: subprocess.Popen[bytes], folder: Path
+) -> None:
+    """Trials, scores and model are those of one process."""
+    outputs = []
+    for executor in ("local", "dask"):
+        signs = folder / executor
+        signs.mkdir()
+        words = ["-c", SEARCH, executor, str(signs)]
+        process = cluster.python(*words, cwd=HERE, DASK_SCHEDULER_ADDRESS=cluster.address)
+        if executor == "dask":
+            wait_for(lambda: len(list((folder / "dask").iterdir())) > 3)
+            worker.send_signal(signal.SIGKILL)
+        outputs.append(json.loads(said_by(process)))
+    assert outputs[0] == outputs[1]
+    assert len(outputs[0][0]) > 5
+
+
+def driven_until_begun(cluster: Cluster, folder: Path) -> subprocess.Popen[str]:
+    """Twenty parts of which the third has begun."""
+    folder.mkdir()
+    words = [f"marks:{folder}"] * 20
+    process = cluster.python("-m", "tests.scale.drive", cluster.address, "30", *words)
+    wait_for(lambda: len(list(folder.iterdir())) > 2)
+    return process
+
+
+def test_nothing_of_dask_is_in_the_image_or_the_default_environment() -> None:
+    locks = sorted((HERE / "requirements").glob("*.txt"))
+    assert [lock.stem for lock in locks if DASK.search(lock.read_text())] == ["scale"]
+    dockerfile = (HERE / "Dockerfile").read_text()
+    assert "scale" not in dockerfile
