@@ -85,6 +85,7 @@ def test_locks_have_hashes_and_no_addresses(template: Path) -> None:
         "audit.txt",
         "delivery.txt",
         "docs.txt",
+        "scale.txt",
     }
     for path in locks:
         text = path.read_text(encoding="utf-8")
@@ -100,10 +101,12 @@ def test_locks_agree_with_each_other(template: Path) -> None:
         return dict(re.findall(r"^([\w.-]+)==(\S+)", text, re.MULTILINE))
 
     dev = pins("dev")
-    for name in ("serving", "pipeline"):
+    for name in ("serving", "pipeline", "scale"):
         assert pins(name)
         assert {
-            package: version for package, version in pins(name).items() if dev[package] != version
+            package: version
+            for package, version in pins(name).items()
+            if dev.get(package, version) != version
         } == {}
 
 

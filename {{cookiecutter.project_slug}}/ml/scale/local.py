@@ -40,17 +40,26 @@ class LocalPool:
         try:
             while waiting or busy:
                 while waiting and len(busy) < self.workers:
-                    worker = idle.pop() if idle else _Worker()
+                    worker = _ready(idle)
                     worker.begin(function, waiting.popleft(), seconds)
                     busy.append(worker)
                 for worker in _ended(busy):
                     busy.remove(worker)
                     yield worker.outcome()
-                    if worker.is_alive():
-                        idle.append(worker)
+                    idle.append(worker)
         finally:
             for worker in [*busy, *idle]:
                 worker.stop()
+
+
+def _ready(idle: list[_Worker]) -> _Worker:
+    """An idle process that lives, or a new one."""
+    while idle:
+        worker = idle.pop()
+        if worker.is_alive():
+            return worker
+        worker.stop()
+    return _Worker()
 
 
 def _ended(busy: list[_Worker]) -> list[_Worker]:

@@ -63,8 +63,11 @@ class Store:
         """The bytes of each file that is there, by its name within the folder; drafts left out."""
         self.system.invalidate_cache()
         found = self.system.find(self.root, detail=True)
-        names = {path.removeprefix(f"{self.root}/"): info for path, info in found.items()}
-        return {name: int(info["size"]) for name, info in names.items() if DRAFT not in name}
+        return {
+            path.removeprefix(f"{self.root}/"): int(info["size"])
+            for path, info in found.items()
+            if info["type"] == "file" and DRAFT not in path
+        }
 
     def read(self, name: str) -> bytes:
         """A file's content."""

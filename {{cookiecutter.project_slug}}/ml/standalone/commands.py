@@ -27,10 +27,10 @@ def score(source: str, target: str, wanted: Wanted) -> bool:
         UserError: a mistake in the call, the tables or the addresses.
     """
     if is_one_file(source, target):
-        from ml.standalone import scoring
+        from ml.standalone.scoring import score as score_file
 
         _refuse_options(target, wanted)
-        scoring.score(Path(source), Path(target))
+        score_file(Path(source), Path(target))
         return True
     return _score_folder(source, target, wanted)
 

@@ -102,11 +102,10 @@ class Cluster:
         plain = ["--nthreads", "1", "--no-dashboard", "--local-directory", str(self._folder)]
         return self._start("worker", self.address, *plain, *words)
 
-    def python(self, *words: str, cwd: Path | None = None, **env: str) -> subprocess.Popen[str]:
+    def python(self, *words: str, **env: str) -> subprocess.Popen[str]:
         """Start a program that is a client of the scheduler."""
         return subprocess.Popen(
             [str(self._python), *words],
-            cwd=cwd,
             env={**self.env, **env},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

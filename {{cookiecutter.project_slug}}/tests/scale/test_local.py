@@ -69,7 +69,7 @@ def test_a_process_that_was_killed_while_it_waited_costs_no_part() -> None:
         found.append(outcome)
         if len(found) == 1:
             os.kill(outcome.answer.result, signal.SIGKILL)
-            wait_for(lambda: not Path(f"/proc/{found[0].answer.result}/cmdline").read_bytes())
+            wait_for(lambda: not is_running(str(found[0].answer.result)))
     assert [outcome.answer.problem for outcome in found] == ["", ""]
 
 

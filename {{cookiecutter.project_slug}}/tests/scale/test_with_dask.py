@@ -20,6 +20,7 @@ from ml.scale.store import Store
 from ml.standalone.score_folder import plan_scores, score_parts
 from tests.conftest import HERE
 from tests.scale.conftest import Cluster, Make, said_by, wait_for, write_certificate
+from tests.scale.searched import found_by
 from tests.scale.tasks import Here
 from tests.standalone.conftest import ROWS, project, s3, written
 
@@ -85,7 +86,7 @@ def receipts(bucket: Store) -> dict[str, Any]:
     """When each part's receipt was put."""
     bucket.system.invalidate_cache()
     found = bucket.system.find("tables/out/_parts", detail=True)
-    return {name: info["LastModified"] for name, info in found.items()}
+    return {name: i["LastModified"] for name, i in found.items() if i["type"] == "file"}
 
 
 def wait_for_quiet(bucket: Store) -> dict[str, Any]:
@@ -99,70 +100,25 @@ def wait_for_quiet(bucket: Store) -> dict[str, Any]:
         before = now
 
 
-SEARCH = """
-import hashlib, json, sys, time
-from pathlib import Path
-import numpy as np
-from ml.contract import Contract
-from ml.params import load_params
-from ml.pipeline.training import search as room
-
-executor, signs = sys.argv[1:]
-
-def measure(*words):  # sent along with the trials: a sign of each score, and the score
-    from ml.metrics import measure
-    Path(signs, f"{time.monotonic_ns()}").touch()
-    return measure(*words)
-
-room.measure = measure
-names = [{"kind": "numeric", "name": f"x{i}"} for i in range(4)]
-target = {"name": "y", "task": "binary", "classes": ["n", "y"]}
-contract = Contract.model_validate({"target": target, "columns": names})
-rng = np.random.default_rng(0)
-x = rng.normal(size=(1200, 4)).astype("float32")
-y = (x[:, 0] + x[:, 1] * x[:, 2] + rng.normal(size=len(x)) > 0).astype(int)
-train = load_params().train
-settings = train.search.model_copy(update={"trials": 5, "executor": executor})
-boosting = train.boosting.model_copy(update={"max_iter": 5})
-changed = {"model": "boosting", "search": settings, "boosting": boosting}
-model, trials = room.search(x, y, contract, train.model_copy(update=changed))
-print(json.dumps([trials, hashlib.sha256(model.predict_proba(x).tobytes()).hexdigest()]))
-"""
-
-
 @pytest.mark.slow
-def test_killed_workers_cost_nothing_and_a_killed_scheduler_is_told(
+def test_a_killed_worker_costs_the_search_nothing_and_a_killed_scheduler_is_told(
     cluster_of: Make, tmp_path: Path
 ) -> None:
+    """Trials, scores and model are those of one process, bit by bit."""
     cluster = cluster_of({"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"})
     workers = [cluster.add_worker("--no-nanny") for _ in range(2)]
-    search_is_the_same_with_a_worker_killed(cluster, workers[0], tmp_path)
-    process = driven_until_begun(cluster, tmp_path / "worker")
-    cluster.add_worker("--no-nanny")
-    workers[1].send_signal(signal.SIGKILL)
+    signs = tmp_path / "search"
+    signs.mkdir()
+    words = ["-m", "tests.scale.searched", "dask", str(signs)]
+    process = cluster.python(*words, DASK_SCHEDULER_ADDRESS=cluster.address)
+    wait_for(lambda: len(list(signs.iterdir())) > 3)
+    workers[0].send_signal(signal.SIGKILL)
     found = json.loads(said_by(process))
-    assert (len(found["results"]), found["failed"]) == (20, {})
+    assert found == found_by("local")
+    assert len(found[0]) > 5
     process = driven_until_begun(cluster, tmp_path / "scheduler")
     cluster.scheduler.send_signal(signal.SIGKILL)
     assert json.loads(said_by(process))["gone"].startswith(f"{cluster.address}: the scheduler is")
-
-
-def search_is_the_same_with_a_worker_killed(
-    cluster: Cluster, worker: subprocess.Popen[bytes], folder: Path
-) -> None:
-    """Trials, scores and model are those of one process."""
-    outputs = []
-    for executor in ("local", "dask"):
-        signs = folder / executor
-        signs.mkdir()
-        words = ["-c", SEARCH, executor, str(signs)]
-        process = cluster.python(*words, cwd=HERE, DASK_SCHEDULER_ADDRESS=cluster.address)
-        if executor == "dask":
-            wait_for(lambda: len(list((folder / "dask").iterdir())) > 3)
-            worker.send_signal(signal.SIGKILL)
-        outputs.append(json.loads(said_by(process)))
-    assert outputs[0] == outputs[1]
-    assert len(outputs[0][0]) > 5
 
 
 def driven_until_begun(cluster: Cluster, folder: Path) -> subprocess.Popen[str]:
