@@ -38,6 +38,7 @@ csv.field_size_limit(BLOCK_BYTES)
 UNREADABLE = (pa.ArrowException, UnicodeError, OSError, EOFError, zlib.error, csv.Error)
 # an open file, its bytes, its name → the same file, watched
 Watch = Callable[[BinaryIO, int, str], BinaryIO]
+PARQUET_ROWS = 100_000  # in one batch
 MAX_RAGGED = 10_000  # rows of a wrong length after which reading stops: the file is no table
 RAW = Path("data/raw")
 
@@ -93,32 +94,66 @@ def read_texts(path: Path, source: Source, watch: Watch | None = None) -> pa.Tab
     Raises:
         UserError: not readable as this separator and encoding, no rows, rows of different lengths.
     """
-    table = (
-        _read_parquet(path) if is_parquet(path) else _read_csv(path, source, watch or _unwatched)
+    return pa.concat_tables(text_batches(path, source, watch))
+
+
+def text_batches(path: Path, source: Source, watch: Watch | None = None) -> Iterator[pa.Table]:
+    """The file as tables of some rows each, in order: see `read_texts`."""
+    batches = (
+        _parquet_batches(path)
+        if is_parquet(path)
+        else _csv_batches(path, source, watch or _unwatched)
     )
-    if table.num_rows == 0:
+    rows = 0
+    for batch in batches:
+        rows += batch.num_rows
+        if batch.num_rows:
+            yield batch
+    if not rows:
         raise UserError(f"{path}: it holds no rows", "give a file with rows under its header")
-    return table
 
 
-def _read_parquet(path: Path) -> pa.Table:
+def names_in(path: Path, source: Source) -> list[str]:
+    """The names of a file's columns."""
+    if not is_parquet(path):
+        return _names(path, source)
     try:
-        table = pq.ParquetFile(path).read()  # `pq.read_table` fails at two columns of one name
+        return column_names(pq.ParquetFile(path).schema_arrow.names)
     except UNREADABLE as error:
-        raise UserError(f"{path}: not a readable Parquet file: {error}", "write it again") from None
-    return table.rename_columns(column_names(table.column_names))
+        raise _not_parquet(path, error) from None
+
+
+def _not_parquet(path: Path, error: Exception) -> UserError:
+    return UserError(f"{path}: not a readable Parquet file: {error}", "write it again")
+
+
+def _parquet_batches(path: Path) -> Iterator[pa.Table]:
+    try:
+        file = pq.ParquetFile(path)  # `pq.read_table` fails at two columns of one name
+        names = column_names(file.schema_arrow.names)
+        for batch in file.iter_batches(PARQUET_ROWS):
+            yield pa.Table.from_batches([batch]).rename_columns(names)
+    except UNREADABLE as error:
+        raise _not_parquet(path, error) from None
 
 
 def _unwatched(file: BinaryIO, _size: int, _name: str) -> BinaryIO:
     return file
 
 
-def _read_csv(path: Path, source: Source, watch: Watch) -> pa.Table:
+def _csv_batches(path: Path, source: Source, watch: Watch) -> Iterator[pa.Table]:
     names = _names(path, source)
-    table = _read_rows(path, source, watch, len(names))
-    if any(pc.any(pc.match_substring(column, "\n")).as_py() for column in table.columns):
-        refuse_open_quote(path, source)
-    return _without_blank_rows(table.slice(0 if source.names else 1)).rename_columns(names)
+    header, checked = not source.names, False
+    for batch in _row_batches(path, source, watch, len(names)):
+        if not checked and _has_line_breaks(batch):
+            refuse_open_quote(path, source)
+            checked = True
+        yield _without_blank_rows(batch.slice(int(header))).rename_columns(names)
+        header = False
+
+
+def _has_line_breaks(table: pa.Table) -> bool:
+    return any(pc.any(pc.match_substring(column, "\n")).as_py() for column in table.columns)
 
 
 def _names(path: Path, source: Source) -> list[str]:
@@ -134,12 +169,16 @@ def _names(path: Path, source: Source) -> list[str]:
     return names
 
 
-def _read_rows(path: Path, source: Source, watch: Watch, width: int) -> pa.Table:
-    """All rows of a text file, header included, as columns of text named by their positions."""
+def _row_batches(path: Path, source: Source, watch: Watch, width: int) -> Iterator[pa.Table]:
+    """The rows of a text file, header included, as columns of text named by their positions."""
     ragged: list[pacsv.InvalidRow] = []
     try:
-        with _watched(path, watch) as file:
-            table = pacsv.read_csv(file, **_options(source, width, ragged))
+        with (
+            _watched(path, watch) as file,
+            pacsv.open_csv(file, **_options(source, width, ragged)) as reader,
+        ):
+            for batch in reader:
+                yield pa.Table.from_batches([batch])
     except UNREADABLE as error:
         refuse_open_quote(path, source)
         if not ragged:
@@ -147,7 +186,6 @@ def _read_rows(path: Path, source: Source, watch: Watch, width: int) -> pa.Table
     if ragged:
         refuse_open_quote(path, source)
         raise _ragged(path, source, ragged)
-    return table
 
 
 @contextmanager

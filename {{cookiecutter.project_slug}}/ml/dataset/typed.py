@@ -5,7 +5,7 @@ Rows whose target is missing, or of a class that is set aside, are left out and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,10 +25,17 @@ from ml.dataset.parser import (
     parse_texts,
     texts_of,
 )
-from ml.dataset.reader import Watch, is_parquet, line_of_record, read_texts
+from ml.dataset.reader import Watch, is_parquet, line_of_record, read_texts, text_batches
 from ml.errors import UserError, closest, listing
 
 Read = Callable[[pa.ChunkedArray, Column], Parsed]  # one column of a part
+# kind of a column → its type in a table; numbers are float64
+TYPES = {
+    "boolean": pa.bool_(),
+    "categorical": pa.string(),
+    "datetime": pa.timestamp("us"),
+    "text": pa.string(),
+}
 # kind of a column → its values, in an error; levels and texts are never unreadable
 PLURALS = {
     "numeric": "numbers",
@@ -63,6 +70,33 @@ def read_typed(path: Path, contract: Contract, watch: Watch | None = None) -> Pa
     check_columns(path, texts.column_names, contract)
     served = is_parquet(path) and contract.added(JOURNALED) in texts.column_names
     return type_texts(path, texts, contract, served=served)
+
+
+def typed_batches(path: Path, contract: Contract, watch: Watch | None = None) -> Iterator[Part]:
+    """One file as typed tables of some rows each, in order: see `read_typed`."""
+    for texts in text_batches(path, contract.source, watch):
+        check_columns(path, texts.column_names, contract)
+        served = is_parquet(path) and contract.added(JOURNALED) in texts.column_names
+        try:
+            yield type_texts(path, texts, contract, served=served)
+        except UserError:
+            read_typed(path, contract)  # counts what is wrong in the whole file, and refuses it
+            raise
+
+
+def typed_schema(names: Collection[str], contract: Contract) -> pa.Schema:
+    """The columns of typed tables whose files have these names."""
+    added = (contract.id, contract.added(JOURNALED))
+    types = {c.name: TYPES.get(c.kind, pa.float64()) for c in contract.columns}
+    types[contract.target.name] = pa.string() if contract.is_classification else pa.float64()
+    return pa.schema(types | {name: pa.string() for name in added if name and name in names})
+
+
+def with_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """A typed table with all of a schema's columns; those that its file lacks are null."""
+    nulls = {field.name: pa.nulls(table.num_rows, field.type) for field in schema}
+    columns = nulls | dict(zip(table.column_names, table.columns, strict=True))
+    return pa.table(columns, schema=schema)
 
 
 def type_texts(

@@ -8,49 +8,72 @@ Run: `python -m ml.pipeline.ingest` (dvc stage `ingest`).
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ml.atomic import write_json
+from ml.atomic import staged, write_json
 from ml.contract import CONTRACT, Contract, load_contract
-from ml.dataset.reader import raw_parts
-from ml.dataset.typed import Part, read_typed
+from ml.dataset.reader import Watch, names_in, raw_parts
+from ml.dataset.typed import Part, typed_batches, typed_schema, with_schema
 from ml.pipeline.artifacts import INGEST_REPORT, INGESTED
 from ml.pipeline.stage import run_stage
 from ml.progress import reading
 
 
-def summary(parts: list[Part], table: pa.Table, contract: Contract) -> dict[str, Any]:
-    """Rows of each part, rows that were set aside, missing values of each column."""
-    return {
-        "parts": [_part_summary(p) for p in parts],
-        "rows": table.num_rows,
-        "without_target": sum(p.without_target for p in parts),
-        "of_set_aside_classes": sum(p.of_rare_class for p in parts),
-        "missing": {name: table[name].null_count for name in contract.names},
-    }
+class Counts:
+    """What was read: rows of each part, rows that were set aside, missing values of each column."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.rows = 0
+        self.parts: list[dict[str, Any]] = []
+        self.missing = dict.fromkeys(names, 0)
+
+    def begin(self, name: str) -> None:
+        """The next part."""
+        counts = {"rows": 0, "without_target": 0, "of_set_aside_classes": 0}
+        self.parts.append({"name": name, **counts})
+
+    def add(self, read: Part) -> None:
+        """Some rows of this part."""
+        part = self.parts[-1]
+        part["rows"] += read.rows_read
+        part["without_target"] += read.without_target
+        part["of_set_aside_classes"] += read.of_rare_class
+        self.rows += read.table.num_rows
+        for name in self.missing:
+            self.missing[name] += read.table[name].null_count
+
+    def report(self) -> dict[str, Any]:
+        """All of it, as reports/ingest.json holds it."""
+        summed = {
+            name: sum(part[name] for part in self.parts)
+            for name in ("without_target", "of_set_aside_classes")
+        }
+        return {"parts": self.parts, "rows": self.rows, **summed, "missing": self.missing}
 
 
-def _part_summary(part: Part) -> dict[str, Any]:
-    return {
-        "name": part.name,
-        "rows": part.rows_read,
-        "without_target": part.without_target,
-        "of_set_aside_classes": part.of_rare_class,
-    }
+def write_typed(parts: list[Path], contract: Contract, watch: Watch) -> dict[str, Any]:
+    """Write the parts' rows into one table, some at a time; what was read."""
+    counts = Counts(contract.names)
+    names = {name for path in parts for name in names_in(path, contract.source)}
+    schema = typed_schema(names, contract)
+    with staged(INGESTED) as unfinished, pq.ParquetWriter(unfinished, schema) as writer:
+        for path in parts:
+            counts.begin(path.name)
+            for read in typed_batches(path, contract, watch):
+                counts.add(read)
+                writer.write_table(with_schema(read.table, schema))
+    return counts.report()
 
 
 def main() -> None:
     """Read every part and write the typed table."""
     contract = load_contract(CONTRACT)
-    with reading() as watch:
-        parts = [read_typed(path, contract, watch) for path in raw_parts()]
-    table = pa.concat_tables([part.table for part in parts], promote_options="default")
     INGESTED.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, INGESTED)
-    report = summary(parts, table, contract)
+    with reading() as watch:
+        report = write_typed(raw_parts(), contract, watch)
     write_json(INGEST_REPORT, report)
     print(_format_summary(report))
 
