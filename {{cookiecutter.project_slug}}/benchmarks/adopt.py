@@ -121,8 +121,8 @@ def peak(usage: resource.struct_rusage) -> float:
     return usage.ru_maxrss / MEGABYTE
 
 
-def run(size: Size, folder: Path, console: Console) -> dict[str, Cost]:
-    """Every step's cost for a table of that size."""
+def prepare(size: Size, folder: Path) -> Path:
+    """A project of this code with a table of that size beside it, in a git repository."""
     project = folder / f"{size.rows}x{size.columns}x{size.classes}"
     for part in ("ml", "params.yaml", "dvc.yaml", ".dvc", ".dvcignore", ".gitignore"):
         copy = shutil.copytree if (HERE / part).is_dir() else shutil.copyfile
@@ -135,6 +135,12 @@ def run(size: Size, folder: Path, console: Console) -> dict[str, Cost]:
     # a child inherits the peak of the process that starts it: this one must stay small
     make.start()
     make.join()
+    return project
+
+
+def run(size: Size, folder: Path, console: Console) -> dict[str, Cost]:
+    """Every step's cost for a table of that size."""
+    project = prepare(size, folder)
     words: dict[str, tuple[str, ...]] = {
         "adopt": ("ml", "adopt", "table.csv", "--target", "left", "--time", "seen")
     }

@@ -3,6 +3,7 @@
 reader.py     a file → columns of text
 parser.py     columns of text → typed values
 typed.py      a file → a typed table; a value that does not fit is an error
+row_groups.py a typed table in Parquet, some rows at a time
 frame.py      the typed table in pandas, with fixed dtypes
 row_hash.py   which row is which: a number for each
 held_out.py   which rows are not trained on

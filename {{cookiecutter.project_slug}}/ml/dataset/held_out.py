@@ -16,6 +16,8 @@ import numpy as np
 from ml.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -47,15 +49,56 @@ def held_out(
         UserError: too few rows, one moment only, or a class without a row to train on or to test
             with.
     """
-    _refuse_few_rows(where, len(frame))
-    share = params.test_share if newest is None else min(newest / len(frame), MOST_SHARE)
+    drawn = is_drawn(contract, newest)
+    keys = keys_of(frame, contract, params.seed if drawn else None)
+    return held_out_by(keys, contract, params, where, newest)
+
+
+def is_drawn(contract: Contract, newest: int | None) -> bool:
+    """Whether the rows' hashes decide, not their moments or their order."""
+    return not contract.time and newest is None
+
+
+def keys_of(frame: pd.DataFrame, contract: Contract, seed: int | None) -> pd.DataFrame:
+    """What decides on which side a row is: `moment`, `hash` (with a seed) and `label`.
+
+    `label` is a class's position (-1: none). A frame may hold some of a table's rows: the keys of a
+    table are those of its parts, one below the other.
+    """
+    keys: dict[str, Any] = {}
     if contract.time:
-        mask = _latest(where, frame[contract.time], share)
+        keys["moment"] = frame[contract.time].to_numpy()
+    if seed is not None:
+        keys["hash"] = _row_hashes(frame, contract, seed)
+    if contract.is_classification:
+        labels = _index(frame[contract.target.name])
+        keys["label"] = _index(contract.target.classes).get_indexer(labels).astype(np.int16)
+    return frame.iloc[:, :0].reset_index(drop=True).assign(**keys)
+
+
+def _index(classes: Iterable[str]) -> pd.Index:
+    import pandas as pd
+
+    return pd.Index(list(classes), dtype=object)
+
+
+def held_out_by(
+    keys: pd.DataFrame,
+    contract: Contract,
+    params: Split,
+    where: str = "data/raw",
+    newest: int | None = None,
+) -> NDArray[np.bool_]:
+    """`held_out`, of a table's keys."""
+    _refuse_few_rows(where, len(keys))
+    share = params.test_share if newest is None else min(newest / len(keys), MOST_SHARE)
+    if contract.time:
+        mask = _latest(where, contract.time, keys["moment"], share)
     elif newest is None:
-        mask = _drawn(frame, contract, params)
+        mask = _drawn(keys, contract, params)
     else:
-        mask = np.arange(len(frame)) >= len(frame) * (1 - share)
-    _refuse_absent_classes(where, frame, contract, mask)
+        mask = np.arange(len(keys)) >= len(keys) * (1 - share)
+    _refuse_absent_classes(where, keys, contract, mask)
     return mask
 
 
@@ -67,12 +110,12 @@ def _refuse_few_rows(where: str, rows: int) -> None:
         )
 
 
-def _latest(where: str, moments: pd.Series, share: float) -> NDArray[np.bool_]:
+def _latest(where: str, time: str, moments: pd.Series, share: float) -> NDArray[np.bool_]:
     """Rows later than a cut between two moments; rows without a moment are trained on."""
     known = moments.dropna().sort_values(ignore_index=True)
     if known.nunique() < 2:
         raise UserError(
-            f'{where}: time column "{moments.name}" holds {known.nunique()} different moments: '
+            f'{where}: time column "{time}" holds {known.nunique()} different moments: '
             "nothing to cut between",
             "remove `time:` from contract.yaml for a stratified split",
         )
@@ -85,20 +128,20 @@ def _cut(ordered: pd.Series, share: float) -> Any:
     return ordered[ordered < cut].iloc[-1] if cut == ordered.iloc[-1] else cut
 
 
-def _drawn(frame: pd.DataFrame, contract: Contract, params: Split) -> NDArray[np.bool_]:
+def _drawn(keys: pd.DataFrame, contract: Contract, params: Split) -> NDArray[np.bool_]:
     """The rows of each class (of the whole, for a regression) with the lowest hashes."""
-    hashes = _row_hashes(frame, contract, params.seed)
+    hashes = keys["hash"].to_numpy()
     if not contract.is_classification:
         return _lowest(hashes, params.test_share)
-    mask = np.zeros(len(frame), dtype=bool)
-    for rows in _rows_by_class(frame, contract):
+    mask = np.zeros(len(keys), dtype=bool)
+    for rows in _rows_by_class(keys, contract):
         mask[rows] = _lowest(hashes[rows], params.test_share)
     return mask
 
 
-def _rows_by_class(frame: pd.DataFrame, contract: Contract) -> list[NDArray[np.intp]]:
-    labels = frame[contract.target.name].to_numpy()
-    return [np.flatnonzero(labels == name) for name in contract.target.classes]
+def _rows_by_class(keys: pd.DataFrame, contract: Contract) -> list[NDArray[np.intp]]:
+    labels = keys["label"].to_numpy()
+    return [np.flatnonzero(labels == code) for code in range(len(contract.target.classes))]
 
 
 def _lowest(hashes: NDArray[np.uint64], share: float) -> NDArray[np.bool_]:
@@ -132,15 +175,15 @@ def _hashed(keys: pd.DataFrame, seed: int) -> NDArray[np.uint64]:
 
 
 def _refuse_absent_classes(
-    where: str, frame: pd.DataFrame, contract: Contract, mask: NDArray[np.bool_]
+    where: str, keys: pd.DataFrame, contract: Contract, mask: NDArray[np.bool_]
 ) -> None:
     if not contract.is_classification:
         return
     target = f'{where}: target "{contract.target.name}"'
-    for name, rows in zip(contract.target.classes, _rows_by_class(frame, contract), strict=True):
+    for name, rows in zip(contract.target.classes, _rows_by_class(keys, contract), strict=True):
         if mask[rows].all():
             raise _nothing_to_train_on(target, name, len(rows))
-    if frame.loc[mask, contract.target.name].nunique() < 2:
+    if keys.loc[mask, "label"].nunique() < 2:
         raise _nothing_to_tell_apart(target, int(mask.sum()))
 
 

@@ -6,6 +6,7 @@ here is left to `ml.dataset.checks`, which names what is broken.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 from ml.contract import FLOAT32_MAX, Categorical, Integer, Numeric, Text, max_length
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -23,21 +24,48 @@ if TYPE_CHECKING:
     from ml.params import Validate
 
 
-def is_sound(table: pa.Table, contract: Contract, params: Validate) -> bool:
+def is_sound(tables: Iterable[pa.Table], contract: Contract, params: Validate) -> bool:
     """True only where `ml.dataset.checks.findings` finds nothing in the same rows.
 
     Args:
-        table: as `ml.pipeline.ingest` writes it.
-        contract: what it should be.
+        tables: the rows, as `ml.pipeline.ingest` writes them, some at a time.
+        contract: what they should be.
         params: how much of a column may lie beyond its range.
     """
+    inside = InRange(contract, params.max_out_of_range)
+    return all(_holds(table, contract, inside) for table in tables) and inside.enough()
+
+
+class InRange:
+    """Counts, over all rows, the numbers that lie beyond their column's range."""
+
+    def __init__(self, contract: Contract, allowed: float) -> None:
+        self._allowed = allowed
+        self._ranges = {c.name: c for c in contract.columns if isinstance(c, Numeric | Integer)}
+        self._seen: Counter[str] = Counter()
+        self._outside: Counter[str] = Counter()
+
+    def count(self, name: str, numbers: NDArray[np.float64]) -> None:
+        """Some rows of a column."""
+        column = self._ranges[name]
+        if column.min is None or column.max is None:
+            return
+        self._seen[name] += len(numbers)
+        self._outside[name] += int(((numbers < column.min) | (numbers > column.max)).sum())
+
+    def enough(self) -> bool:
+        """Whether no column has more of them than are allowed."""
+        return all(self._outside[n] <= self._allowed * seen for n, seen in self._seen.items())
+
+
+def _holds(table: pa.Table, contract: Contract, inside: InRange) -> bool:
     if not {*contract.names, contract.target.name} <= set(table.column_names):
         return False
-    columns = all(_is_sound(table[c.name], c, params) for c in contract.columns)
+    columns = all(_is_sound(table[c.name], c, inside) for c in contract.columns)
     return columns and _is_sound_target(table[contract.target.name], contract.target)
 
 
-def _is_sound(values: pa.ChunkedArray, column: Column, params: Validate) -> bool:
+def _is_sound(values: pa.ChunkedArray, column: Column, inside: InRange) -> bool:
     if values.null_count and not column.missing:
         return False
     match column:
@@ -46,7 +74,7 @@ def _is_sound(values: pa.ChunkedArray, column: Column, params: Validate) -> bool
         case Categorical() | Text():
             return _are_short(values, max_length(column))
         case Numeric() | Integer():
-            return _are_sound_numbers(values, column, params.max_out_of_range)
+            return _are_sound_numbers(values, column, inside)
         case _:
             return True
 
@@ -72,18 +100,15 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _are_sound_numbers(
-    values: pa.ChunkedArray, column: Numeric | Integer, out_of_range: float
-) -> bool:
+def _are_sound_numbers(values: pa.ChunkedArray, column: Numeric | Integer, inside: InRange) -> bool:
+    """Whether they fit and are whole where they should be; counts those beyond the range."""
     if not _fit_float32(values):
         return False
     numbers = _known(values)
     if isinstance(column, Integer) and (numbers % 1).any():
         return False
-    if column.min is None or column.max is None:
-        return True
-    outside = (numbers < column.min) | (numbers > column.max)
-    return bool(outside.sum() <= out_of_range * len(numbers))
+    inside.count(column.name, numbers)
+    return True
 
 
 def _fit_float32(values: pa.ChunkedArray) -> bool:

@@ -22,7 +22,7 @@ def table(frame: pd.DataFrame) -> pa.Table:
 def test_sound_rows_are_sound(
     contract: Contract, params: Params, make_frame: Callable[..., pd.DataFrame]
 ) -> None:
-    assert is_sound(table(make_frame(200)), contract, params.validate_)
+    assert is_sound([table(make_frame(200))], contract, params.validate_)
 
 
 @pytest.mark.parametrize(
@@ -48,14 +48,14 @@ def test_each_break_is_left_to_pandera(
     frame = make_frame(200)
     frame.loc[17, column] = value
     assert findings(frame, contract, params.validate_)
-    assert not is_sound(table(frame), contract, params.validate_)
+    assert not is_sound([table(frame)], contract, params.validate_)
 
 
 @pytest.mark.parametrize("name", ["plan", "left"])
 def test_an_absent_column_is_not_sound(
     contract: Contract, params: Params, make_frame: Callable[..., pd.DataFrame], name: str
 ) -> None:
-    assert not is_sound(table(make_frame(50).drop(columns=name)), contract, params.validate_)
+    assert not is_sound([table(make_frame(50).drop(columns=name))], contract, params.validate_)
 
 
 @pytest.mark.parametrize("allowed", [0.0, 0.05, 0.5])
@@ -73,11 +73,14 @@ def test_both_count_values_beyond_the_range_alike(
     )
     frame, params = make_frame(200), Validate(max_out_of_range=allowed)
     frame["calls"] = [99.0] * round(200 * share) + [1.0] * (200 - round(200 * share))
-    assert is_sound(table(frame), ranged, params) == (not findings(frame, ranged, params))
+    sound = not findings(frame, ranged, params)
+    assert is_sound([table(frame)], ranged, params) == sound
+    parts = [table(frame[:30]), table(frame[30:])]  # the share counts of all rows, not of each part
+    assert is_sound(parts, ranged, params) == sound
 
 
 def test_texts_where_numbers_belong_are_not_sound(
     contract: Contract, params: Params, make_frame: Callable[..., pd.DataFrame]
 ) -> None:
     frame = make_frame(50).assign(charge="much")
-    assert not is_sound(table(frame), contract, params.validate_)
+    assert not is_sound([table(frame)], contract, params.validate_)

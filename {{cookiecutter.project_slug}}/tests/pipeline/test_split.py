@@ -27,7 +27,7 @@ def test_every_row_is_on_one_side(
     Path("contract.yaml").write_text(contract_json(contract))  # JSON is YAML
     frame = make_frame(500)
     INGESTED.parent.mkdir()
-    frame.to_parquet(INGESTED)
+    frame.to_parquet(INGESTED, row_group_size=70)
     split.main()
     sides = [pd.read_parquet(path) for path in (TRAIN, TEST)]
     for side in sides:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
-from ml.dataset.frame import encode_frame, read_table, target_codes
+from ml.dataset.frame import encode_frame, target_codes, typed
+from ml.dataset.row_groups import row_groups
 from ml.dataset.row_hash import row_hashes
 from ml.encode import Encoder
 from ml.errors import UserError
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
     from ml.contract import Contract
     from ml.encode import Matrix
+
+MAPPED_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -40,16 +45,46 @@ class Rows:
 
 
 def read_rows(path: Path, contract: Contract) -> Rows:
-    """The encoded rows of a table, in order of time where there is one."""
-    frame = read_table(path, contract)
-    if contract.time:
-        frame = frame.sort_values(contract.time, kind="stable", na_position="first")
-    encoder = Encoder(contract)
+    """The encoded rows of a table, in order of time where there is one.
+
+    Some are read and encoded at a time; a large matrix lies in a file that is mapped into memory.
+    """
+    encoder, file = Encoder(contract), pq.ParquetFile(path)
     if not encoder.features:
         raise _no_feature()
-    return Rows(
-        encode_frame(frame, encoder), target_codes(frame, contract), row_hashes(frame, contract)
+    n = file.metadata.num_rows
+    kind = np.int64 if contract.is_classification else np.float64
+    rows = Rows(
+        _matrix(n, len(encoder.features), path.parent), np.empty(n, kind), np.empty(n, np.uint64)
     )
+    places = _places(file, contract)
+    for group in row_groups(file):
+        frame = typed(group.to_pandas(), contract)
+        here, places = places[: len(frame)], places[len(frame) :]
+        rows.x[here] = encode_frame(frame, encoder)
+        rows.y[here] = target_codes(frame, contract)
+        rows.hashes[here] = row_hashes(frame, contract)
+    return rows
+
+
+def _matrix(n: int, k: int, folder: Path) -> Matrix:
+    """Room for a matrix: in memory, or beyond `MAPPED_BYTES` in a file without a name."""
+    if 4 * n * k <= MAPPED_BYTES:
+        return np.empty((n, k), dtype=np.float32)
+    with tempfile.TemporaryFile(dir=folder) as file:  # lives as long as it is mapped
+        return np.memmap(file, np.float32, mode="w+", shape=(n, k))
+
+
+def _places(file: pq.ParquetFile, contract: Contract) -> NDArray[np.int64]:
+    """Where each row stands in order of time, those without a moment first, shape (n,)."""
+    n = file.metadata.num_rows
+    places = np.arange(n)
+    if contract.time:
+        column = file.read(columns=[contract.time]).to_pandas()
+        moments = typed(column, contract)[contract.time]
+        order = moments.sort_values(kind="stable", na_position="first").index.to_numpy()
+        places[order] = np.arange(n)
+    return places
 
 
 def _no_feature() -> UserError:
