@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import http.client
 import json
+import shutil
 import sqlite3
 import subprocess
 import time
@@ -169,3 +171,31 @@ def recorded(journal: Path) -> set[str]:
     """The ids of all predictions in a journal's file."""
     with closing(sqlite3.connect(journal)) as database:
         return {i for (i,) in database.execute("SELECT prediction_id FROM predictions")}
+
+
+def release_small_model(
+    newborn: rendered_project.Project, path: Path, docker: str
+) -> rendered_project.Project:
+    """A copy of a new project with a table of one column: adopted, trained, released."""
+    shutil.copytree(newborn.path, path, symlinks=True)
+    project = rendered_project.Project(path, newborn.env | {"DOCKER": docker})
+    lines = [f"{age},{'yes' if age > 50 else 'no'}" for age in range(18, 80)] * 8
+    # a name of its own: other tests build images of the same template
+    project.edit("params.yaml", f'name: "{path.name}"', 'name: "image-under-test"')
+    (path / "people.csv").write_text("\n".join(["age,left", *lines]) + "\n")
+    project.make("adopt", "DATA=people.csv", "TARGET=left")
+    project.make("flow")
+    project.commit()
+    project.make("release")
+    return project
+
+
+def write_second_release(releases: Path) -> None:
+    """Version 2: the files of version 1 with a lineage of its own, sealed."""
+    shutil.copytree(releases / "1", releases / "2")
+    lineage = json.loads((releases / "2/lineage.json").read_text())
+    (releases / "2/lineage.json").write_text(json.dumps(lineage | {"version": "2"}))
+    manifest = json.loads((releases / "2/manifest.json").read_text())
+    digest = hashlib.sha256((releases / "2/lineage.json").read_bytes()).hexdigest()
+    manifest["files"]["lineage.json"] = digest
+    (releases / "2/manifest.json").write_text(json.dumps(manifest))

@@ -5,7 +5,6 @@ What is looked for in it and found in none: secrets, findings of hadolint.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -19,7 +18,18 @@ from pathlib import Path
 
 import pytest
 import rendered_project
-from image_checks import HARDENED, KEY, NO_TOOLS, Container, Image, Load, recorded
+from image_checks import (
+    HARDENED,
+    KEY,
+    NO_TOOLS,
+    Container,
+    Image,
+    Load,
+    recorded,
+    release_small_model,
+    write_second_release,
+)
+from stack_scenario import bring_up_and_kill
 
 from demo import SOURCES, TEMPLATE, VENV
 
@@ -38,16 +48,7 @@ def image(
 ) -> Image:
     """Built by `make image` without a cache, then again with one."""
     path = tmp_path_factory.mktemp("image") / newborn.path.name
-    shutil.copytree(newborn.path, path, symlinks=True)
-    project = rendered_project.Project(path, newborn.env | {"DOCKER": docker})
-    lines = [f"{age},{'yes' if age > 50 else 'no'}" for age in range(18, 80)] * 8
-    # a name of its own: other tests build images of the same template
-    project.edit("params.yaml", f'name: "{path.name}"', 'name: "image-under-test"')
-    (path / "people.csv").write_text("\n".join(["age,left", *lines]) + "\n")
-    project.make("adopt", "DATA=people.csv", "TARGET=left")
-    project.make("flow")
-    project.commit()
-    project.make("release")
+    project = release_small_model(newborn, path, docker)
     write_second_release(path / "serving/releases")
     seconds = []
     for options in ("--network=host --no-cache", "--network=host"):
@@ -64,17 +65,6 @@ def image(
 
 
 FIGURES = pytest.StashKey[list[str]]()
-
-
-def write_second_release(releases: Path) -> None:
-    """Version 2: the files of version 1 with a lineage of its own, sealed."""
-    shutil.copytree(releases / "1", releases / "2")
-    lineage = json.loads((releases / "2/lineage.json").read_text())
-    (releases / "2/lineage.json").write_text(json.dumps(lineage | {"version": "2"}))
-    manifest = json.loads((releases / "2/manifest.json").read_text())
-    digest = hashlib.sha256((releases / "2/lineage.json").read_bytes()).hexdigest()
-    manifest["files"]["lineage.json"] = digest
-    (releases / "2/manifest.json").write_text(json.dumps(manifest))
 
 
 @pytest.fixture
@@ -296,3 +286,12 @@ def test_hadolint_finds_nothing_and_would(tools: Path, tmp_path: Path) -> None:
     text = dockerfile.read_text()
     planted.write_text(text.replace("python:3.13-slim\nRUN", "python\nRUN cd / &&"))
     assert {"DL3006", "DL3003"} <= set(re.findall(r"DL\d+", findings(planted)))
+
+
+def test_the_stack_lives_the_loop_and_no_kill_costs_an_answer(
+    image: Image, tmp_path: Path, figure: Callable[[str], None]
+) -> None:
+    """deploy/stack, with this image as its service: docs/stack.md says what is shown here."""
+    if subprocess.run([image.docker, "compose", "version"], capture_output=True).returncode:
+        pytest.skip("no docker compose: the stack was not brought up")
+    bring_up_and_kill(image, tmp_path / "stack", figure)

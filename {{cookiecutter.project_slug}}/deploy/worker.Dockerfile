@@ -1,8 +1,10 @@
-# Everything but the service: the monitor, the loop, the pipeline, and `ml pull` for pods that serve (deploy/kubernetes).
+# Everything but the service: the monitor, the loop, the pipeline, MLflow's server (deploy/stack), and `ml pull` for pods that
+# serve (deploy/kubernetes).
 #
 #   docker build --file deploy/worker.Dockerfile --tag <worker> .
 #
 # The monitor and the loop run in a clone of the repository on the volume /project; the code in the image is for `ml pull`.
+# The root may be read-only: what DVC and Git write beside the project goes to /tmp.
 
 FROM python:3.13-slim
 # git, because the loop commits and DVC asks it
@@ -21,6 +23,7 @@ COPY ml ml
 RUN install --directory --owner=ml --group=ml serving
 ENV PATH=/venv/bin:$PATH \
     HOME=/tmp \
+    DVC_SITE_CACHE_DIR=/tmp/dvc \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     DO_NOT_TRACK=1 \

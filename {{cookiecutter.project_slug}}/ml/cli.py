@@ -98,6 +98,9 @@ def _listed(names: str) -> list[str]:
     return [name.strip() for name in next(csv.reader([names]), []) if name.strip()]
 
 
+MetricsHost = Annotated[
+    str, typer.Option(help="With --watch: where /metrics listens; in a container 0.0.0.0.")
+]
 Approval = Annotated[
     bool, typer.Option("--approval", help="A version that passes the gate waits for `ml approve`.")
 ]
@@ -457,9 +460,8 @@ def monitor(
     every: Annotated[
         float, typer.Option(help="With --watch: hours from one window to the next.")
     ] = 24.0,
-    port: Annotated[
-        int, typer.Option(help="With --watch: /metrics for Prometheus, on loopback.")
-    ] = 9109,
+    port: Annotated[int, typer.Option(help="With --watch: /metrics for Prometheus.")] = 9109,
+    host: MetricsHost = "127.0.0.1",
     exported: Annotated[
         list[str] | None,
         typer.Option(
@@ -476,7 +478,7 @@ def monitor(
     from ml.monitoring import commands
 
     if watch:
-        commands.watch(days, every, port)
+        commands.watch(days, every, port, host)
     raise typer.Exit(commands.monitor(days, wait, exported or ()))
 
 
@@ -500,9 +502,8 @@ def loop(
     watch: Annotated[
         bool, typer.Option("--watch", help="Every loop.every_hours, until Ctrl-C.")
     ] = False,
-    port: Annotated[
-        int, typer.Option(help="With --watch: /metrics for Prometheus, on loopback.")
-    ] = 9111,
+    port: Annotated[int, typer.Option(help="With --watch: /metrics for Prometheus.")] = 9111,
+    host: MetricsHost = "127.0.0.1",
 ) -> None:
     """One pass: judge the latest window and act on it.
 
@@ -512,7 +513,7 @@ def loop(
     from ml.loop import commands
 
     if watch:
-        commands.watch(days, port)
+        commands.watch(days, port, host=host)
     raise typer.Exit(commands.loop(days))
 
 

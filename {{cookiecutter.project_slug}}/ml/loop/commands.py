@@ -1,7 +1,8 @@
 """`ml loop`: one pass, or with `--watch` one after the other.
 
-Reads and writes: what `ml.loop.run` does. Serves (`--watch`): http://127.0.0.1:<port>/metrics
-(loopback only) with the moment of the last pass, for the alert that fires when the loop stops.
+Reads and writes: what `ml.loop.run` does. Serves (`--watch`): http://<host>:<port>/metrics, on
+loopback unless a host is given, with the moment of the last pass, for the alert that fires when
+the loop stops.
 Ends with status 0 where nothing is to do or something was done, 3 where a person is needed (broken
 data, labels that stopped, a refused challenger), 4 too few rows.
 """
@@ -89,16 +90,21 @@ class Beats:
         self.actions.labels(outcome.action).inc()
 
 
-def watch(days: float | None, port: int, sleep: Callable[[float], None] = time.sleep) -> NoReturn:
+def watch(
+    days: float | None,
+    port: int,
+    sleep: Callable[[float], None] = time.sleep,
+    host: str = "127.0.0.1",
+) -> NoReturn:
     """A pass now and every `loop.every_hours`, after drift sooner, until Ctrl-C.
 
     Raises:
         UserError: the port is taken.
     """
     beats, console = Beats(), Console(stderr=True)
-    _serve(beats, port)
+    _serve(beats, host, port)
     hours = load_params().loop.every_hours
-    address = f"http://127.0.0.1:{port}/metrics"
+    address = f"http://{host}:{port}/metrics"
     console.print(f"metrics on {address}; a pass every {hours:g} hours; Ctrl-C ends it")
     while True:
         begun = time.monotonic()
@@ -123,8 +129,10 @@ def _watched_pass(days: float | None, beats: Beats, console: Console) -> float:
         return seconds
 
 
-def _serve(beats: Beats, port: int) -> None:
+def _serve(beats: Beats, host: str, port: int) -> None:
     try:
-        start_http_server(port, addr="127.0.0.1", registry=beats.registry)
+        start_http_server(port, addr=host, registry=beats.registry)
     except OSError as error:
-        raise UserError(f"--port {port}: {error.strerror}", "ml loop --watch --port 9112") from None
+        raise UserError(
+            f"--host {host} --port {port}: {error.strerror}", "ml loop --watch --port 9112"
+        ) from None

@@ -5,8 +5,8 @@ Writes: what `ml.monitoring.monitor` writes; a child process writes Evidently's 
 `--wait` and `--watch` wait for it. `ml monitor` ends with status 0 ok, 3 a verdict that
 wants action, 4 too few rows. With `--watch` it judges again and again; after each window it removes
 the answers that are older than journal.keep_days of params.yaml.
-Serves (`--watch`): http://127.0.0.1:<port>/metrics (loopback only). A failed run is counted and
-tried again next time.
+Serves (`--watch`): http://<host>:<port>/metrics, on loopback unless a host is given. A failed run
+is counted and tried again next time.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ class Latest:
             yield from self.verdict.collect()
 
 
-def watch(days: float | None, every: float, port: int) -> NoReturn:
+def watch(days: float | None, every: float, port: int, host: str = "127.0.0.1") -> NoReturn:
     """Judge now and every so many hours, until Ctrl-C.
 
     Raises:
@@ -168,8 +168,8 @@ def watch(days: float | None, every: float, port: int) -> NoReturn:
     keep_days()
     _check_hours(every)
     latest, console = Latest(), Console(stderr=True)
-    _serve(latest, port)
-    address = f"http://127.0.0.1:{port}/metrics"
+    _serve(latest, host, port)
+    address = f"http://{host}:{port}/metrics"
     console.print(f"metrics on {address}; a window every {every:g} hours; Ctrl-C ends it")
     while True:
         due = time.monotonic() + every * HOUR
@@ -207,12 +207,12 @@ def prune_old(console: Console, who: str | None = None) -> None:
         console.print(f"journal: nothing removed: {error}", markup=False)
 
 
-def _serve(latest: Latest, port: int) -> None:
+def _serve(latest: Latest, host: str, port: int) -> None:
     registry = CollectorRegistry()
     registry.register(latest)
     try:
-        start_http_server(port, addr="127.0.0.1", registry=registry)
+        start_http_server(port, addr=host, registry=registry)
     except OSError as error:
         raise UserError(
-            f"--port {port}: {error.strerror}", "ml monitor --watch --port 9110"
+            f"--host {host} --port {port}: {error.strerror}", "ml monitor --watch --port 9110"
         ) from None

@@ -223,9 +223,12 @@ def register(
     client: MlflowClient, name: str, run_id: str, model: Path, contract: Contract, bundle_hash: str
 ) -> str:
     """Log the model as MLflow serves it and register it; the version as text."""
-    model_uri = _log_model(client, run_id, model, contract)
+    model_uri, model_id = _log_model(client, run_id, model, contract)
     _ensure_registered_model(client, name)
-    registered = client.create_model_version(name, model_uri, run_id, tags={HASH: bundle_hash})
+    # a server takes the address of a logged model only with the model's id beside it
+    registered = client.create_model_version(
+        name, model_uri, run_id, tags={HASH: bundle_hash}, model_id=model_id
+    )
     return str(registered.version)
 
 
@@ -239,7 +242,10 @@ def _ensure_registered_model(client: MlflowClient, name: str) -> None:
             raise
 
 
-def _log_model(client: MlflowClient, run_id: str, model: Path, contract: Contract) -> str:
+def _log_model(
+    client: MlflowClient, run_id: str, model: Path, contract: Contract
+) -> tuple[str, str]:
+    """Log the model; its address and its id."""
     import mlflow
     from mlflow.models import Model
 
@@ -258,7 +264,7 @@ def _log_model(client: MlflowClient, run_id: str, model: Path, contract: Contrac
             onnx_execution_providers=["CPUExecutionProvider"],
             pip_requirements=[f"{package}=={installed(package)}" for package in packages],
         )
-    return str(logged.model_uri)
+    return str(logged.model_uri), str(logged.model_id)
 
 
 def _logged_models(client: MlflowClient, run: Any) -> list[str]:

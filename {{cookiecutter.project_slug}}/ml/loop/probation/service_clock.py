@@ -2,7 +2,8 @@
 
 The service is asked and not Prometheus, which may be down or not there at all. Counters of a
 service that was started again begin at 0; then all of the new ones came since.
-Reads: <loop.service>/metrics, with the first of ML_API_KEYS where there are keys.
+Reads: /metrics of ML_SERVICE_URL or loop.service, with the first of ML_API_KEYS where there are
+keys.
 """
 
 from __future__ import annotations
@@ -56,8 +57,12 @@ def reading_of(values: dict[str, Any]) -> Reading:
 
 
 def address(params: Params) -> str:
-    """Where the service answers."""
-    return (params.loop.service or f"http://127.0.0.1:{params.serve.port}").rstrip("/")
+    """Where the service answers: ML_SERVICE_URL, loop.service, or this machine.
+
+    The variable is for containers: there the service has a name that a clone elsewhere has not.
+    """
+    given = os.environ.get("ML_SERVICE_URL") or params.loop.service
+    return (given or f"http://127.0.0.1:{params.serve.port}").rstrip("/")
 
 
 def read_service(base: str, at: float) -> Reading:

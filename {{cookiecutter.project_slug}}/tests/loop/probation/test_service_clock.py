@@ -57,10 +57,14 @@ def test_a_service_that_does_not_answer_is_named(base: str) -> None:
         read_service(base, 0.0)
 
 
-def test_the_address_is_the_setting_or_loopback() -> None:
+def test_the_address_is_the_variable_the_setting_or_loopback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert address(PARAMS) == f"http://127.0.0.1:{PARAMS.serve.port}"
     loop = PARAMS.loop.model_copy(update={"service": "http://model:8000/"})
     assert address(PARAMS.model_copy(update={"loop": loop})) == "http://model:8000"
+    monkeypatch.setenv("ML_SERVICE_URL", "http://service:8000/")
+    assert address(PARAMS.model_copy(update={"loop": loop})) == "http://service:8000"
 
 
 def test_requests_between_readings() -> None:
