@@ -193,13 +193,16 @@ def make_project(image: Image, folder: Path) -> Stack:
     }
     lines = "".join(f"{name}={value}\n" for name, value in stack.env.items())
     (folder / "deploy/stack/.env").write_text(lines)
-    quick = {
-        "deploy/prometheus/rules.yml": (r" for: \w+", " for: 0s\n        keep_firing_for: 15s"),
-        "deploy/stack/rules.yml": (r" for: \w+", " for: 0s\n        keep_firing_for: 15s"),
-        "deploy/stack/prometheus.yml": (r"_interval: 15s", "_interval: 1s"),
-        "deploy/stack/compose.yaml": (r"\{interval: \d+s", "{interval: 1s"),
-    }
-    for name, (old, new) in quick.items():
+    at_once = (r" for: \w+", " for: 0s\n        keep_firing_for: 15s")
+    for name, old, new in (
+        ("deploy/prometheus/rules.yml", *at_once),
+        ("deploy/stack/rules.yml", *at_once),
+        ("deploy/stack/prometheus.yml", r"_interval: 15s", "_interval: 1s"),
+        ("deploy/stack/compose.yaml", r"\{interval: \d+s", "{interval: 2s"),
+        # an alert is told again each second, not each minute
+        ("deploy/stack/compose.yaml", r"(.*)retention.time=.*", r"\g<0>\n\1RESEND"),
+        ("deploy/stack/compose.yaml", "storage.tsdb.RESEND", "rules.alert.resend-delay=1s"),
+    ):
         path = folder / name
         text, count = re.subn(old, new, path.read_text())
         assert count
