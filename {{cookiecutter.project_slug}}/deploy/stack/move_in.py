@@ -57,6 +57,15 @@ def moved(value: Any) -> Any:
     return value
 
 
+def moved_row(table: sa.Table, row: dict[str, Any]) -> dict[str, Any]:
+    """A row with the stack's addresses; an experiment that had none of them gets one."""
+    row = {key: moved(value) for key, value in row.items()}
+    place = str(row.get("artifact_location"))
+    if table.name == "experiments" and not place.startswith("mlflow-artifacts:"):
+        row["artifact_location"] = f"mlflow-artifacts:/{FOLDER}/{row['experiment_id']}"
+    return row
+
+
 def copy_registry(source: sa.Connection, target: sa.Connection) -> int:
     """Copy each table of MLflow, those first that others refer to; how many versions."""
     for table in reversed(Base.metadata.sorted_tables):  # the rows of an empty one: experiment 0
@@ -64,8 +73,7 @@ def copy_registry(source: sa.Connection, target: sa.Connection) -> int:
     there = set(sa.inspect(source).get_table_names())
     for table in Base.metadata.sorted_tables:
         for rows in chunks(source, sa.select(table)) if table.name in there else ():
-            renamed = [{key: moved(value) for key, value in row.items()} for row in rows]
-            target.execute(table.insert(), renamed)
+            target.execute(table.insert(), [moved_row(table, row) for row in rows])
         go_on_counting(target, table)
     versions = Base.metadata.tables["model_versions"]
     return target.scalar(sa.select(sa.func.count()).select_from(versions)) or 0
