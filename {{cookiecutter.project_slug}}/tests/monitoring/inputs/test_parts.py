@@ -17,6 +17,7 @@ import pytest
 
 from ml.errors import UserError
 from ml.journal import export
+from ml.journal.bulk.ripeness import label_cohorts
 from ml.journal.bulk.scan import Span
 from ml.journal.records import Record, id_begin, ids_of
 from ml.journal.schema import LABELS, PREDICTIONS
@@ -219,5 +220,9 @@ def test_months_of_postgresql_come_to_the_same(
             target.execute(
                 table.insert(), [dict(row._mapping) for row in source.execute(table.select())]
             )
+    journals = (filled.journal, months)
+    one, other = (label_cohorts(each.engine, [SPAN], RIPE)[0] for each in journals)
+    assert (one.rows, one.ripe, one.labelled) == (other.rows, other.ripe, other.labelled)
+    np.testing.assert_array_equal(one.delays, other.delays)
     parts = journal_parts(months.url, SPAN, watching(champion), 5)
     assert_same(whole(filled, champion), in_parts(parts, champion))
