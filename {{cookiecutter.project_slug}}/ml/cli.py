@@ -469,17 +469,27 @@ def monitor(
             " may be given several times."
         ),
     ] = None,
+    scheduler: Scheduler = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Read in parts by so many processes; 0: one a processor."),
+    ] = None,
 ) -> None:
     """Judge the journal's latest window.
 
     The verdict is printed, stands in verdict.json and is the exit status: 0 ok, 3 not ok, 4 too few
-    rows. A child process writes Evidently's pages after it.
+    rows. A child process writes Evidently's pages after it. A large window may be read by processes
+    of this machine, or on a Dask scheduler (docs/scale.md).
     """
     from ml.monitoring import commands
+    from ml.scale.address import executor_at
 
+    in_parts = scheduler is not None or workers is not None
+    executor = executor_at(scheduler, workers or 0) if in_parts else None
+    reading = commands.Reading(exported or (), executor)
     if watch:
-        commands.watch(days, every, port, host)
-    raise typer.Exit(commands.monitor(days, wait, exported or ()))
+        commands.watch(days, every, port, host, reading)
+    raise typer.Exit(commands.monitor(days, wait, reading))
 
 
 @app.command()

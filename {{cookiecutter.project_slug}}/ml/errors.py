@@ -139,3 +139,12 @@ def refusal(
         [{"type": kind, "loc": list(loc), "msg": msg}],
         {name.replace("_", "-"): value for name, value in headers.items()},
     )
+
+
+def is_of_store(error: BaseException) -> bool:
+    """Whether a file or an address stands behind an error: an OSError, or one of botocore's.
+
+    s3fs lets botocore's through.
+    """
+    modules = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+    return isinstance(error, OSError) or bool(modules & {"botocore", "aiobotocore", "aiohttp"})

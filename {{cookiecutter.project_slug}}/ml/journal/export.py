@@ -19,9 +19,10 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from ml.atomic import staged
 from ml.clock import now
 from ml.encode import DAY_SECONDS
-from ml.errors import UserError
+from ml.errors import UserError, is_of_store
 from ml.journal import partitions
 from ml.journal.database import first_line, without_password
 from ml.journal.partitions import drop_months, is_divided, month_of
@@ -70,30 +71,42 @@ def export(target: Path | str, days: float | None = None) -> int:
 @contextmanager
 def _whole(target: str) -> Iterator[Any]:
     """A file to write to that is there under its name when all is written, or not at all."""
+    try:
+        if "://" in target:
+            with _object(target) as file:
+                yield file
+        else:
+            with staged(Path(target)) as draft, draft.open("wb") as file:
+                yield file
+    except Exception as error:
+        if isinstance(error, UserError) or not is_of_store(error):
+            raise
+        raise UserError(
+            f"{target}: not written: {first_line(error)}",
+            "ml journal export answers.parquet, or s3://bucket/answers.parquet with credentials in"
+            " AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        ) from None
+
+
+@contextmanager
+def _object(address: str) -> Iterator[Any]:
+    """An object to stream to; where it fails its parts are thrown away."""
     import fsspec
 
     try:
-        system, path = fsspec.core.url_to_fs(target)
-        file = system.open(path, "wb", autocommit=False)
-    except (ValueError, ImportError, OSError) as error:
-        raise _not_written(target, error) from None
+        system, path = fsspec.core.url_to_fs(address)
+    except (ValueError, ImportError) as error:
+        raise UserError(
+            f"{address}: {error}", "ml journal export s3://bucket/answers.parquet"
+        ) from None
+    file = system.open(path, "wb", autocommit=False)
     try:
         yield file
         file.close()
         file.commit()
-    except BaseException as error:
+    except BaseException:
         file.discard()
-        if isinstance(error, OSError):
-            raise _not_written(target, error) from None
         raise
-
-
-def _not_written(target: str, error: Exception) -> UserError:
-    return UserError(
-        f"{target}: not written: {first_line(error)}",
-        "ml journal export answers.parquet, or s3://bucket/answers.parquet with credentials in"
-        " AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-    )
 
 
 def _write_parquet(target: Any, predictions: Iterator[Prediction]) -> int:

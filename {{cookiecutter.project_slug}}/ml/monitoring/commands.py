@@ -12,6 +12,7 @@ is counted and tried again next time.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -45,29 +46,45 @@ if TYPE_CHECKING:
 
     from ml.monitoring.reports.page_writer import Child
     from ml.params import Monitor
+    from ml.scale.part import Executor
 
 HOUR = 3600.0
 
 
-def monitor(days: float | None, wait: bool = False, exported: Sequence[str] = ()) -> int:
+@dataclass(frozen=True)
+class Reading:
+    """Where a window is read, and by whom.
+
+    Args:
+        exported: files of `ml journal export` in place of the journal.
+        executor: where it is read in parts; None: in this process.
+    """
+
+    exported: Sequence[str] = ()
+    executor: Executor | None = None
+
+
+def monitor(days: float | None, wait: bool = False, reading: Reading | None = None) -> int:
     """Judge the last `days` days; `wait` for Evidently's pages.
 
-    Default: monitor.window_days, or the latest monitor.window_rows rows; of `exported` files all.
+    Default: monitor.window_days, or the latest monitor.window_rows rows; of exported files all.
 
     Returns:
         The exit status of the verdict.
     """
-    return EXIT[run_once(days, wait, exported).verdict]
+    return EXIT[run_once(days, wait, reading).verdict]
 
 
-def run_once(days: float | None, wait: bool, exported: Sequence[str] = ()) -> Verdict:
+def run_once(days: float | None, wait: bool, reading: Reading | None = None) -> Verdict:
     """Judge the latest window, print the table, start the pages, alert; perhaps wait for them."""
     params = load_params()
     settings = params.monitor
+    reading = reading or Reading()
     with working("reading the journal"):
-        champion = load_champion()
-        engine, span = exports(exported, days) if exported else latest(days, settings)
-    verdict = evaluate_window(engine, champion, span, settings, groups=params.fairness)
+        champion, files = load_champion(), reading.exported
+        engine, span = exports(files, days) if files else latest(days, settings)
+    groups, executor = params.fairness, reading.executor
+    verdict = evaluate_window(engine, champion, span, settings, groups=groups, executor=executor)
     folder = REPORTS / verdict.window
     child = page_writer.start(folder) if page_inputs.are_there(folder) else None
     _print(verdict, child, wait)
@@ -158,22 +175,33 @@ class Latest:
             yield from self.verdict.collect()
 
 
-def watch(days: float | None, every: float, port: int, host: str = "127.0.0.1") -> NoReturn:
+def watch(
+    days: float | None,
+    every: float,
+    port: int,
+    host: str = "127.0.0.1",
+    reading: Reading | None = None,
+) -> NoReturn:
     """Judge now and every so many hours, until Ctrl-C.
 
     Raises:
-        UserError: the port is taken, the hours are not above zero, or journal.keep_days is less
-            than the window.
+        UserError: the port is taken, the hours are not above zero, journal.keep_days is less than
+            the window, or exported files are named, which do not change.
     """
     keep_days()
     _check_hours(every)
+    reading = reading or Reading()
+    if reading.exported:
+        raise UserError(
+            "--exported: with --watch the journal is read", "ml monitor --exported FILE"
+        )
     latest, console = Latest(), Console(stderr=True)
     _serve(latest, host, port)
     address = f"http://{host}:{port}/metrics"
     console.print(f"metrics on {address}; a window every {every:g} hours; Ctrl-C ends it")
     while True:
         due = time.monotonic() + every * HOUR
-        _judge(latest, days, console)
+        _judge(latest, days, reading, console)
         prune_old(console)
         time.sleep(max(0.0, due - time.monotonic()))
 
@@ -186,9 +214,9 @@ def _check_hours(every: float) -> None:
         )
 
 
-def _judge(latest: Latest, days: float | None, console: Console) -> None:
+def _judge(latest: Latest, days: float | None, reading: Reading, console: Console) -> None:
     try:
-        latest.verdict = prometheus.registry(run_once(days, wait=True))
+        latest.verdict = prometheus.registry(run_once(days, True, reading))
         latest.runs.inc()
     except (
         Exception

@@ -23,7 +23,14 @@ from ml.monitoring.checks.fairness import fairness
 from ml.monitoring.checks.performance import cohort, performance
 from ml.monitoring.checks.quality import quality
 from ml.monitoring.inputs.audited import sample_with_audited
-from ml.monitoring.inputs.parts import Exports, export_parts, read_parts
+from ml.monitoring.inputs.parts import (
+    PARTS,
+    Exports,
+    address_of,
+    export_parts,
+    journal_parts,
+    read_parts,
+)
 from ml.monitoring.inputs.tallies import Watching
 from ml.monitoring.inputs.window import tallies_of, window_of
 from ml.monitoring.reports import html, page_inputs, prometheus
@@ -47,6 +54,7 @@ if TYPE_CHECKING:
     from ml.monitoring.inputs.window import Window
     from ml.monitoring.reports.page_inputs import PageInputs
     from ml.params import Fairness, Monitor
+    from ml.scale.part import Executor
     from ml.statistics.column_tests import Shift
 
 REPORTS = Path("reports/monitoring")
@@ -59,6 +67,7 @@ def evaluate_window(
     settings: Monitor,
     reports: Path = REPORTS,
     groups: Fairness | None = None,
+    executor: Executor | None = None,
 ) -> Verdict:
     """Judge one window of the journal and write its folder, but for Evidently's pages.
 
@@ -70,9 +79,10 @@ def evaluate_window(
         settings: what is tolerated.
         reports: folder of all windows.
         groups: whose figures are followed; None: nobody's.
+        executor: where the window is read in parts; None: in this process, at once.
     """
     with working("judging the window"):
-        window = _read(engine, span, champion)
+        window = _read(engine, span, champion, executor)
         checked, late = run_checks(window, champion, settings), Late()
         if groups is not None and len(window) >= settings.min_rows:
             _follow_groups(checked, window, champion, engine, groups)
@@ -101,13 +111,18 @@ def _follow_groups(
     checked.findings = [*checked.findings, *notes]
 
 
-def _read(engine: sql.Engine | Exports, span: Span, champion: Champion) -> Window:
+def _read(
+    engine: sql.Engine | Exports, span: Span, champion: Champion, executor: Executor | None
+) -> Window:
     contract = champion.contract
     ripe_before = ripe_limit(contract)
     watching = Watching(contract, champion.profiles, champion.version, ripe_before)
     if isinstance(engine, Exports):
-        return read_parts(export_parts(engine.addresses, span, watching), watching, span)
-    return window_of(tallies_of(engine, span, watching), span)
+        return read_parts(export_parts(engine.addresses, span, watching), watching, span, executor)
+    if executor is None:
+        return window_of(tallies_of(engine, span, watching), span)
+    parts = journal_parts(address_of(engine), span, watching, PARTS)
+    return read_parts(parts, watching, span, executor)
 
 
 def _page_inputs(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,12 @@ class Ended:
 
 
 def run_parts(
-    executor: Executor, function: Function, parts: Sequence[Part], seconds: float, what: str
+    executor: Executor,
+    function: Function,
+    parts: Sequence[Part],
+    seconds: float,
+    what: str,
+    take: Callable[[Outcome], None] | None = None,
 ) -> Ended:
     """Run every part; one that dies, raises or takes too long does not hold up the others.
 
@@ -36,6 +41,7 @@ def run_parts(
         parts: what to do.
         seconds: that one part may take; 0: no limit.
         what: the word before the bar that shows the progress.
+        take: called with each part that is done, in place of keeping its result.
 
     Raises:
         UserError: the executor is gone.
@@ -44,19 +50,21 @@ def run_parts(
     with counting(what, len(parts)) as advance:
         for outcome in executor.outcomes(function, parts, seconds):
             advance(1)
-            _keep(outcome, ended)
+            _keep(outcome, ended, take)
         again = [outcome for outcome in ended.failed if not outcome.answer.is_mistake][:RETRIED]
         for first in again:
             _tell(first, "is tried again, alone")
             ended.failed.remove(first)
             for outcome in executor.outcomes(function, [first.part], seconds):
-                _keep(outcome, ended)
+                _keep(outcome, ended, take)
     return ended
 
 
-def _keep(outcome: Outcome, ended: Ended) -> None:
+def _keep(outcome: Outcome, ended: Ended, take: Callable[[Outcome], None] | None) -> None:
     if outcome.answer.problem:
         ended.failed.append(outcome)
+    elif take is not None:
+        take(outcome)
     else:
         ended.results[outcome.part.name] = outcome.answer.result
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ml.errors import SENTENCE, UserError, printable
+from ml.errors import SENTENCE, UserError, is_of_store, printable
 from ml.scale.code_digest import LENGTH, digest_of
 from ml.scale.store import file_system
 
@@ -110,13 +110,7 @@ def reachable(address: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        if not _is_of_store(error):
+        if not is_of_store(error):
             raise
         said = printable(str(error) or type(error).__name__, SENTENCE)
         raise UserError(f"{address}: {said}", "check the address and the credentials") from None
-
-
-def _is_of_store(error: Exception) -> bool:
-    """An OSError, or one of botocore's, which s3fs lets through."""
-    modules = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
-    return isinstance(error, OSError) or bool(modules & {"botocore", "aiobotocore", "aiohttp"})

@@ -6,13 +6,14 @@ Reads: a Parquet file, here or by its address (s3://bucket/file.parquet).
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ml.errors import UserError
+from ml.errors import UserError, is_of_store
 from ml.journal.bulk.chunk import Entries, RowForm, chunk_of
 from ml.journal.bulk.scan import Span
 from ml.journal.database import first_line
@@ -20,7 +21,6 @@ from ml.journal.records import SHADOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
 
     from ml.contract import Contract
     from ml.journal.bulk.chunk import Chunk
@@ -31,20 +31,25 @@ LABEL_COLUMNS = ("outcome", "labelled_at")
 MICROSECONDS = 1e6
 
 
-def opened(address: str) -> AbstractContextManager[Any]:
+@contextmanager
+def opened(address: str) -> Iterator[pq.ParquetFile]:
     """An exported file, to be read.
 
     Raises:
-        UserError: it cannot be opened.
+        UserError: it cannot be opened or read, or is no export.
     """
     import fsspec
 
     try:
         system, path = fsspec.core.url_to_fs(address)
-        file: AbstractContextManager[Any] = system.open(path, "rb")
-    except (ValueError, ImportError, OSError) as error:
+        with system.open(path, "rb") as file:
+            yield pq.ParquetFile(file)
+    except pa.ArrowInvalid as error:
+        raise _no_export(address, first_line(error)) from None
+    except Exception as error:
+        if not isinstance(error, ValueError | ImportError) and not is_of_store(error):
+            raise
         raise UserError(f"{address}: {first_line(error)}", f"ml journal export {address}") from None
-    return file
 
 
 def row_groups(address: str) -> int:
@@ -54,16 +59,11 @@ def row_groups(address: str) -> int:
         UserError: it cannot be opened, or is no export.
     """
     with opened(address) as file:
-        try:
-            parquet = pq.ParquetFile(file)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise _no_export(address, first_line(error)) from None
-        missing = [
-            name for name in (*COLUMNS, *LABEL_COLUMNS) if name not in parquet.schema_arrow.names
-        ]
-        if missing:
-            raise _no_export(address, f"without the columns {missing}")
-        return int(parquet.num_row_groups)
+        missing = sorted({*COLUMNS, *LABEL_COLUMNS} - set(file.schema_arrow.names))
+        groups = int(file.num_row_groups)
+    if missing or not groups:
+        raise _no_export(address, f"without the columns {missing}" if missing else "no answers")
+    return groups
 
 
 def exported_span(address: str) -> Span:
@@ -74,7 +74,7 @@ def exported_span(address: str) -> Span:
     """
     row_groups(address)
     with opened(address) as file:
-        at = pc.min_max(_seconds(pq.ParquetFile(file).read(["at"])["at"])).as_py()
+        at = pc.min_max(_seconds(file.read(["at"])["at"])).as_py()
     return Span(at["min"], math.nextafter(at["max"], math.inf))
 
 
@@ -88,9 +88,8 @@ def export_chunks(
     """The span's rows in some row groups of an exported file, a row group at a time."""
     form = RowForm(contract)
     with opened(address) as file:
-        parquet = pq.ParquetFile(file)
         for group in range(*groups):
-            table = _inside(parquet.read_row_group(group, [*COLUMNS, *LABEL_COLUMNS]), span)
+            table = _inside(file.read_row_group(group, [*COLUMNS, *LABEL_COLUMNS]), span)
             if len(table):
                 yield _chunk(table, form)
 

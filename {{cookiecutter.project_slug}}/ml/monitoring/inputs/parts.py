@@ -12,24 +12,32 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import sqlalchemy as sql
 
+from ml.errors import UserError
 from ml.journal.bulk.exported import export_chunks, row_groups
 from ml.journal.bulk.scan import CHUNK, Labels, Span, first_and_last
 from ml.journal.store import Journal
 from ml.monitoring.inputs.tallies import Merging, Tallies
 from ml.monitoring.inputs.window import tallies_of, window_of
+from ml.scale.code_digest import PACKAGE, code_digest
+from ml.scale.part import Part
+from ml.scale.run import run_parts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ml.monitoring.inputs.tallies import Watching
     from ml.monitoring.inputs.window import Window
+    from ml.scale.part import Executor, Outcome
 
 PART_ROW_GROUPS = 25  # of an export, each of some 20,000 rows
+PARTS = 32  # of a journal's window, so that the slowest one is a small share of all
+PART_SECONDS = 3600.0  # that one may take; some ten million rows a processor
 
 
 @dataclass(frozen=True)
@@ -96,17 +104,57 @@ class Exports:
     addresses: tuple[str, ...]
 
 
-Part = JournalPart | ExportPart
+WindowPart = JournalPart | ExportPart
 
 
 @lru_cache(maxsize=4)
 def _engine(url: str) -> sql.Engine:
-    """The journal's engine, once in a process."""
+    """The journal's engine, once in a process.
+
+    Raises:
+        UserError: it is a file of another machine.
+    """
+    address = sql.make_url(url)
+    if address.get_backend_name() == "sqlite" and not Path(str(address.database)).is_file():
+        raise UserError(
+            f"{address.database}: no such file where the part is read",
+            "ml monitor --workers 2 (processes of this machine), or a journal in PostgreSQL",
+        )
     return Journal(url).engine
 
 
-def tally_part(part: Part) -> Tallies:
-    """What a part comes to: a function of a module, as other processes want it."""
+def address_of(engine: sql.Engine) -> str:
+    """A journal's address as another process of this machine takes it, with its password."""
+    url = engine.url
+    if url.get_backend_name() == "sqlite" and url.database:
+        url = url.set(database=str(Path(url.database).absolute()))
+    return url.render_as_string(hide_password=False)
+
+
+def code() -> str:
+    """A digest of the code that tallies."""
+    folders = ("journal/bulk", "monitoring/inputs", "statistics")
+    files = [
+        str(file.relative_to(PACKAGE)) for each in folders for file in (PACKAGE / each).glob("*.py")
+    ]
+    return code_digest(tuple(sorted(files)), ("numpy", "pyarrow"))
+
+
+def tally_part(task: tuple[str, WindowPart]) -> Tallies:
+    """What a part comes to: a function of a module, as other processes want it.
+
+    Args:
+        task: the `code` of who asks, and the part.
+
+    Raises:
+        UserError: this process has other code, or cannot read the part.
+    """
+    asked, part = task
+    if asked != code():
+        raise UserError(
+            f"{part.name}: this worker has other code or libraries than who asked it",
+            "start the workers from the same commit, with the same requirements",
+        )
     return part.tallies()
 
 
@@ -135,9 +183,39 @@ def export_parts(
     ]
 
 
-def read_parts(parts: Sequence[Part], watching: Watching, span: Span) -> Window:
-    """The window of some parts that together are the span."""
-    merging = Merging(watching)
-    for place, part in enumerate(parts):
-        merging.add(place, tally_part(part))
+def read_parts(
+    parts: Sequence[WindowPart], watching: Watching, span: Span, executor: Executor | None = None
+) -> Window:
+    """The window of some parts that together are the span.
+
+    Args:
+        parts: in the order of time.
+        watching: what is tallied.
+        span: of the window.
+        executor: where the parts are tallied; None: in this process, one after the other.
+
+    Raises:
+        UserError: a part could not be read.
+    """
+    merging, digest = Merging(watching), code()
+    if executor is None:
+        for place, part in enumerate(parts):
+            merging.add(place, tally_part((digest, part)))
+    else:
+        _on(executor, [Part(each.name, (digest, each)) for each in parts], merging)
     return window_of(merging.merged(), span)
+
+
+def _on(executor: Executor, parts: Sequence[Part], merging: Merging) -> None:
+    places = {part.name: place for place, part in enumerate(parts)}
+
+    def take(outcome: Outcome) -> None:
+        merging.add(places[outcome.part.name], outcome.answer.result)
+
+    ended = run_parts(executor, tally_part, parts, PART_SECONDS, "reading", take)
+    if ended.failed:
+        first = ended.failed[0]
+        raise UserError(
+            f"{first.part.name}: {first.answer.problem}; no verdict without it",
+            first.answer.then or "ml monitor again, without --workers and --scheduler",
+        )

@@ -26,7 +26,9 @@ from ml.monitoring.inputs import tallies
 from ml.monitoring.inputs.parts import (
     ExportPart,
     JournalPart,
-    Part,
+    WindowPart,
+    address_of,
+    code,
     export_parts,
     journal_parts,
     read_parts,
@@ -35,7 +37,8 @@ from ml.monitoring.inputs.parts import (
 from ml.monitoring.inputs.reference import Champion
 from ml.monitoring.inputs.tallies import Merging, Watching
 from ml.monitoring.inputs.window import Window, read_window, window_of
-from ml.monitoring.monitor import run_checks
+from ml.monitoring.monitor import evaluate_window, run_checks
+from ml.scale.local import LocalPool
 from tests.journal.postgresql import Database, needs_postgresql
 from tests.monitoring.conftest import DAY, NOW, World, customers, record
 
@@ -78,14 +81,14 @@ def whole(world: World, champion: Champion) -> Window:
     return read_window(world.journal.engine, SPAN, world.contract, profiles, "3", ripe_before=RIPE)
 
 
-def in_parts(parts: Sequence[Part], champion: Champion) -> Window:
+def in_parts(parts: Sequence[WindowPart], champion: Champion) -> Window:
     """Each part is sent to another process and back, as an executor does, and ends when it does."""
     merging = Merging(watching(champion))
     sent = [pickle.loads(pickle.dumps(part)) for part in parts]  # noqa: S301  # of this test
     places = list(range(len(sent)))
     random.Random(len(sent)).shuffle(places)
     for place in places:
-        tallied = pickle.dumps(tally_part(sent[place]))
+        tallied = pickle.dumps(tally_part((code(), sent[place])))
         merging.add(place, pickle.loads(tallied))  # noqa: S301
     return window_of(merging.merged(), SPAN)
 
@@ -124,7 +127,7 @@ def test_any_split_of_the_journal_comes_to_the_same(
     cuts = sorted(math.floor(rng.uniform(SPAN.start, SPAN.end)) for _ in range(rng.randint(1, 9)))
     ends = [SPAN.start, *map(float, cuts), SPAN.end]
     size = rng.choice([3, 50, 25_000])
-    parts: list[Part] = [
+    parts: list[WindowPart] = [
         JournalPart(filled.journal.url, Span(*each), watching(champion), size)
         for each in pairwise(ends)
     ]
@@ -189,6 +192,31 @@ def test_an_export_comes_to_the_same(
     assert other.labels.matched == one.labels.matched
     assert isinstance(parts[0], ExportPart)
     assert parts[-1].name == "all.parquet 12-13"
+
+
+def test_processes_of_this_machine_come_to_the_same(
+    world: World, champion: Champion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = record(world, customers(600, 5), labelled=0.7)
+    world.journal.add_labels([(ids[0], "no"), ("nobody", "yes")], at=NOW - 1)
+    monkeypatch.setattr("ml.monitoring.monitor.PARTS", 5)
+    settings, engine = world.params.monitor, world.journal.engine
+    pool, places = LocalPool(2), (Path("one"), Path("other"))
+    one = evaluate_window(engine, champion, SPAN, settings, places[0])
+    other = evaluate_window(engine, champion, SPAN, settings, places[1], executor=pool)
+    told = other.model_copy(update={"judged_at": one.judged_at})
+    assert told.model_dump_json() == one.model_dump_json()
+    Path("serving/journal.db").rename("serving/gone.db")
+    parts = journal_parts(world.journal.url, SPAN, watching(champion), 2)
+    with pytest.raises(UserError, match=r"journal.db: no such file where the part is read; no v"):
+        read_parts(parts, watching(champion), SPAN, pool)
+
+
+def test_a_worker_with_other_code_refuses(world: World, champion: Champion) -> None:
+    (part,) = journal_parts(world.journal.url, SPAN, watching(champion), 1)
+    with pytest.raises(UserError, match="other code or libraries"):
+        tally_part(("another", part))
+    assert address_of(world.journal.engine).endswith(str(Path("serving/journal.db").absolute()))
 
 
 def test_a_file_that_is_no_export_is_named(world: World, champion: Champion) -> None:
