@@ -16,6 +16,7 @@ import httpx2
 import pandas as pd
 import pytest
 from moto.server import ThreadedMotoServer
+from s3fs import S3FileSystem
 
 from ml.errors import UserError
 from ml.journal import export
@@ -71,6 +72,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    S3FileSystem.clear_instance_cache()  # those of another test's server
     client = boto3.client("s3")
     client.create_bucket(Bucket="answers")
     yield client

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,14 @@ ROWS = sample_rows(CLASSIFICATION, 300)
 for _i in range(0, 300, 7):
     ROWS[_i]["monthly charge"] = None
     ROWS[_i + 1]["city"] = "Atlantis"
+
+
+@pytest.fixture(autouse=True)
+def same_modules() -> Iterator[None]:
+    """MLflow puts the code of a model that it loads first, where other processes would find it."""
+    before = list(sys.path)
+    yield
+    sys.path[:] = before
 
 
 @pytest.fixture
