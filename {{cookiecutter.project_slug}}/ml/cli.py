@@ -482,11 +482,8 @@ def monitor(
     of this machine, or on a Dask scheduler (docs/scale.md).
     """
     from ml.monitoring import commands
-    from ml.scale.address import executor_at
 
-    in_parts = scheduler is not None or workers is not None
-    executor = executor_at(scheduler, workers or 0) if in_parts else None
-    reading = commands.Reading(exported or (), executor)
+    reading = commands.reading_of(exported, scheduler, workers)
     if watch:
         commands.watch(days, every, port, host, reading)
     raise typer.Exit(commands.monitor(days, wait, reading))

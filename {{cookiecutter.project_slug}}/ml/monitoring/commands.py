@@ -64,6 +64,16 @@ class Reading:
     executor: Executor | None = None
 
 
+def reading_of(
+    exported: Sequence[str] | None, scheduler: str | None, workers: int | None
+) -> Reading:
+    """What the options of `ml monitor` ask for."""
+    from ml.scale.address import executor_at
+
+    in_parts = scheduler is not None or workers is not None
+    return Reading(exported or (), executor_at(scheduler, workers or 0) if in_parts else None)
+
+
 def monitor(days: float | None, wait: bool = False, reading: Reading | None = None) -> int:
     """Judge the last `days` days; `wait` for Evidently's pages.
 
