@@ -404,7 +404,7 @@ def prune(
 
 @journal.command()
 def divide() -> None:
-    """Divide an earlier PostgreSQL journal by months, so that prune drops them.
+    """Divide an earlier PostgreSQL journal by months.
 
     Nobody reads or writes the journal meanwhile; it takes about as long as reading it once.
     """
