@@ -10,8 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.bundle import load_bundle
+from ml.bundle import load_bundle, load_onnx
+from ml.contract import Contract
 from ml.errors import UserError
+from ml.model import make_model
+from ml.params import Params
+from ml.pipeline.training.onnx_convert import to_onnx
 from tests.serving.conftest import point, seal
 
 
@@ -106,3 +110,20 @@ def test_an_unsound_bundle_is_refused_by_name(
 def test_rounding_of_a_golden_answer_is_no_difference(folder: Path) -> None:
     _golden(lambda g: g["answers"][3].__setitem__(0, g["answers"][3][0] + 5e-7))(folder)
     assert load_bundle(folder).version == "1"
+
+
+@pytest.mark.parametrize("kind", ["linear", "boosting"])
+def test_an_answer_does_not_depend_on_the_rows_beside_it(kind: str, params: Params) -> None:
+    """A linear model's row that was asked alone differed in its last bit."""
+    names = [{"kind": "numeric", "name": f"x{i}"} for i in range(18)]
+    target = {"name": "y", "task": "binary", "classes": ["n", "y"]}
+    contract = Contract.model_validate({"target": target, "columns": names})
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(500, len(names))).astype(np.float32)
+    y = (x[:, 0] + rng.normal(size=len(x)) > 0).astype(int)
+    train = params.train.model_copy(update={"model": kind})
+    answer = load_onnx(to_onnx(make_model(contract, train).fit(x, y), contract))
+    together = answer(x)
+    for size in (1, 2, 7):
+        apart = [answer(x[i : i + size]) for i in range(0, len(x), size)]
+        assert np.array_equal(np.concatenate(apart), together)

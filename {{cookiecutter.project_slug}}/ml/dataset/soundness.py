@@ -36,6 +36,12 @@ def is_sound(tables: Iterable[pa.Table], contract: Contract, params: Validate) -
     return all(_holds(table, contract, inside) for table in tables) and inside.enough()
 
 
+def are_sound_features(table: pa.Table, contract: Contract, params: Validate) -> bool:
+    """The same for rows without a target; `ml.dataset.checks.feature_schema` finds nothing then."""
+    inside = InRange(contract, params.max_out_of_range)
+    return _features_hold(table, contract, inside) and inside.enough()
+
+
 class InRange:
     """Counts, over all rows, the numbers that lie beyond their column's range."""
 
@@ -59,10 +65,17 @@ class InRange:
 
 
 def _holds(table: pa.Table, contract: Contract, inside: InRange) -> bool:
-    if not {*contract.names, contract.target.name} <= set(table.column_names):
+    target = contract.target
+    if target.name not in table.column_names:
         return False
-    columns = all(_is_sound(table[c.name], c, inside) for c in contract.columns)
-    return columns and _is_sound_target(table[contract.target.name], contract.target)
+    features = _features_hold(table, contract, inside)
+    return features and _is_sound_target(table[target.name], target)
+
+
+def _features_hold(table: pa.Table, contract: Contract, inside: InRange) -> bool:
+    if not set(contract.names) <= set(table.column_names):
+        return False
+    return all(_is_sound(table[c.name], c, inside) for c in contract.columns)
 
 
 def _is_sound(values: pa.ChunkedArray, column: Column, inside: InRange) -> bool:

@@ -32,6 +32,7 @@ CODE = (
     "contract.py",
     "dataset/checks.py",
     "dataset/frame.py",
+    "dataset/soundness.py",
     "encode.py",
     "standalone/score_part.py",
     "standalone/scoring.py",

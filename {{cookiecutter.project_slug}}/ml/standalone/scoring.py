@@ -18,8 +18,9 @@ import numpy as np
 from ml.atomic import staged
 from ml.bundle import CHAMPION, Bundle, load_bundle
 from ml.contract import Contract
-from ml.dataset.checks import feature_schema, findings_of, refuse
+from ml.dataset.checks import ANY_RANGE, feature_schema, findings_of, refuse
 from ml.dataset.frame import answer_columns, encode_frame, typed
+from ml.dataset.soundness import are_sound_features
 from ml.encode import Encoder
 from ml.errors import UserError, listing
 from ml.progress import counting
@@ -102,7 +103,7 @@ def answer(piece: pa.RecordBatch, bundle: Bundle, where: str = "rows") -> pa.Tab
     frame = piece.to_pandas()
     for name in set(contract.audited) - set(frame):  # not asked for, and not looked at
         frame[name] = None
-    answers = _answers(typed(frame, contract), bundle, where)
+    answers = _answers(typed(frame, contract), table, bundle, where)
     versions = [bundle.version] * piece.num_rows
     columns = {**answer_columns(answers, contract), "model_version": versions}
     for name, values in columns.items():
@@ -110,9 +111,10 @@ def answer(piece: pa.RecordBatch, bundle: Bundle, where: str = "rows") -> pa.Tab
     return table
 
 
-def _answers(frame: pd.DataFrame, bundle: Bundle, where: str) -> Answers:
+def _answers(frame: pd.DataFrame, table: pa.Table, bundle: Bundle, where: str) -> Answers:
     """The bundle's answers, if the rows keep the contract and the answers are numbers."""
-    refuse(findings_of(frame, feature_schema(bundle.contract)), len(frame), where)
+    if not are_sound_features(table, bundle.contract, ANY_RANGE):  # pandera says what is broken
+        refuse(findings_of(frame, feature_schema(bundle.contract)), len(frame), where)
     answers = bundle.answer(encode_frame(frame, Encoder(bundle.contract)))
     if not np.isfinite(answers).all():
         raise UserError(

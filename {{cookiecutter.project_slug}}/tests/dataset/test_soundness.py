@@ -11,7 +11,7 @@ import pytest
 
 from ml.contract import Contract
 from ml.dataset.checks import findings
-from ml.dataset.soundness import is_sound
+from ml.dataset.soundness import are_sound_features, is_sound
 from ml.params import Params, Validate
 
 
@@ -22,7 +22,9 @@ def table(frame: pd.DataFrame) -> pa.Table:
 def test_sound_rows_are_sound(
     contract: Contract, params: Params, make_frame: Callable[..., pd.DataFrame]
 ) -> None:
-    assert is_sound([table(make_frame(200))], contract, params.validate_)
+    frame = make_frame(200)
+    assert is_sound([table(frame)], contract, params.validate_)
+    assert are_sound_features(table(frame.drop(columns="left")), contract, params.validate_)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,8 @@ def test_each_break_is_left_to_pandera(
     frame.loc[17, column] = value
     assert findings(frame, contract, params.validate_)
     assert not is_sound([table(frame)], contract, params.validate_)
+    is_target = column == contract.target.name
+    assert are_sound_features(table(frame), contract, params.validate_) == is_target
 
 
 @pytest.mark.parametrize("name", ["plan", "left"])
