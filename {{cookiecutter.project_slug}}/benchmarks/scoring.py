@@ -8,13 +8,16 @@
 4. `mlflow.pyfunc.spark_udf` of the same model as a scikit-learn pipeline, on local Spark: from the
    first row to the last, without the JVM's start.
 
-Memory is the largest sum of the resident sets of all processes that take part, looked at ten times
-a second; what they share is counted for each. Tables: 12 numbers with gaps, 6 categories.
+Of several rounds, each with all parts in turn, the quickest counts: other work on the machine only
+adds to it. Processor seconds are those of all processes that take part, start and imports
+included. Memory is the largest sum of the resident sets of all processes that take part, looked
+at ten times a second; what they share is counted for each. Tables: 12 numbers with gaps, 6
+categories.
 
 Reads: nothing. Writes: reports/benchmarks/scoring.json, tables and a bundle in .bench/scoring.
-Run: `python -m benchmarks.scoring [--rows 10000000] [--dask PYTHON] [--spark PYTHON]`, where PYTHON
-has requirements/scale.txt, or pyspark, beside the project's packages; without one its part is left
-out.
+Run: `python -m benchmarks.scoring [--rows 10000000] [--rounds 3] [--dask PYTHON] [--spark PYTHON]`
+PYTHON has requirements/scale.txt, or pyspark, beside the project's packages; without one its part
+is left out.
 """
 
 from __future__ import annotations
@@ -116,24 +119,39 @@ def floor(rows: int, run: int) -> dict[str, Any]:
     session = onnx_session((MODEL / "bundle" / MODEL_FILE).read_bytes())
     frame = table_of(min(rows, GROUP), np.random.default_rng(0)).to_pandas()
     matrix = Encoder(CONTRACT).columns({name: frame[name].to_numpy() for name in frame})
-    started = time.perf_counter()
+    started, spent = time.perf_counter(), time.process_time()
     for start in range(0, len(matrix), run):
         session.run(None, {"x": matrix[start : start + run]})
     seconds = time.perf_counter() - started
-    return {"rows_per_second": round(len(matrix) / seconds)}
+    cpu = time.process_time() - spent
+    return {
+        "rows_per_second": round(len(matrix) / seconds),
+        "cpu_seconds": round(cpu * rows / len(matrix), 1),
+    }
 
 
 def timed(words: list[str], rows: int, *others: int, **env: str) -> dict[str, Any]:
     """A command's rows a second and peak memory, with that of other processes."""
     settings = {**os.environ, "PYTHONPATH": str(HERE), "ML_BUNDLE": str(MODEL / "bundle"), **env}
     started = time.perf_counter()
+    before = sum(cpu_of(other) for other in others)
     process = subprocess.Popen(words, cwd=WORK, env=settings, stdout=subprocess.DEVNULL)
     memory = Memory(process.pid, *others)
-    if process.wait():
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
         raise SystemExit(f"{' '.join(words)}: exit status {process.returncode}")
     seconds = time.perf_counter() - started
+    cpu = usage.ru_utime + usage.ru_stime + sum(cpu_of(other) for other in others) - before
     figures = {"seconds": round(seconds, 1), "rows_per_second": round(rows / seconds)}
-    return {**figures, "peak_mb": memory.stop()}
+    return {**figures, "cpu_seconds": round(cpu, 1), "peak_mb": memory.stop()}
+
+
+def cpu_of(root: int) -> float:
+    """Processor seconds of a process and its children so far."""
+    parent = psutil.Process(root)
+    spent = [process.cpu_times() for process in [parent, *parent.children(recursive=True)]]
+    return sum(times.user + times.system for times in spent)
 
 
 def score(python: str, source: str, target: str, *options: str) -> list[str]:
@@ -208,6 +226,7 @@ def main() -> None:
     """Measure, print and write."""
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     asked.add_argument("--rows", type=int, default=500_000)
+    asked.add_argument("--rounds", type=int, default=1)
     asked.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
     asked.add_argument("--dask", metavar="PYTHON")
     asked.add_argument("--spark", metavar="PYTHON")
@@ -226,10 +245,21 @@ def main() -> None:
             steps[f"ml score on Dask, {n} workers"] = lambda n=n: on_dask(words.rows, n, words.dask)
         if words.spark:
             steps[f"spark_udf, {n} threads"] = lambda n=n: on_spark(n, words.spark)
-    for name, step in steps.items():
-        found[name] = step()
-        print(f"{name}: {found[name]}", flush=True)
+    for number in range(words.rounds):
+        for name, step in steps.items():
+            figures = step()
+            print(f"round {number + 1}: {name}: {figures}", flush=True)
+            found[name] = quicker(found.get(name), figures)
     write_json(REPORT, found)
+    for name in steps:
+        print(f"{name}: {found[name]}")
+
+
+def quicker(before: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, Any]:
+    """The round with more rows a second."""
+    if before is None or before["rows_per_second"] < now["rows_per_second"]:
+        return now
+    return before
 
 
 if __name__ == "__main__":

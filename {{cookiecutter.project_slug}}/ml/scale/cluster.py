@@ -1,8 +1,8 @@
 """The parts on a Dask scheduler (requirements/scale.txt).
 
 Dask runs a part again where its worker died, and gives it up after `allowed-failures` workers.
-Nothing here waits for ever: a scheduler that is gone and a silence that is longer than a part may
-take both end it.
+Nothing here waits for ever: a scheduler that is gone or has no worker, and a silence that is longer
+than a part may take, end it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 30.0
 LOOK_SECONDS = 1.0  # from one look at the connection to the next
+LONELY_SECONDS = 120.0  # that a scheduler may have no worker
 # beyond a part's limit until some part ends: workers start, and Dask replaces those that die
 QUIET_SECONDS = 120.0
 NO_LIMIT_SECONDS = 86_400.0  # of silence where parts have no limit
@@ -51,22 +52,26 @@ class Cluster:
             for future in futures:
                 future.add_done_callback(ended.put)
             while waiting:
-                ended_one = self._next(ended, client, quiet)
-                if ended_one is None:
-                    yield from (Outcome(part, _silent(quiet)) for part in waiting.values())
-                    return
-                yield Outcome(waiting.pop(ended_one.key), self._answer(ended_one, client))
+                future = self._next(ended, client, quiet)
+                yield Outcome(waiting.pop(future.key), self._answer(future, client))
 
-    def _next(self, ended: SimpleQueue[Future], client: Client, quiet: float) -> Future | None:
-        """The next future that ended; None: none has for too long."""
-        until = time.monotonic() + quiet
-        while time.monotonic() < until:
+    def _next(self, ended: SimpleQueue[Future], client: Client, quiet: float) -> Future:
+        """The next future that ends.
+
+        Raises:
+            UserError: the scheduler is gone, it has no worker for long, or no part ends.
+        """
+        now = seen = time.monotonic()
+        until = now + quiet
+        while now < until and now < seen + LONELY_SECONDS:
             try:
                 return ended.get(timeout=LOOK_SECONDS)
             except Empty:
                 if client.status != "running":
-                    raise self._gone() from None
-        return None
+                    raise self._gone("the scheduler is gone") from None
+            now = time.monotonic()
+            seen = now if has_workers(client) else seen
+        raise self._gone("no worker" if now < until else f"no part ended for {quiet:g} seconds")
 
     def _answer(self, future: Future, client: Client) -> Answer:
         try:
@@ -76,13 +81,13 @@ class Cluster:
             return answer
         except Exception as error:  # of the way to it: the part itself gives answers
             if client.status != "running" or future.status not in ("finished", "error"):
-                raise self._gone() from None
+                raise self._gone("the scheduler is gone") from None
             return Answer(problem=described(error))
 
-    def _gone(self) -> UserError:
+    def _gone(self, what: str) -> UserError:
         return UserError(
-            f"{self.address}: the scheduler is gone; the parts that ended stay done",
-            "start it, then the same command again: only the others are done then",
+            f"{self.address}: {what}; the parts that ended stay done",
+            "look at the scheduler and the workers, then the same command again does the others",
         )
 
 
@@ -102,8 +107,12 @@ def _failed(error: BaseException) -> Answer:
     return Answer(problem=described(error))
 
 
-def _silent(quiet: float) -> Answer:
-    return Answer(problem=f"no part ended for {quiet:g} seconds: no worker, or one that hangs")
+def has_workers(client: Client) -> bool:
+    """Whether the scheduler says that it has any."""
+    try:
+        return bool(client.nthreads())
+    except OSError:
+        return False
 
 
 def _quieten() -> None:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 LOOK_SECONDS = 5.0  # from one look at the workers to the next
-LONELY_SECONDS = 120.0  # that the scheduler may have no worker
 GONE = ("FutureCancelledError", "KilledWorker", "TimeoutError", "CommClosedError")
 
 
@@ -88,9 +87,11 @@ def _watched(client: Client) -> Iterator[None]:
 
 
 def _watch(client: Client, over: Event) -> None:
+    from ml.scale.cluster import LONELY_SECONDS, has_workers
+
     lonely = 0.0
     while lonely < LONELY_SECONDS and client.status == "running":
         if over.wait(LOOK_SECONDS):
             return
-        lonely = 0.0 if client.nthreads() else lonely + LOOK_SECONDS
+        lonely = 0.0 if has_workers(client) else lonely + LOOK_SECONDS
     client.close(timeout=LOOK_SECONDS)

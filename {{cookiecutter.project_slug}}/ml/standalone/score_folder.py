@@ -20,6 +20,7 @@ from ml.standalone.score_plan import (
     MANIFEST,
     Plan,
     ScorePart,
+    absolute,
     make_plan,
     make_room,
     read_plan,
@@ -72,8 +73,9 @@ def planned(source: str, target: str) -> Plan:
     """
     with reachable(target):
         plan = read_plan(Store(target))
-    if plan is None:
-        raise UserError(f"{target}: there is no plan", f"ml score '{source}' {target} --plan")
+    if plan is None or plan.source != absolute(source):
+        what = "there is no plan" if plan is None else f"the plan is of {plan.source}"
+        raise UserError(f"{target}: {what}", f"ml score '{source}' {target} --plan")
     return plan
 
 

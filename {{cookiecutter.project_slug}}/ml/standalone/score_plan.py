@@ -98,7 +98,7 @@ def make_plan(source: str, target: str) -> Plan:
     parts = tuple(part for table in tables for part in _parts(table, where, model, code))
     if not parts:
         raise UserError(f"{source}: holds no rows", "give tables with rows")
-    return Plan(_absolute(source), where, model, bundle.version, code, parts)
+    return Plan(absolute(source), where, model, bundle.version, code, parts)
 
 
 def _store(target: str) -> Store:
@@ -106,7 +106,8 @@ def _store(target: str) -> Store:
         return Store(target)
 
 
-def _absolute(source: str) -> str:
+def absolute(source: str) -> str:
+    """An address that means the same in any folder."""
     return source if "://" in source else f"file://{Path(source).absolute()}"
 
 

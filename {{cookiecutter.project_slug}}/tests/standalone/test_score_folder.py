@@ -179,6 +179,10 @@ def test_what_cannot_be_planned_is_told(project: Path) -> None:
     with pytest.raises(UserError, match="there is no plan"):
         planned("in", "out")
     assert not (project / "out").exists()
+    plan = plan_scores("in", "out", replace=False)
+    assert planned("in", "out") == plan
+    with pytest.raises(UserError, match="the plan is of file:///"):
+        planned("in/a.parquet", "out")
 
 
 @pytest.mark.parametrize("text", ["8/8", "3", "-1/8", "a/b", "1/0"])

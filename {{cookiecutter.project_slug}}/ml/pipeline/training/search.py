@@ -46,7 +46,7 @@ def search(
     from sklearn.model_selection import HalvingRandomSearchCV
 
     halving = HalvingRandomSearchCV(
-        make_model(contract, params),
+        _estimator(contract, params),
         _distributions(contract, params),
         n_candidates=params.search.trials,
         factor=FACTOR,
@@ -59,6 +59,14 @@ def search(
     with joblib_on(params.search.executor):
         halving.fit(x, y)
     return halving.best_estimator_, _trials(halving.cv_results_)
+
+
+def _estimator(contract: Contract, params: Train) -> Any:
+    """The model; on a cluster a trial is one worker's, which sends no trees to the others."""
+    model = make_model(contract, params)
+    if params.search.executor == "local":
+        return model
+    return model.set_params(**{name: 1 for name in model.get_params() if name.endswith("n_jobs")})
 
 
 def _distributions(contract: Contract, params: Train) -> dict[str, Any]:
