@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
+import httpx2
 import pytest
 from moto.server import ThreadedMotoServer
 from s3fs import S3FileSystem
@@ -57,10 +59,9 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    S3FileSystem.clear_instance_cache()  # those of another test's server
+    S3FileSystem.clear_instance_cache()  # those of another test's server, whose objects moto keeps
+    httpx2.post(f"{variables['AWS_ENDPOINT_URL']}/moto-api/reset").raise_for_status()
     try:
-        import boto3
-
         boto3.client("s3").create_bucket(Bucket="tables")
         yield variables
     finally:
