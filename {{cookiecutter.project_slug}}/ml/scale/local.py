@@ -105,8 +105,7 @@ class _Worker:
         status = self._process.exitcode or 0
         if status == -signal.SIGALRM or time.monotonic() >= self.end:
             return Answer(problem=f"was not done within {self._seconds:g} seconds")
-        how = signal.Signals(-status).name if status < 0 else f"exit status {status}"
-        return Answer(problem=f"its process died ({how})")
+        return Answer(problem=f"its process died ({_in_words(status)})")
 
     def is_alive(self) -> bool:
         """Whether it can take another part."""
@@ -118,6 +117,11 @@ class _Worker:
         self._process.kill()
         self._process.join()
         self.pipe.close()
+
+
+def _in_words(status: int) -> str:
+    """What an exit status of multiprocessing says."""
+    return signal.Signals(-status).name if status < 0 else f"exit status {status}"
 
 
 def work(pipe: Connection[Any, Any]) -> None:
@@ -136,8 +140,13 @@ def _one_thread() -> Iterator[None]:
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        _set_back(before)
+
+
+def _set_back(before: dict[str, str | None]) -> None:
+    """Variables of the environment as they were; None: there was none."""
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

@@ -31,7 +31,7 @@ from ml.standalone.tables import READERS, reachable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ml.scale.part import Executor
+    from ml.scale.part import Answer, Executor
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,10 @@ def planned(source: str, target: str) -> Plan:
     """
     with reachable(target):
         plan = read_plan(Store(target))
-    if plan is None or plan.source != absolute(source):
-        what = "there is no plan" if plan is None else f"the plan is of {plan.source}"
-        raise UserError(f"{target}: {what}", f"ml score '{source}' {target} --plan")
-    return plan
+    if plan is not None and plan.source == absolute(source):
+        return plan
+    what = f"the plan is of {plan.source}" if plan else "there is no plan"
+    raise UserError(f"{target}: {what}", f"ml score '{source}' {target} --plan")
 
 
 def score_parts(plan: Plan, executor: Executor, seconds: float, share: Share | None = None) -> bool:
@@ -131,10 +131,13 @@ def _say(plan: Plan, mine: int, waiting: int, ended: Ended) -> None:
 def _refuse_mistakes(ended: Ended) -> None:
     """Raise the first mistake, where nothing but mistakes stood in the way."""
     answers = [outcome.answer for outcome in ended.failed]
-    if not answers or not all(answer.is_mistake for answer in answers):
-        return
-    more = f" (and {len(answers) - 1} more parts)" if len(answers) > 1 else ""
-    raise UserError(answers[0].problem + more, answers[0].then)
+    if answers and all(answer.is_mistake for answer in answers):
+        raise _first_of(answers)
+
+
+def _first_of(mistakes: list[Answer]) -> UserError:
+    more = f" (and {len(mistakes) - 1} more parts)" if len(mistakes) > 1 else ""
+    return UserError(mistakes[0].problem + more, mistakes[0].then)
 
 
 def _finish(plan: Plan, store: Store, done: dict[str, Receipt]) -> None:

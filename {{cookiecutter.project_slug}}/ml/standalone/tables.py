@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ml.errors import SENTENCE, UserError, is_of_store, printable
 from ml.scale.code_digest import LENGTH, digest_of
@@ -91,10 +91,13 @@ def mark_of(system: AbstractFileSystem, path: str) -> str:
     """What differs when a file was changed, read without reading the file."""
     system.invalidate_cache()
     info = system.info(path)
-    if "file" in system.protocol:
-        return digest_of(str(info["size"]), repr(info["mtime"]))
-    etag = info.get("ETag") or info.get("etag")
-    return digest_of(str(info["size"]), str(etag or system.ukey(path)))
+    changes = repr(info["mtime"]) if "file" in system.protocol else _etag(system, path, info)
+    return digest_of(str(info["size"]), changes)
+
+
+def _etag(system: AbstractFileSystem, path: str, info: dict[str, Any]) -> str:
+    """An object's ETag, or what else its store says when it was changed."""
+    return str(info.get("ETag") or info.get("etag") or system.ukey(path))
 
 
 def _content_digest(path: str) -> str:
