@@ -46,7 +46,7 @@ def search(
     from sklearn.model_selection import HalvingRandomSearchCV
 
     halving = HalvingRandomSearchCV(
-        _estimator(contract, params),
+        estimator(contract, params),
         _distributions(contract, params),
         n_candidates=params.search.trials,
         factor=FACTOR,
@@ -61,12 +61,21 @@ def search(
     return halving.best_estimator_, _trials(halving.cv_results_)
 
 
-def _estimator(contract: Contract, params: Train) -> Any:
+def estimator(contract: Contract, params: Train) -> Any:
     """The model; on a cluster a trial is one worker's, which sends no trees to the others."""
     model = make_model(contract, params)
     if params.search.executor == "local":
         return model
-    return model.set_params(**{name: 1 for name in model.get_params() if name.endswith("n_jobs")})
+    return model.set_params(**dict.fromkeys(_kinds_of_parallelism(model), 1))
+
+
+def _kinds_of_parallelism(model: Any) -> list[str]:
+    """The arguments `n_jobs`, without LogisticRegression's, which warns of any value."""
+    from sklearn.linear_model import LogisticRegression
+
+    values = model.get_params()
+    owners = [name.removesuffix("__n_jobs") for name in values if name.endswith("__n_jobs")]
+    return [f"{o}__n_jobs" for o in owners if not isinstance(values[o], LogisticRegression)]
 
 
 def _distributions(contract: Contract, params: Train) -> dict[str, Any]:

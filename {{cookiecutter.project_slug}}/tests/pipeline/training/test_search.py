@@ -12,6 +12,7 @@ from ml.dataset.frame import encode_frame, target_codes
 from ml.encode import Encoder
 from ml.params import Params, Search
 from ml.pipeline.train import fit
+from ml.pipeline.training.search import estimator
 from tests.conftest import unhashed
 from tests.pipeline.tasks import of_task
 
@@ -33,3 +34,19 @@ def test_search_halves_its_trials_and_repeats_itself(
     assert [t["rows"] for t in first.trials] == [533] * 4 + [1599] * 2
     best = max(first.trials[4:], key=lambda trial: trial["score"])
     assert first.model[-1].get_params()["learning_rate"] == best["settings"]["learning_rate"]
+
+
+@pytest.mark.parametrize("kind", ["linear", "forest", "ensemble"])
+def test_a_trial_on_a_cluster_stays_on_its_worker(
+    kind: str, contract: Contract, params: Params, make_frame: Make
+) -> None:
+    """A forest would send its trees to other workers, and take twice as long."""
+    x, y = encode_frame(make_frame(80), Encoder(contract)), target_codes(make_frame(80), contract)
+    few = params.train.forest.model_copy(update={"n_estimators": 3})
+    search = Search(trials=4, executor="dask")
+    train = params.train.model_copy(update={"model": kind, "search": search, "forest": few})
+    model = estimator(contract, train)
+    model.fit(x, y)  # no argument warns
+    asked = [value for name, value in model.get_params().items() if name.endswith("n_jobs")]
+    assert -1 not in asked
+    assert 1 in asked
