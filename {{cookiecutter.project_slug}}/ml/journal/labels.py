@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
@@ -91,7 +91,8 @@ def label_file(path: Path) -> None:
             not know.
     """
     contract = load_contract()
-    labels = list(_checked(_read(path), contract, path))
+    with closing(_read(path)) as rows:
+        labels = list(_checked(rows, contract, path))
     try:
         with closing(Journal()) as journal:
             recorded, unknown = journal.add_labels(labels)
@@ -124,7 +125,7 @@ def _of_text(value: Any, contract: Contract, path: Path) -> Any:
         return value
 
 
-def _read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _read(path: Path) -> Generator[tuple[int, dict[str, Any]]]:
     readers = {".csv": _read_csv, ".jsonl": _read_lines, ".ndjson": _read_lines}
     if path.suffix not in readers:
         raise UserError(
