@@ -74,8 +74,13 @@ def promoted(server: Running, params: Params, project: Path, version: str) -> Pr
     assert probation.begin(mine, params) is None
     point(project, version)
     until(lambda: bool(ask(server).json()["model_version"] == version))
-    until(lambda: any(True for _ in Journal().predictions(mine.since, role=SHADOW)))
+    # the version before may be loaded as a shadow after that answer: ask until it has one too
+    until(lambda: ask(server).is_success and _has_shadows(mine.since))
     return mine
+
+
+def _has_shadows(since: float) -> bool:
+    return any(True for _ in Journal().predictions(since, role=SHADOW))
 
 
 def engine() -> sql.Engine:
