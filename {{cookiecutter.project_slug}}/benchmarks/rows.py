@@ -4,8 +4,8 @@ Adopts the seeded table of a million rows of `benchmarks/adopt.py` and stands it
 times over. Each step is a process of its own, so that its peak is its own: ingest, validate, split,
 and `encode`, which is what the train stage does before it fits.
 
-Makes a temporary project beside this one's code; writes nothing here. Needs 1.5 GB of disk for each
-million rows. Run: `python benchmarks/rows.py`, or with numbers of millions (`… rows.py 1 100`).
+Makes a temporary project beside this one's code; writes nothing here.
+Run: `python benchmarks/rows.py`, or with numbers of millions (`python benchmarks/rows.py 1 100`).
 """
 
 from __future__ import annotations
