@@ -110,6 +110,7 @@ class Serve(_Frozen):
     max_requests: int = Field(ge=1)
     max_held_bytes: int = Field(ge=0)
     max_connections: int = Field(ge=0)
+    journal_connections: int = Field(default=4, ge=1)
     deadline_seconds: float = Field(gt=0)
     rate_per_key: float = Field(ge=0)
     challenger: Literal["off", "shadow", "canary"]

@@ -20,14 +20,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 # a few commits of another worker; a caller in the event loop waits no longer
 TRY_SECONDS = 0.001
-# connections of a journal at once: one, and labels that come at the same moment. A worker of the
-# service has three journals, of which two need one each: six connections at most
-MOST_CONNECTIONS = 4
 # between two tries; another worker's commit takes about the first
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.0002, 0.005
 
 
-def engine_of(url: sa.URL, patience: float) -> sa.Engine:
+def engine_of(url: sa.URL, patience: float, connections: int) -> sa.Engine:
     """Connections to a database, in which a commit is on disk before it returns.
 
     Its errors name the statement, not its values.
@@ -35,9 +32,11 @@ def engine_of(url: sa.URL, patience: float) -> sa.Engine:
     Args:
         url: its address.
         patience: seconds that a statement waits for another connection's lock.
+        connections: to a server at once; one stays open, the others close after their use.
     """
-    is_sqlite = url.get_backend_name() == "sqlite"
-    return _sqlite_engine(url, patience) if is_sqlite else _server_engine(url, patience)
+    if url.get_backend_name() == "sqlite":
+        return _sqlite_engine(url, patience)
+    return _server_engine(url, patience, connections)
 
 
 def _sqlite_engine(url: sa.URL, patience: float) -> sa.Engine:
@@ -53,14 +52,14 @@ def _sqlite_engine(url: sa.URL, patience: float) -> sa.Engine:
     return engine
 
 
-def _server_engine(url: sa.URL, patience: float) -> sa.Engine:
+def _server_engine(url: sa.URL, patience: float, connections: int) -> sa.Engine:
     engine = sa.create_engine(
         url,
         paramstyle="format",
         hide_parameters=True,
         pool_pre_ping=True,  # a connection that a restart has closed is opened anew, unnoticed
         pool_size=1,
-        max_overflow=MOST_CONNECTIONS - 1,
+        max_overflow=connections - 1,
         pool_timeout=patience,
         connect_args=_timeouts(url, patience),
     )

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -67,6 +68,7 @@ class Journal:
     Args:
         url: an SQLAlchemy address; tables are created where they are missing.
         patience: seconds that a write waits for other processes at most.
+        connections: to a database server at once, and so transactions of several threads.
 
     Attributes:
         problem: why the last write failed; None: it did not.
@@ -75,14 +77,17 @@ class Journal:
         UserError: the address is not one, or the database cannot be opened.
     """
 
-    def __init__(self, url: str | None = None, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self, url: str | None = None, patience: float = PATIENCE_SECONDS, connections: int = 4
+    ) -> None:
         self.url = url or journal_url()
         self.problem: str | None = None
         self._patience = patience
+        self._connections = threading.BoundedSemaphore(connections)
         try:
             address = sa.make_url(self.url)
             self._write_lock = WriteLock(lock_file(address))
-            self.engine = engine_of(address, patience)
+            self.engine = engine_of(address, patience, connections)
             missing = self._create_tables()
         except (SQLAlchemyError, ImportError, OSError) as error:
             raise self._not_opened(error) from None
@@ -211,7 +216,7 @@ class Journal:
         Raises:
             JournalError: it failed, and nothing is changed.
         """
-        with self._writing(), self._locked_transaction() as connection:
+        with self._writing(), self._transaction() as connection:
             yield connection
 
     @contextmanager
@@ -222,16 +227,29 @@ class Journal:
             raise self._failed(error) from error
         self.problem = None
 
+    def _transaction(self) -> AbstractContextManager[sa.Connection]:
+        return self._of_file() if self.is_file else self._of_server()
+
     @contextmanager
-    def _locked_transaction(self) -> Iterator[sa.Connection]:
+    def _of_file(self) -> Iterator[sa.Connection]:
         with (
             self._write_lock.hold(self._wait_seconds()) as seconds_left,
             self.engine.begin() as connection,
         ):
-            if self.is_file:
-                connection.exec_driver_sql(f"PRAGMA busy_timeout = {round(seconds_left * 1000)}")
-                connection.exec_driver_sql("PRAGMA secure_delete = ON")  # zeros in their place
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {round(seconds_left * 1000)}")
+            connection.exec_driver_sql("PRAGMA secure_delete = ON")  # zeros in their place
             yield connection
+
+    @contextmanager
+    def _of_server(self) -> Iterator[sa.Connection]:
+        seconds = self._wait_seconds()
+        if not self._connections.acquire(timeout=seconds):
+            raise TimeoutError(f"no connection was free, waited {seconds:g} s")
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        finally:
+            self._connections.release()
 
     def predictions(
         self, since: float = 0.0, until: float = float("inf"), role: str | None = "champion"
@@ -266,7 +284,7 @@ class Journal:
         with self._writing():
             with self.engine.connect() as connection:
                 oldest = oldest_entries(connection, before, at_most)
-            with self._locked_transaction() as connection:
+            with self._transaction() as connection:
                 delete_entries(connection, [entry.prediction_id for entry in oldest])
         return sum(entry.rows for entry in oldest)
 

@@ -161,3 +161,27 @@ def test_a_persons_rows_are_removed_while_labels_come(journal: Journal) -> None:
     assert {p.prediction_id for p in journal.labelled()} == remaining
     assert find(journal, ['x"%_ł', "A"]) == []
     assert empty_log(journal)
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_labels_that_come_at_once_open_so_many_connections_at_most(
+    database: Database, journal: Journal, most: int
+) -> None:
+    """A label waits for a lock in its connection, the others for a connection."""
+    with closing(Journal(connections=most)) as labelling, ThreadPoolExecutor(6) as pool:
+        with journal.engine.begin() as locked:
+            locked.exec_driver_sql("LOCK TABLE labels IN EXCLUSIVE MODE")
+            labels = [pool.submit(labelling.add_labels, [(f"{i:032x}", "no")]) for i in range(6)]
+            while waiting(journal) < most:
+                time.sleep(0.01)
+            time.sleep(0.2)  # for one more than there may be
+            assert waiting(journal) == most
+        for label in labels:
+            label.result()
+
+
+def waiting(journal: Journal) -> int:
+    """Connections that wait for a lock."""
+    counted = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    with journal.engine.connect() as connection:
+        return int(connection.exec_driver_sql(counted).scalar_one())

@@ -37,7 +37,7 @@ class Service:
         # half of the deadline: requests that came while a first write waited for a lock are refused
         # in time too
         self._patience = settings.serve.deadline_seconds / 2
-        self.journal = Journal(settings.journal, self._patience)
+        self.journal = Journal(settings.journal, self._patience, settings.serve.journal_connections)
         self.journal_health = JournalHealth(settings.journal, self._patience, self.metrics)
         self.writer: GroupCommitWriter | None = None  # needs a running event loop
         self.draining = False
