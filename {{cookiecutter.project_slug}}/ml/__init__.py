@@ -7,7 +7,7 @@ contract.py        contract.yaml: what a row is
 params.py          params.yaml: every setting
 errors.py          what a user or a client can cause, and text from outside made printable
 clock.py           the present moment, which a replay moves
-atomic.py          files that a reader sees old or new, never half written
+atomic.py          files, here or at an address, that a reader sees old or new, never half written
 encode.py          a row becomes numbers: the one place for training, serving and scoring
 metrics.py         what "good" means for each task
 charts/            quality over time and matrices, as SVG

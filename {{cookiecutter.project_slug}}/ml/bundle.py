@@ -23,7 +23,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from ml.atomic import write_json, write_text
+from ml.atomic import staged_folder, write_json, write_text
 from ml.contract import Contract, contract_json
 from ml.encode import Encoder, Matrix, features
 from ml.errors import UserError
@@ -97,14 +97,13 @@ def write_bundle(
         golden: rows and the answers to them.
         pool: a file of rows to compare answers with (`ml.explain.references.write_pool`).
     """
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    (folder / MODEL_FILE).write_bytes(model)
-    write_text(folder / CONTRACT_FILE, contract_json(contract) + "\n")
-    write_json(folder / ABOUT_FILE, about)
-    write_json(folder / GOLDEN_FILE, golden)
-    if pool is not None:
-        shutil.copyfile(pool, folder / EXPLAIN_FILE)
+    with staged_folder(folder) as draft:
+        (draft / MODEL_FILE).write_bytes(model)
+        write_text(draft / CONTRACT_FILE, contract_json(contract) + "\n")
+        write_json(draft / ABOUT_FILE, about)
+        write_json(draft / GOLDEN_FILE, golden)
+        if pool is not None:
+            shutil.copyfile(pool, draft / EXPLAIN_FILE)
 
 
 def load_bundle(folder: Path = CHAMPION, *, is_draft: bool = False) -> Bundle:

@@ -1,8 +1,9 @@
 """The `ml` command: every step of the loop that is not a pipeline stage. Thin on purpose.
 
 Each command imports what it needs when it runs (`ml --help` loads none of the heavy libraries) and
-leaves the work to its room. A `UserError` is printed without a traceback; exit status 2. So is a
-module that is not installed: the serving image has what `ml serve` and `ml label` need, no more.
+leaves the work to its room. A `UserError` is printed without a traceback; exit status 2. So are a
+full disk and a module that is not installed: the serving image has what `ml serve` and `ml label`
+need, no more.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from ml.errors import UserError
+from ml.errors import UserError, disk_full_told
 
 app = typer.Typer(
     help=__doc__.splitlines()[0],
@@ -573,7 +574,8 @@ def rubric(
 def main() -> None:
     """Entry point of `ml` and `python -m ml`."""
     try:
-        app()
+        with disk_full_told():
+            app()
     except UserError as error:
         _exit_with(error)
     except ModuleNotFoundError as error:

@@ -18,9 +18,13 @@ written (HTML in `ml.monitoring.reports.html`, Slack's in `ml.monitoring.reports
 from __future__ import annotations
 
 import difflib
+import errno
 import json
+import shutil
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 SHOWN = 80  # characters of one name or value
@@ -30,6 +34,10 @@ COMMAND = 20_000  # characters of the command to type next, which may name every
 LISTED = 12  # names in a list
 LIKENESS = 0.5  # of a name and the one that was meant, as difflib measures it
 MAX_DETAILS = 20  # mistakes that one refused request names; the rest is counted
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, a quota, `ulimit -f`
+# sqlite's words, and those of `shutil.copytree`, whose error has no number
+DISK_FULL_WORDS = ("disk is full", "[Errno 28]")
+AGAIN = "the same command again"
 
 Detail = dict[str, Any]  # {"type", "loc", "msg"}
 
@@ -148,3 +156,56 @@ def is_of_store(error: BaseException) -> bool:
     """
     modules = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
     return isinstance(error, OSError) or bool(modules & {"botocore", "aiobotocore", "aiohttp"})
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether a full disk stands behind an error of a file or of sqlite."""
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        return True
+    is_known = isinstance(error, OSError) or "sqlite" in f"{type(error).__module__} {error}"
+    return is_known and any(words in str(error) for words in DISK_FULL_WORDS)
+
+
+def disk_full(error: BaseException, then: str = AGAIN, where: str = "") -> UserError:
+    """A full disk in words.
+
+    Args:
+        error: for which `is_disk_full` holds.
+        then: the command to repeat.
+        where: what is written, if the error names no file; default: the working directory.
+    """
+    path = _path_of(error) or where or Path.cwd()
+    return UserError(f"{path}: the disk is full", f"free some space, then {then}")
+
+
+def _path_of(error: BaseException) -> str | None:
+    """The file that an error names."""
+    if isinstance(error, shutil.Error):  # of copytree: a list of (source, target, reason)
+        return str(error.args[0][0][1])
+    return getattr(error, "filename2", None) or getattr(error, "filename", None)
+
+
+@contextmanager
+def disk_full_told(then: str = AGAIN, where: str = "") -> Iterator[None]:
+    """Turn the error of a full disk into a `UserError` (`disk_full`)."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if not is_disk_full(error):
+            raise
+        raise disk_full(error, then, where) from error
+
+
+@contextmanager
+def reachable(address: str, then: str = "check the address and the credentials") -> Iterator[None]:
+    """Errors of a file, or of the store at an address, as a `UserError` that ends in `then`."""
+    try:
+        with disk_full_told(where=address):
+            yield
+    except Exception as error:
+        if isinstance(error, UserError) or not is_of_store(error):
+            raise
+        said = printable(str(error) or type(error).__name__, SENTENCE)
+        raise UserError(f"{address}: {said}", then) from None

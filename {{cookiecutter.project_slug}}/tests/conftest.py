@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial, reduce
 from operator import getitem
 from pathlib import Path
@@ -82,6 +84,17 @@ def read_frame(path: Path, contract: Contract) -> pd.DataFrame:
 def unhashed(x: NDArray[Any], y: NDArray[Any]) -> Rows:
     """Encoded rows and targets, each row with its number in place of a hash."""
     return Rows(x, y, np.arange(len(y), dtype=np.uint64))
+
+
+@contextmanager
+def full_disk(limit: int) -> Iterator[None]:
+    """No file of this process can grow beyond so many bytes, which is what `ulimit -f` does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.fixture

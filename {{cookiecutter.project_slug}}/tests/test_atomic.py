@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from ml.atomic import replace_link, staged, write_json, write_text
+from ml.atomic import (
+    reading,
+    replace_link,
+    staged,
+    staged_folder,
+    write_array,
+    write_json,
+    write_text,
+    writing,
+)
+from ml.errors import UserError
+from tests.conftest import full_disk
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -46,3 +59,41 @@ def test_a_link_moves(tmp_path: Path) -> None:
         replace_link(link, Path("releases") / version)
         assert link.resolve() == (tmp_path / "releases" / version).resolve()
     assert {p.name for p in tmp_path.iterdir()} == {"champion", "releases"}
+
+
+def test_a_folder_takes_the_place_of_another_when_it_is_filled(tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+    for name in ("old", "new"):
+        (tmp_path / ".bundle.draft").mkdir()  # of a process that was killed
+        with staged_folder(folder) as draft:
+            (draft / name).touch()
+    with pytest.raises(ZeroDivisionError), staged_folder(folder) as draft:
+        (draft / "half").write_text(f"{1 / 0}")
+    assert [path.name for path in tmp_path.rglob("*")] == ["bundle", "new"]
+
+
+def test_a_full_disk_names_the_file_and_leaves_nothing(tmp_path: Path) -> None:
+    """The error of numpy alone would have neither a number nor a name."""
+    path = tmp_path / "a.npy"
+    with full_disk(5000), pytest.raises(OSError, match=r"a\.npy") as error:
+        write_array(path, np.zeros(100_000))
+    assert error.value.errno == errno.EFBIG
+    assert list(tmp_path.iterdir()) == []
+    write_array(path, np.arange(3))
+    assert np.load(path, allow_pickle=False).tolist() == [0, 1, 2]
+
+
+def test_a_path_is_an_address_like_any_other(tmp_path: Path) -> None:
+    for address in (str(tmp_path / "a"), f"file://{tmp_path}/a"):
+        with pytest.raises(ZeroDivisionError), writing(address) as file:
+            file.write(b"%d" % (1 // 0))
+        assert list(tmp_path.iterdir()) == []
+        with writing(address) as file:
+            file.write(b"whole")
+        with reading(address) as file:
+            assert file.seek(2) == 2
+            assert file.read() == b"ole"
+        (tmp_path / "a").unlink()
+    for unknown in ("ftpx://bucket/a", "s3://bucket"):
+        with pytest.raises(UserError, match=unknown.removeprefix("s3://")), writing(unknown):
+            raise AssertionError

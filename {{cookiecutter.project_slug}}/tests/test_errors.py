@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
+import sqlite3
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ml.errors import SHOWN, display_value, listing, printable
+from ml.errors import SHOWN, UserError, disk_full_told, display_value, listing, printable
 
 SCRIPT = (
     "</script><script>document.title = 'it ran'</script>"
@@ -61,3 +66,37 @@ def test_a_refused_value_is_short(value: Any) -> None:
 def test_a_list_of_names_is_short(names: list[str]) -> None:
     assert len(listing(names)) <= 12 * (SHOWN + 4) + 20
     assert is_plain(listing(names))
+
+
+@pytest.mark.parametrize(
+    ("error", "path"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "data/a"), "data/a"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded", "a", None, "b"), "b"),
+        (OSError(errno.EFBIG, "File too large"), Path.cwd()),
+        (shutil.Error([("a", "b/a", "[Errno 28] No space left on device: 'b/a'")]), "b/a"),
+        (sqlite3.OperationalError("database or disk is full"), Path.cwd()),
+    ],
+)
+def test_a_full_disk_is_told_by_its_file_and_the_command_to_repeat(
+    error: Exception, path: str | Path
+) -> None:
+    with pytest.raises(UserError) as told, disk_full_told("make flow"):
+        raise error
+    assert told.value.what == f"{path}: the disk is full"
+    assert told.value.then == "free some space, then make flow"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EACCES, "Permission denied", "a"),
+        ValueError("the disk is full"),
+        sqlite3.OperationalError("database is locked"),
+        UserError("x", "the disk is full"),
+    ],
+)
+def test_another_error_stays_what_it_is(error: Exception) -> None:
+    with pytest.raises(type(error)) as raised, disk_full_told():
+        raise error
+    assert raised.value is error

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ml.atomic import write_array
 from ml.contract import Boolean, Categorical, Contract
 from ml.encode import features_of
 from ml.errors import RefusedError, UserError, closest, listing, printable, refusal
@@ -56,8 +57,7 @@ def write_pool(path: Path, x: Matrix, rows: int) -> None:
     """
     most = min(rows, len(x), MOST_NUMBERS // max(1, x.shape[1]))
     drawn = np.random.default_rng(SEED).permutation(len(x))[:most]
-    with path.open("wb") as file:
-        np.save(file, x[drawn], allow_pickle=False)
+    write_array(path, x[drawn])
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -19,10 +19,10 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ml.atomic import staged
+from ml.atomic import writing
 from ml.clock import now
 from ml.encode import DAY_SECONDS
-from ml.errors import UserError, is_of_store
+from ml.errors import UserError, reachable
 from ml.journal import partitions
 from ml.journal.database import first_line, without_password
 from ml.journal.partitions import drop_months, is_divided, month_of
@@ -34,6 +34,10 @@ from ml.params import load_params
 
 JSON_COLUMNS = ("features", "prediction", "probabilities", "outcome")
 PRUNE = "prune"  # in the ledger
+TARGETS = (
+    "ml journal export answers.parquet, or s3://bucket/answers.parquet with credentials in"
+    " AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+)
 HOUR_SECONDS = 3600.0
 ROWS = 20_000  # of one piece of an export
 REMOVED_AT_ONCE = 500  # the server waits for the write lock while they are removed
@@ -58,7 +62,8 @@ def export(target: Path | str, days: float | None = None) -> int:
     Raises:
         UserError: there is nothing to export, or the target cannot be written.
     """
-    with _whole(str(target)) as file, closing(Journal()) as journal:
+    address = str(target)
+    with reachable(address, TARGETS), writing(address) as file, closing(Journal()) as journal:
         answers = _write_parquet(file, journal.predictions(_since(days), role=None))
         if not answers:
             raise UserError(
@@ -66,47 +71,6 @@ def export(target: Path | str, days: float | None = None) -> int:
             )
     print(f"{target}: {answers:,} answers")
     return answers
-
-
-@contextmanager
-def _whole(target: str) -> Iterator[Any]:
-    """A file to write to that is there under its name when all is written, or not at all."""
-    try:
-        if "://" in target:
-            with _object(target) as file:
-                yield file
-        else:
-            with staged(Path(target)) as draft, draft.open("wb") as file:
-                yield file
-    except Exception as error:
-        if isinstance(error, UserError) or not is_of_store(error):
-            raise
-        raise UserError(
-            f"{target}: not written: {first_line(error)}",
-            "ml journal export answers.parquet, or s3://bucket/answers.parquet with credentials in"
-            " AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-        ) from None
-
-
-@contextmanager
-def _object(address: str) -> Iterator[Any]:
-    """An object to stream to; where it fails its parts are thrown away."""
-    import fsspec
-
-    try:
-        system, path = fsspec.core.url_to_fs(address)
-    except (ValueError, ImportError) as error:
-        raise UserError(
-            f"{address}: {error}", "ml journal export s3://bucket/answers.parquet"
-        ) from None
-    file = system.open(path, "wb", autocommit=False)
-    try:
-        yield file
-        file.close()
-        file.commit()
-    except BaseException:
-        file.discard()
-        raise
 
 
 def _write_parquet(target: Any, predictions: Iterator[Prediction]) -> int:

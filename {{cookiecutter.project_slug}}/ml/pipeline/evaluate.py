@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ml.atomic import write_json
+from ml.atomic import staged, write_json
 from ml.contract import Contract, load_contract
 from ml.dataset.frame import answer_columns, encode_frame, read_table, target_codes
 from ml.dataset.slices import slices_of
@@ -141,13 +141,18 @@ def main() -> None:
         **card_figures(held_out, answers, models["model"], contract, weights),
     }
     _write_evaluation(Evaluation(y, answer, contract, weights, figures["dependence"]), figures)
-    reference(frame, answer, contract).to_parquet(REFERENCE, index=False)
+    _write_reference(reference(frame, answer, contract))
     write_pool(EXPLAIN_POOL, x, params.explain.rows)
 
 
 def _held_out(contract: Contract) -> HeldOut:
     frame = read_table(TEST, contract)
     return HeldOut(frame, encode_frame(frame, Encoder(contract)), target_codes(frame, contract))
+
+
+def _write_reference(answered: pd.DataFrame) -> None:
+    with staged(REFERENCE) as draft:
+        answered.to_parquet(draft, index=False)
 
 
 def _write_evaluation(evaluation: Evaluation, figures: dict[str, Any]) -> None:

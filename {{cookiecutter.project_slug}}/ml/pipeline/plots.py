@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ml.atomic import write_text
+from ml.atomic import staged, write_text
 from ml.card import pictures
 from ml.metrics import roc_area, threshold_counts
 
@@ -111,7 +111,7 @@ def _residual_rows(e: Evaluation) -> Iterable[tuple[Any, Any]]:
 
 def _write_csv(path: Path, table: Table) -> None:
     header, rows = table
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with staged(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])
 
 
@@ -170,7 +170,8 @@ def _save(path: Path, plot: Plot) -> None:
         warnings.filterwarnings("ignore", "Glyph")
         figure = _figure()
         plot(figure.axes[0])
-        figure.savefig(path)
+        with staged(path) as draft:
+            figure.savefig(draft, format=path.suffix[1:])
 
 
 def _figure() -> Figure:

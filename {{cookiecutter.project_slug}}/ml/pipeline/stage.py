@@ -6,14 +6,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ml.errors import UserError
+from ml.errors import UserError, disk_full_told
 from ml.progress import working
 
 
 def run_stage(main: Callable[[], None]) -> None:
-    """Run a stage's `main` beside a clock; a `UserError` becomes one message and exit status 2."""
+    """Run a stage's `main` beside a clock.
+
+    A `UserError` becomes one message and exit status 2, and so does a full disk.
+    """
     try:
-        with working(Path(sys.argv[0]).stem):
+        with working(Path(sys.argv[0]).stem), disk_full_told("make flow"):
             main()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ml.atomic import write_json
+from ml.atomic import write_array, write_bytes, write_json
 from ml.bundle import onnx_answers
 from ml.contract import Contract, load_contract
 from ml.dataset.recipe import Recipe, load_recipe
@@ -238,11 +238,11 @@ def _write_models(model: bytes, fitted: Fitted, contract: Contract) -> None:
     measured = model if fitted.measured is fitted.model else to_onnx(fitted.measured, contract)
     linear = measured if fitted.linear is fitted.measured else to_onnx(fitted.linear, contract)
     MODELS.mkdir(parents=True, exist_ok=True)
-    model_path("model").write_bytes(model)
-    model_path("measured").write_bytes(measured)
-    model_path("linear").write_bytes(linear)
-    np.save(TRAINED_ROWS, np.unique(fitted.hashes), allow_pickle=False)
-    model_path("baseline").write_bytes(constant_onnx(fitted.baseline, contract))
+    write_bytes(model_path("model"), model)
+    write_bytes(model_path("measured"), measured)
+    write_bytes(model_path("linear"), linear)
+    write_array(TRAINED_ROWS, np.unique(fitted.hashes))
+    write_bytes(model_path("baseline"), constant_onnx(fitted.baseline, contract))
 
 
 if __name__ == "__main__":

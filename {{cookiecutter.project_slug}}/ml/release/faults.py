@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ml.errors import UserError
+from ml.errors import UserError, disk_full, is_disk_full
 from ml.release.relocate import DATABASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, a quota, `ulimit -f`
 NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 KNOWN_FAULTS = (  # in sqlite's or MLflow's message, in lower case; what is wrong; what to do
     (
@@ -59,6 +58,8 @@ def translate_faults(command: str) -> Iterator[None]:
         # asked first, because an error of requests is an OSError as well
         if _comes_from_registry(error):
             raise _registry_error(error, command) from error
+        if is_disk_full(error):
+            raise disk_full(error, command) from error
         if isinstance(error, OSError):
             raise _disk_error(error, command) from error
         raise
@@ -83,9 +84,7 @@ def _registry_error(error: Exception, command: str) -> UserError:
 def _disk_error(error: OSError, command: str) -> UserError:
     if isinstance(error, shutil.Error):  # of copytree: a list of (source, target, reason)
         _, path, reason = error.args[0][0]
-        return UserError(
-            f"{path}: {reason}", f"free some space or make it writable, then {command}"
-        )
+        return UserError(f"{path}: {reason}", f"make it writable, then {command}")
     wrong, remedy = _disk_fault(error)
     path = error.filename2 or error.filename or Path.cwd()
     return UserError(f"{path}: {wrong}", f"{remedy}, then {command}")
@@ -93,8 +92,6 @@ def _disk_error(error: OSError, command: str) -> UserError:
 
 def _disk_fault(error: OSError) -> tuple[str, str]:
     """What is wrong and what to do."""
-    if error.errno in DISK_FULL:
-        return "the disk is full", "free some space"
     if error.errno in NOT_WRITABLE:
         return f"cannot be written: {error.strerror}", "make it writable"
     return str(error.strerror or error), "mend that"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ml.errors import SENTENCE, UserError, printable
+from ml.errors import SENTENCE, UserError, disk_full_told, printable
 from ml.scale.limit import limited
 
 Function = Callable[[Any], Any]  # of a module, so that another process finds it by its name
@@ -54,7 +54,7 @@ class Executor(Protocol):
 def attempt(function: Function, task: Any, seconds: float) -> Answer:
     """Call the function; this process ends if it takes longer than so many seconds."""
     try:
-        with limited(seconds):
+        with limited(seconds), disk_full_told():
             return Answer(function(task))
     except UserError as error:
         return Answer(problem=error.what, then=error.then, is_mistake=True)

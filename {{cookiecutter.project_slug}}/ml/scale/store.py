@@ -1,9 +1,4 @@
-"""A folder here or by its address (s3://bucket/folder); a file appears under its name when whole.
-
-An object of S3 is there when it was put, or not at all; a file of a folder is written beside its
-place and renamed. Credentials and endpoint are the usual ones (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL,
-a profile, the machine's own account).
-"""
+"""A folder here or by its address; a file appears under its name when it is whole (`ml.atomic`)."""
 
 from __future__ import annotations
 
@@ -13,34 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 from uuid import uuid4
 
-from ml.atomic import sync
-from ml.errors import UserError
+from ml.atomic import DRAFT, errors_named, file_system, staged
 
-if TYPE_CHECKING:
-    from fsspec import AbstractFileSystem
-
-DRAFT = ".draft"
 OLD_DRAFT_SECONDS = 86_400  # a draft that nobody can still be writing to
-
-
-def file_system(address: str) -> tuple[AbstractFileSystem, str]:
-    """What opens an address, and the address as it takes it.
-
-    Raises:
-        UserError: nobody knows the address's kind.
-    """
-    import fsspec
-
-    try:
-        system, path = fsspec.core.url_to_fs(address)
-    except (ValueError, ImportError) as error:
-        raise UserError(
-            f"{address}: {error}", "give a folder, or an address such as s3://bucket/folder"
-        ) from None
-    return system, str(path)
 
 
 class Store:
@@ -96,10 +69,12 @@ class Store:
         other's file by the same bytes.
         """
         if self.is_local:
-            with _draft_beside(Path(self.path(name))) as draft:
+            path = Path(self.path(name))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with staged(path, f".{uuid4().hex[:8]}") as draft:
                 yield draft
             return
-        with TemporaryDirectory() as folder:
+        with TemporaryDirectory() as folder, errors_named(Path(folder)):
             draft = Path(folder) / "draft"
             yield draft
             self.system.put_file(str(draft), self.path(name))
@@ -124,15 +99,3 @@ class Store:
         for path in Path(self.root).rglob(f".*{DRAFT}"):
             if time.time() - path.stat().st_mtime > OLD_DRAFT_SECONDS:
                 path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _draft_beside(path: Path) -> Iterator[Path]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{uuid4().hex[:8]}{DRAFT}")
-    try:
-        yield draft
-        sync(draft)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ml.errors import UserError
+from ml.errors import UserError, reachable
 from ml.scale.part import Part
 from ml.scale.run import Ended, run_parts, tell_failed
 from ml.scale.store import Store
@@ -26,7 +26,7 @@ from ml.standalone.score_plan import (
     read_plan,
     write_plan,
 )
-from ml.standalone.tables import READERS, reachable
+from ml.standalone.tables import READERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,10 +15,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from ml.atomic import file_system, reading
 from ml.bundle import Bundle, load_bundle
 from ml.errors import UserError
 from ml.scale.code_digest import LENGTH
-from ml.scale.store import Store, file_system
+from ml.scale.store import Store
 from ml.seal.manifest import MANIFEST_FILE
 from ml.standalone.score_plan import MODELS, RECEIPTS, ScorePart, code_now
 from ml.standalone.scoring import ROWS, answer, write_pieces
@@ -112,8 +113,7 @@ def _one_thread() -> None:
 def _write(part: ScorePart, bundle: Bundle, draft: Path) -> None:
     import pyarrow.parquet as pq
 
-    system, path = file_system(part.source)
-    with system.open(path, "rb") as file:
+    with reading(part.source) as file:
         write_pieces(_answered(pq.ParquetFile(file), part, bundle), draft)
 
 

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from ml.bundle import CHAMPION, Bundle, load_bundle
-from ml.errors import UserError, listing
+from ml.errors import UserError, listing, reachable
 from ml.scale.code_digest import LENGTH, code_digest, digest_of
 from ml.scale.store import Store
 from ml.seal.manifest import MANIFEST_FILE
 from ml.seal.signature import SIGNATURE_FILE
 from ml.standalone.scoring import check_columns
-from ml.standalone.tables import SUFFIX, Table, reachable, tables_at
+from ml.standalone.tables import SUFFIX, Table, tables_at
 
 PLAN, MANIFEST, MODELS, RECEIPTS = "_plan.json", "_manifest.json", "_model", "_parts"
 PART_ROWS = 1_000_000  # of a file with more, whole row groups of about so many

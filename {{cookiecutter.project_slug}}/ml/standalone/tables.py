@@ -7,15 +7,13 @@ that it is still the same file: of a local file SHA-256, and size and time; of a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ml.errors import SENTENCE, UserError, is_of_store, printable
+from ml.atomic import file_system
+from ml.errors import UserError, reachable
 from ml.scale.code_digest import LENGTH, digest_of
-from ml.scale.store import file_system
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -103,17 +101,3 @@ def _etag(system: AbstractFileSystem, path: str, info: dict[str, Any]) -> str:
 def _content_digest(path: str) -> str:
     with open(path, "rb") as file:  # noqa: PTH123  (a path as fsspec gives it)
         return hashlib.file_digest(file, "sha256").hexdigest()[:LENGTH]
-
-
-@contextmanager
-def reachable(address: str) -> Iterator[None]:
-    """Errors of a store as a `UserError`."""
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:
-        if not is_of_store(error):
-            raise
-        said = printable(str(error) or type(error).__name__, SENTENCE)
-        raise UserError(f"{address}: {said}", "check the address and the credentials") from None

@@ -21,7 +21,7 @@ from ml.journal.records import Record, id_begin
 from ml.journal.store import Journal
 from ml.ledger import chain
 from ml.monitoring.commands import prune_old
-from tests.conftest import write_settings
+from tests.conftest import full_disk, write_settings
 from tests.journal.test_records import answered
 from tests.serving.conftest import CLASSIFICATION, sample_rows
 
@@ -48,7 +48,10 @@ def test_an_export_holds_answers_and_latest_labels(project: Path) -> None:
     assert export(Path("new.parquet"), days=1) == 1
     with pytest.raises(UserError, match="no answers in that time"):
         export(Path("none.parquet"), days=-1)
-    assert not Path("none.parquet").exists()
+    with full_disk(500), pytest.raises(UserError, match=r"full.parquet: the disk is full") as told:
+        export(Path("full.parquet"))
+    assert told.value.then == "free some space, then the same command again"
+    assert not [*Path().glob("*none.parquet*"), *Path().glob("*full.parquet*")]
 
 
 def test_pruning_removes_old_answers_and_their_labels(project: Path) -> None:

@@ -23,7 +23,7 @@ from ml.serving.api.app import create_app
 from ml.standalone import score_part, score_plan
 from ml.standalone.score_folder import Share, plan_scores, planned, score_parts
 from ml.standalone.score_plan import Plan
-from tests.conftest import HERE
+from tests.conftest import HERE, full_disk
 from tests.scale.conftest import wait_for
 from tests.scale.tasks import Here
 from tests.serving.conftest import CLASSIFICATION, point, settings_of
@@ -122,6 +122,25 @@ def test_a_mistake_in_one_table_does_not_hold_up_the_others(
     assert scored()
     assert before.items() <= stamps(project / "out").items()
     assert manifest_of(project / "out")["rows"] == 21
+
+
+def test_a_full_disk_holds_up_what_finds_no_room_and_leaves_no_half_file(project: Path) -> None:
+    written(project / "in/a.parquet", ROWS[:3])
+    assert scored()
+    before = stamps(project / "out")
+    written(project / "in/b.parquet", ROWS)
+    plan = plan_scores("in", "out", replace=False)
+    with (
+        full_disk(next((project / "out").glob("a-*")).stat().st_size),
+        pytest.raises(UserError, match=r"out/b-\w+.parquet: the disk is full") as told,
+    ):
+        score_parts(plan, Here(), 60)
+    assert told.value.then == "free some space, then the same command again"
+    assert stamps(project / "out") == before
+    assert not list((project / "out").rglob("*.draft"))
+    assert scored()
+    assert before.items() <= stamps(project / "out").items()
+    assert manifest_of(project / "out")["rows"] == 303
 
 
 def test_answers_of_another_model_are_not_mixed(project: Path) -> None:

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ml.errors import UserError, is_of_store
+from ml.atomic import reading
+from ml.errors import UserError, reachable
 from ml.journal.bulk.chunk import Entries, RowForm, chunk_of
 from ml.journal.bulk.scan import Span
 from ml.journal.database import first_line
@@ -38,18 +39,11 @@ def opened(address: str) -> Iterator[pq.ParquetFile]:
     Raises:
         UserError: it cannot be opened or read, or is no export.
     """
-    import fsspec
-
     try:
-        system, path = fsspec.core.url_to_fs(address)
-        with system.open(path, "rb") as file:
+        with reachable(address, f"ml journal export {address}"), reading(address) as file:
             yield pq.ParquetFile(file)
     except pa.ArrowInvalid as error:
         raise _no_export(address, first_line(error)) from None
-    except Exception as error:
-        if not isinstance(error, ValueError | ImportError) and not is_of_store(error):
-            raise
-        raise UserError(f"{address}: {first_line(error)}", f"ml journal export {address}") from None
 
 
 def row_groups(address: str) -> int:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ml.atomic import sync, write_json, write_text
+from ml.atomic import staged_folder, write_json, write_text
 from ml.contract import Contract, Datetime, Text
 from ml.errors import SENTENCE, printable
 from ml.monitoring.checks.performance import cohort
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     Tables = tuple[pd.DataFrame, pd.DataFrame]  # the window's, the reference's
 
 INPUTS = "page-inputs"
-DRAFT = f".{INPUTS}.draft"
 ABOUT = "about.json"
 FAILURE = "report.error"  # one line: why there is no page
 REPORT = "report.html"
@@ -149,24 +148,20 @@ def write(folder: Path, inputs: PageInputs, verdict: Verdict) -> None:
 
     The caller holds the lock of the reports.
     """
-    draft = folder / DRAFT
-    shutil.rmtree(draft, ignore_errors=True)  # of a killed process
-    draft.mkdir(parents=True)
-    for name, sides in (("columns", inputs.columns), ("answers", inputs.answers)):
-        for side, frame in zip(SIDES, sides, strict=True):
-            frame.to_parquet(draft / f"{name}-{side}.parquet", index=False)
     about = {
         "verdict": verdict.as_json(),
         "contract": inputs.contract.model_dump(mode="json"),
         "decisions": inputs.decisions,
         "workspace_windows": inputs.workspace_windows,
     }
-    write_json(draft / ABOUT, about)
-    for name in (*PAGES, FAILURE):
-        (folder / name).unlink(missing_ok=True)
-    remove(folder)
-    draft.rename(folder / INPUTS)
-    sync(folder)
+    with staged_folder(folder / INPUTS) as draft:
+        for name, sides in (("columns", inputs.columns), ("answers", inputs.answers)):
+            for side, frame in zip(SIDES, sides, strict=True):
+                frame.to_parquet(draft / f"{name}-{side}.parquet", index=False)
+        write_json(draft / ABOUT, about)
+        for name in (*PAGES, FAILURE):
+            (folder / name).unlink(missing_ok=True)
+        remove(folder)
 
 
 def read(folder: Path) -> tuple[PageInputs, Verdict] | None:

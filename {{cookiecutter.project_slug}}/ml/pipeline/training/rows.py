@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from ml.atomic import errors_named
 from ml.dataset.frame import encode_frame, target_codes, typed
 from ml.dataset.row_groups import row_groups
 from ml.dataset.row_hash import row_hashes
@@ -71,8 +74,19 @@ def _matrix(n: int, k: int, folder: Path) -> Matrix:
     """Room for a matrix: in memory, or beyond `MAPPED_BYTES` in a file without a name."""
     if 4 * n * k <= MAPPED_BYTES:
         return np.empty((n, k), dtype=np.float32)
-    with tempfile.TemporaryFile(dir=folder) as file:  # lives as long as it is mapped
+    # lives as long as it is mapped
+    with errors_named(folder), tempfile.TemporaryFile(dir=folder) as file:
+        _reserve(file.fileno(), 4 * n * k)
         return np.memmap(file, np.float32, mode="w+", shape=(n, k))
+
+
+def _reserve(file: int, size: int) -> None:
+    """Take a file's room on disk now, so that a full disk is an error.
+
+    Without it a mapped page that finds no room when it is written ends the process (SIGBUS).
+    """
+    if sys.platform != "darwin":  # macOS has no posix_fallocate
+        os.posix_fallocate(file, 0, size)
 
 
 def _places(file: pq.ParquetFile, contract: Contract) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,3 +40,20 @@ def test_by_groups_or_as_a_whole(
     np.testing.assert_array_equal(read.y, target_codes(whole, asked))
     np.testing.assert_array_equal(read.hashes, row_hashes(whole, asked))
     assert [path.name for path in tmp_path.iterdir()] == ["table.parquet"]
+
+
+def test_a_mapped_matrix_that_finds_no_room_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writing to a page without room would end the process by SIGBUS."""
+    monkeypatch.setattr(rows, "MAPPED_BYTES", 0)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    try:
+        rows._matrix(10_000, 20, tmp_path)[:] = 1
+        with pytest.raises(OSError, match="No space left") as error:
+            rows._matrix(30_000, 20, tmp_path)
+    finally:
+        subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+    assert error.value.filename == str(tmp_path)
