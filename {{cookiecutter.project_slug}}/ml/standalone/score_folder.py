@@ -24,6 +24,7 @@ from ml.standalone.score_plan import (
     make_plan,
     make_room,
     read_plan,
+    shown,
     write_plan,
 )
 from ml.standalone.tables import READERS
@@ -61,7 +62,9 @@ def plan_scores(source: str, target: str, *, replace: bool) -> Plan:
         store = Store(plan.target)
         make_room(plan, store, replace=replace)
         write_plan(plan, store)
-    print(f"{target}: {len(plan.parts)} parts planned, {plan.rows:,} rows, version {plan.version}")
+    print(
+        f"{target}: parts planned: {len(plan.parts)}, rows: {plan.rows:,}, version {plan.version}"
+    )
     return plan
 
 
@@ -121,9 +124,9 @@ def _receipts(store: Store, parts: Sequence[ScorePart]) -> dict[str, Receipt]:
 
 
 def _say(plan: Plan, mine: int, waiting: int, ended: Ended) -> None:
-    kept = f", {mine - waiting} were there" if mine > waiting else ""
-    done = mine - len(ended.failed)
-    print(f"{plan.target}: {done} of {mine} parts are done{kept}, by version {plan.version}")
+    kept = f", {mine - waiting} of them before" if mine > waiting else ""
+    done = f"{mine - len(ended.failed)} of {mine}"
+    print(f"{shown(plan.target)}: parts done: {done}{kept}, by version {plan.version}")
     if ended.failed:
         print("next: the same command again does the others")
 
@@ -148,7 +151,7 @@ def _finish(plan: Plan, store: Store, done: dict[str, Receipt]) -> None:
         return
     store.sweep()
     store.write_json(MANIFEST, _manifest(plan, [receipts[part.name] for part in plan.parts]))
-    print(f"{plan.target}/{MANIFEST}: {plan.rows:,} rows in {len(plan.parts)} files")
+    print(f"{shown(plan.target)}/{MANIFEST}: rows: {plan.rows:,}, files: {len(plan.parts)}")
 
 
 def _manifest(plan: Plan, receipts: list[Receipt]) -> dict[str, Any]:

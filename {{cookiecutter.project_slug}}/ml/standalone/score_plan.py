@@ -111,10 +111,20 @@ def absolute(source: str) -> str:
     return source if "://" in source else f"file://{Path(source).absolute()}"
 
 
+def shown(address: str) -> str:
+    """An address as a person types it: a path of this machine from where they are."""
+    if not address.startswith("file://"):
+        return address
+    path = Path(address.removeprefix("file://"))
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
 def _check(tables: list[Table], bundle: Bundle, where: str) -> None:
     inside = [table.address for table in tables if table.address.startswith(f"{where}/")]
     if inside:
-        raise UserError(f"{inside[0]}: lies where the answers go", "give another folder for them")
+        raise UserError(
+            f"{shown(inside[0])}: lies where the answers go", "give another folder for them"
+        )
     for table in tables:
         check_columns(list(table.columns), bundle.contract, table.address)
 
@@ -180,12 +190,12 @@ def make_room(plan: Plan, store: Store, *, replace: bool) -> None:
     strange = [name for name in others if name not in known]
     if strange:
         raise UserError(
-            f"{plan.target}: holds {listing(strange)}, which ml score did not write",
+            f"{shown(plan.target)}: holds {listing(strange)}, which ml score did not write",
             "give a folder of its own",
         )
     if others and not replace:
         raise UserError(
-            f"{plan.target}: holds {len(others)} files of answers by another model, code or table:"
+            f"{shown(plan.target)}: holds answers by another model, code or table, in"
             f" {listing(others)}",
             "give another folder, or --replace",
         )

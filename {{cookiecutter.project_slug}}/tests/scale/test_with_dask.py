@@ -74,7 +74,7 @@ def tables_are_scored_after_a_kill(cluster: Cluster) -> None:
     before = wait_for_quiet(bucket)
     assert 1 < len(before) < 24
     said = said_by(cluster.python(*words, **address))
-    assert f"24 of 24 parts are done, {len(before)} were there" in said
+    assert f"parts done: 24 of 24, {len(before)} of them before" in said
     assert before.items() <= receipts(bucket).items()
     found = json.loads(bucket.read("out/_manifest.json"))["parts"]
     assert score_parts(plan_scores("in", "here", replace=False), Here(), 60)
