@@ -108,7 +108,9 @@ def run_once(days: float | None, wait: bool, reading: Reading | None = None) -> 
 
 def exports(addresses: Sequence[str], days: float | None) -> tuple[Exports, Span]:
     """Exported files in the order of time, and the window that they hold."""
-    spans = sorted((exported_span(each), each) for each in addresses)
+    # a worker may have been started in another folder
+    absolute = [each if "://" in each else str(Path(each).absolute()) for each in addresses]
+    spans = sorted((exported_span(each), each) for each in absolute)
     end = max(span.end for span, _ in spans)
     start = spans[0][0].start if days is None else end - days * DAY_SECONDS
     return Exports(tuple(each for _, each in spans)), Span(start, end)

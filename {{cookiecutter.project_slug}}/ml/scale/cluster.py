@@ -53,7 +53,9 @@ class Cluster:
                 future.add_done_callback(ended.put)
             while waiting:
                 future = self._next(ended, client, quiet)
-                yield Outcome(waiting.pop(future.key), self._answer(future, client))
+                answer = self._answer(future, client)
+                future.release()  # else its worker keeps the result until all parts are done
+                yield Outcome(waiting.pop(future.key), answer)
 
     def _next(self, ended: SimpleQueue[Future], client: Client, quiet: float) -> Future:
         """The next future that ends.

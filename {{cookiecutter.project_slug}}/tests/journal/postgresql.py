@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from ml.journal.schema import LABELS, PREDICTIONS
+from ml.journal.store import Journal
+
 PROGRAMS = max(
     Path("/usr/lib/postgresql").glob("*/bin"),
     default=Path(shutil.which("initdb") or "/none").parent,
@@ -72,6 +75,15 @@ class Database:
             check=False,
         )
         assert done.returncode == 0, done.stderr.decode()
+
+
+def copy_answers(source: Journal, target: Journal) -> None:
+    """Copy answers and labels, in place of those that are in the target."""
+    with source.engine.connect() as reading, target.engine.begin() as writing:
+        for table in (PREDICTIONS, LABELS):
+            rows = [dict(row._mapping) for row in reading.execute(table.select())]
+            writing.execute(table.delete())
+            writing.execute(table.insert(), rows)
 
 
 _NEW = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8")

@@ -11,20 +11,27 @@ import re
 import signal
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ml.journal import export
+from ml.journal.store import Journal
 from ml.scale.store import Store
 from ml.standalone.score_folder import plan_scores, score_parts
 from tests.conftest import HERE
+from tests.journal.postgresql import Database, copy_answers, needs_postgresql
+from tests.monitoring.conftest import World, customers, params, record, released, world
+from tests.scale import judged
 from tests.scale.conftest import Cluster, Make, said_by, wait_for, write_certificate
 from tests.scale.searched import found_by
 from tests.scale.tasks import Here
 from tests.standalone.conftest import ROWS, project, s3, written
 
-__all__ = ["project", "s3"]  # fixtures of another room
+__all__ = ["params", "project", "released", "s3", "world"]  # fixtures of other rooms
+Process = subprocess.Popen[bytes]
 DASK = re.compile(r"^(dask|distributed)\b", re.MULTILINE)
 
 
@@ -101,10 +108,10 @@ def wait_for_quiet(bucket: Store) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_a_killed_worker_costs_the_search_nothing_and_a_killed_scheduler_is_told(
-    cluster_of: Make, tmp_path: Path
+def test_a_killed_worker_costs_search_and_window_nothing_and_a_killed_scheduler_is_told(
+    cluster_of: Make, world: World, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Trials, scores and model are those of one process, bit by bit."""
+    """Trials, scores, model and verdicts are those of one process, bit by bit."""
     cluster = cluster_of({"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"})
     workers = [cluster.add_worker("--no-nanny") for _ in range(2)]
     signs = tmp_path / "search"
@@ -116,9 +123,35 @@ def test_a_killed_worker_costs_the_search_nothing_and_a_killed_scheduler_is_told
     found = json.loads(said_by(process))
     assert found == found_by("local")
     assert len(found[0]) > 5
+    cluster.add_worker("--no-nanny")
+    windows_are_judged(cluster, workers[1], sources_of(world, request))
     process = driven_until_begun(cluster, tmp_path / "scheduler")
     cluster.scheduler.send_signal(signal.SIGKILL)
     assert json.loads(said_by(process))["gone"].startswith(f"{cluster.address}: the scheduler is")
+
+
+def sources_of(world: World, request: pytest.FixtureRequest) -> list[str]:
+    """A window in exported files, and in PostgreSQL where it is installed."""
+    span = judged.SPAN
+    record(world, customers(600, 41, charge=81), span.start, span.end, labelled=0.5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "ROWS", 4)  # of a row group, 25 of which are a part
+        export.export("all.parquet")
+    if needs_postgresql.args[0]:
+        return ["all.parquet"]
+    database: Database = request.getfixturevalue("cluster")
+    with closing(Journal(database.url)) as months:
+        copy_answers(world.journal, months)
+    return ["all.parquet", database.url]
+
+
+def windows_are_judged(cluster: Cluster, worker: Process, sources: list[str]) -> None:
+    """In parts, while a worker is killed: the verdicts of this process, which reads at once."""
+    words = ["-m", "tests.scale.judged", cluster.address, str(worker.pid), *sources]
+    found = json.loads(said_by(cluster.python(*words)))
+    assert worker.wait(30) == -signal.SIGKILL
+    assert found == [judged.verdict_on(each, Path(f"here-{i}")) for i, each in enumerate(sources)]
+    assert (found[0]["rows"], found[0]["verdict"]) == (600, "drift")
 
 
 def driven_until_begun(cluster: Cluster, folder: Path) -> subprocess.Popen[str]:

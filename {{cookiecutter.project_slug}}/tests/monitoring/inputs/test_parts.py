@@ -20,7 +20,7 @@ from ml.journal import export
 from ml.journal.bulk.ripeness import label_cohorts
 from ml.journal.bulk.scan import Span
 from ml.journal.records import Record, id_begin, ids_of
-from ml.journal.schema import LABELS, PREDICTIONS
+from ml.journal.schema import PREDICTIONS
 from ml.journal.store import Journal
 from ml.monitoring.inputs import tallies
 from ml.monitoring.inputs.parts import (
@@ -39,7 +39,7 @@ from ml.monitoring.inputs.tallies import Merging, Watching
 from ml.monitoring.inputs.window import Window, read_window, window_of
 from ml.monitoring.monitor import evaluate_window, run_checks
 from ml.scale.local import LocalPool
-from tests.journal.postgresql import Database, needs_postgresql
+from tests.journal.postgresql import Database, copy_answers, needs_postgresql
 from tests.monitoring.conftest import DAY, NOW, World, customers, record
 
 SPAN = Span(NOW - 30 * DAY, NOW)
@@ -243,11 +243,7 @@ def months(cluster: Database) -> Iterator[Journal]:
 def test_months_of_postgresql_come_to_the_same(
     filled: World, champion: Champion, months: Journal
 ) -> None:
-    with filled.journal.engine.connect() as source, months.engine.begin() as target:
-        for table in (PREDICTIONS, LABELS):
-            target.execute(
-                table.insert(), [dict(row._mapping) for row in source.execute(table.select())]
-            )
+    copy_answers(filled.journal, months)
     journals = (filled.journal, months)
     one, other = (label_cohorts(each.engine, [SPAN], RIPE)[0] for each in journals)
     assert (one.rows, one.ripe, one.labelled) == (other.rows, other.ripe, other.labelled)
