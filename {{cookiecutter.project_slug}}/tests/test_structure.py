@@ -41,6 +41,8 @@ NO_DEPENDENCY = {
     "ml/seal/manifest.py",
     "ml/seal/signature.py",
     "ml/pipeline/stage.py",
+    "ml/pipeline/training/trial_log.py",
+    "ml/pipeline/tracking.py",
 }
 # Modules without a test file of their own, each with the reason.
 TESTED_ELSEWHERE: dict[str, str] = {
@@ -72,6 +74,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "pipeline/artifacts.py": "paths alone: every stage's test",
     "pipeline/evaluation/data_facts.py": "tests/card/test_write.py, of a real run",
     "dataset/row_groups.py": "tests/pipeline/training/test_rows.py, test_split.py: by groups",
+    "pipeline/training/halving.py": "tests/pipeline/training/test_search.py and test_trial_log.py",
     "pipeline/validate.py": "tests/adopt/test_flow.py; its checks: tests/dataset/test_checks.py",
     "release/bom/licences.py": "tests/release/bom/test_environment.py, with the packages",
     "release/challenger.py": "tests/serving/inference/test_challenger.py, with the service",
@@ -106,6 +109,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "standalone/score_plan.py": "tests/standalone/test_score_folder.py, with its parts",
     "standalone/tables.py": "tests/standalone/test_score_folder.py, here and in S3",
     "statistics/profile.py": "statistics/test_column_tests.py",
+    "pipeline/tracking.py": "tests/pipeline/training/test_trial_log.py, with MLflow's database",
     "trace/checkout.py": "tests/trace/test_commands.py, with git and DVC",
     "trace/origin.py": "tests/trace/test_commands.py, with the release and the ledger",
     "trace/rebuild.py": "tests/trace/test_commands.py: each version is made again",

@@ -13,5 +13,6 @@ golden.py         synthetic rows that every server of a bundle answers first
 stored_models.py  estimators as ONNX, from train to the next stages
 artifacts.py      what the stages hand to each other
 stage.py          how a stage is run
+tracking.py       MLflow's runs of a search, for the stage and the release
 early_imports/    the heavy imports of all stages, made once for each `dvc repro`
 """

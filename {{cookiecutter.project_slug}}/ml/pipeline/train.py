@@ -12,7 +12,7 @@ Run: `python -m ml.pipeline.train` (dvc stage `train`).
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,8 @@ from ml.pipeline.training.parity import (
     rows_to_compare,
 )
 from ml.pipeline.training.rows import Rows, read_rows
-from ml.pipeline.training.search import search
+from ml.pipeline.training.search import Searched, search
+from ml.pipeline.training.trial_log import telling
 from ml.pipeline.training.windows import choose_window, usable
 
 if TYPE_CHECKING:
@@ -50,8 +51,9 @@ if TYPE_CHECKING:
     from ml.bundle import Answer
     from ml.encode import Matrix
     from ml.params import Params, Train
+    from ml.pipeline.training.trial_log import Tell
 
-    Trained = tuple[Any, list[dict[str, Any]]]  # the model, and the trials of its search
+    Trained = tuple[Any, Searched]  # the model, and what its search has tried
 
 PLAIN = Recipe()
 ONE_THREAD_VALUES = 200_000
@@ -70,7 +72,7 @@ class Fitted:
     linear: Any
     baseline: NDArray[np.float64]  # the naive answer, (m,): class shares, or the mean
     comparison: dict[str, Any]  # of kinds and windows: `chosen`, and how it was chosen
-    trials: list[dict[str, Any]]  # of the search
+    searched: Searched
     hashes: NDArray[np.uint64]  # of the rows that `model` learned from
 
 
@@ -81,6 +83,7 @@ def fit(
     recipe: Recipe = PLAIN,
     held_out: Rows | None = None,
     metric: str = "",
+    tell: Tell | None = None,
 ) -> Fitted:
     """Fit on encoded rows.
 
@@ -91,14 +94,15 @@ def fit(
         recipe: the windows to choose from, and whether to fit again on all rows.
         held_out: the rows that decide between windows; needed with windows or a refit.
         metric: decides between windows; higher is better.
+        tell: is told of the search's trials as they end.
     """
     params = stopping(rows.y, contract, params)
     comparison, chosen = _chosen(rows, contract, params)
-    fit_rows = partial(_fit_model, contract=contract, params=chosen)
+    fit_rows = partial(_fit_model, contract=contract, params=chosen, tell=tell)
     answer_of, fitted_on = _by_window(rows, contract, fit_rows)
     windows = usable(recipe.windows, rows.y, contract)
     window, scores = choose_window(windows, answer_of, held_out, metric)
-    learned, (measured, trials) = rows.newest(window), fitted_on(window)
+    learned, (measured, searched) = rows.newest(window), fitted_on(window)
     baseline = naive_answer(learned.y, contract)
     linear = _linear(measured, learned, contract, params, chosen)
     model = measured
@@ -107,7 +111,7 @@ def fit(
         model, _ = fit_rows(learned)
     comparison |= {"windows": scores, "window": window}
     measured, model, linear = _rounded(measured, model, linear)
-    return Fitted(measured, model, linear, baseline, comparison, trials, learned.hashes)
+    return Fitted(measured, model, linear, baseline, comparison, searched, learned.hashes)
 
 
 def _by_window(
@@ -142,11 +146,11 @@ def _chosen(rows: Rows, contract: Contract, params: Train) -> tuple[dict[str, An
     return comparison, params.model_copy(update={"model": comparison["chosen"]})
 
 
-def _fit_model(rows: Rows, contract: Contract, params: Train) -> Trained:
+def _fit_model(rows: Rows, contract: Contract, params: Train, tell: Tell | None) -> Trained:
     """The model with the given settings or the best that are tried, and what was tried."""
     if params.search.trials:
-        return search(rows.x, rows.y, contract, params)
-    return make_model(contract, params).fit(rows.x, rows.y), []
+        return search(rows.x, rows.y, contract, params, tell)
+    return make_model(contract, params).fit(rows.x, rows.y), Searched()
 
 
 def _is_yardstick(chosen: Train, y: NDArray[Any]) -> bool:
@@ -181,12 +185,12 @@ def main() -> None:
     metric = gate_metric(params.evaluate.metric, contract)
     size = f"{len(rows.y)} rows, {rows.x.shape[1]} features"
     print(f"train: {params.train.model} on {size}", flush=True)
-    with few_threads(rows.x):
-        fitted = fit(rows, contract, params.train, recipe, held_out, metric)
+    with few_threads(rows.x), telling(params.name) as tell:
+        fitted = fit(rows, contract, params.train, recipe, held_out, metric, tell)
     _print_comparison(fitted.comparison)
     model = to_onnx(fitted.model, contract)
     write_json(CANDIDATES, fitted.comparison)
-    write_json(TRIALS, fitted.trials)
+    write_json(TRIALS, asdict(fitted.searched))
     _check_parity(fitted.model, model, rows.x, contract, params)
     _write_models(model, fitted, contract)
 

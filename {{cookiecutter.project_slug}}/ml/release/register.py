@@ -19,6 +19,7 @@ from ml.bundle import ABOUT_FILE, MODEL_FILE
 from ml.clock import moment
 from ml.contract import load_contract
 from ml.errors import UserError
+from ml.pipeline import tracking
 from ml.pipeline.artifacts import BUNDLE, EVALUATION, REFERENCE, TRAINED_ROWS, TRIALS
 from ml.release import card, publish, registry, runs
 from ml.release.bom import write as bom
@@ -62,7 +63,7 @@ def _dvc_status() -> int:
     status = [sys.executable, "-m", "dvc", "status", "-q"]
     quiet = subprocess.DEVNULL
     with subprocess.Popen(status, stdout=quiet, stderr=quiet) as asked:
-        registry.import_library()  # it takes as long as DVC's look: both go on at once
+        tracking.import_library()  # it takes as long as DVC's look: both go on at once
         return asked.wait()
 
 
@@ -103,9 +104,9 @@ def _log_run(client: MlflowClient, name: str, origin: dict[str, Any], bundle_has
         "lineage": origin,
         "metrics": _metrics(about_bundle()),
         "folders": [EVALUATION],
-        "trials": json.loads(TRIALS.read_text()),
+        "searched": json.loads(TRIALS.read_text()),
     }
-    return runs.log_run(client, runs.experiment(client, name), about, bundle_hash, name)
+    return runs.log_run(client, tracking.experiment(client, name), about, bundle_hash, name)
 
 
 def about_bundle() -> dict[str, Any]:

@@ -8,7 +8,6 @@ first (`begin_promotion`) and taken away after the last (`end_promotion`).
 from __future__ import annotations
 
 import json
-import logging
 import os
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version as installed
@@ -18,6 +17,7 @@ from uuid import uuid4
 
 from ml.contract import Contract
 from ml.errors import UserError
+from ml.pipeline.tracking import import_library
 from ml.release.relocate import DATABASE, relocate
 from ml.standalone import mlflow_model
 
@@ -41,8 +41,6 @@ WAITING = "waiting_beside"
 TAG_LENGTH = 5000
 # of a model or version, of an alias
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
-# of a request to a server, 14 seconds in all; MLflow's 7 keep a person waiting for four minutes
-RETRIES = "3"
 
 
 @dataclass(frozen=True)
@@ -83,22 +81,6 @@ def connect() -> MlflowClient:
 def exists() -> bool:
     """Whether there is a registry to ask: a server's address, or a database here."""
     return bool(os.environ.get("MLFLOW_TRACKING_URI")) or DATABASE.exists()
-
-
-def import_library() -> None:
-    """Import MLflow, some seconds, after its settings stand."""
-    _set_defaults()
-    import mlflow.tracking  # noqa: F401
-
-
-def _set_defaults() -> None:
-    """What MLflow reads from the environment while it is imported; a person's own values stay."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")  # what it logs below, it also raises
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", RETRIES)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def _make_database() -> None:

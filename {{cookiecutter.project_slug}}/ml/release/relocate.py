@@ -12,8 +12,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from ml.pipeline.tracking import ARTIFACTS
+
 DATABASE = Path("mlflow.db")
-ARTIFACTS = Path("mlartifacts")
 ADDRESSES = (
     ("experiments", "artifact_location"),
     ("runs", "artifact_uri"),

@@ -5,30 +5,13 @@ A call that was killed can be repeated: a run is found again by the bundle's has
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
+from ml.pipeline.tracking import SearchRun
 from ml.release.registry import HASH
-from ml.release.relocate import ARTIFACTS
 
 if TYPE_CHECKING:
-    from mlflow.entities import RunInfo
     from mlflow.tracking import MlflowClient
-
-
-def experiment(client: MlflowClient, name: str) -> str:
-    """The experiment's id, made on the first call."""
-    existing = client.get_experiment_by_name(name)
-    if existing:
-        return str(existing.experiment_id)
-    return str(client.create_experiment(name, _artifact_location()))
-
-
-def _artifact_location() -> str | None:
-    """Where a new experiment keeps its files; None where a server decides."""
-    address = os.environ.get("MLFLOW_TRACKING_URI", "")
-    is_server = "://" in address and "sqlite" not in address
-    return None if is_server else ARTIFACTS.absolute().as_uri()
 
 
 def find_run(client: MlflowClient, experiment_id: str, bundle_hash: str) -> str | None:
@@ -47,7 +30,7 @@ def log_run(
     title, tags = f"{name}-{bundle_hash[:8]}", _run_tags(bundle_hash, about["lineage"])
     with mlflow.start_run(run_id, experiment_id, run_name=title, tags=tags) as run:
         _log_into_active_run(about)
-        _log_trials(client, experiment_id, str(run.info.run_id), about["trials"])
+        _log_trials(client, experiment_id, str(run.info.run_id), about["searched"])
         return str(run.info.run_id)
 
 
@@ -82,27 +65,13 @@ def _log_data(digest: str) -> None:
 
 
 def _log_trials(
-    client: MlflowClient, experiment_id: str, run_id: str, trials: list[dict[str, Any]]
+    client: MlflowClient, experiment_id: str, run_id: str, searched: dict[str, Any]
 ) -> None:
-    """The search's trials as child runs; those that an earlier call finished stay as they are."""
-    children = _children(client, experiment_id, run_id)
-    for i, trial in enumerate(trials):
-        child = children.get(str(i))
-        if not child or child.status != "FINISHED":
-            _log_trial(child.run_id if child else None, experiment_id, i, trial)
-
-
-def _children(client: MlflowClient, experiment_id: str, run_id: str) -> dict[str | None, RunInfo]:
-    """A run's child runs by the number of their trial."""
-    runs = client.search_runs([experiment_id], f"tags.mlflow.parentRunId = '{run_id}'")
-    return {run.data.tags.get("trial"): run.info for run in runs}
-
-
-def _log_trial(run_id: str | None, experiment_id: str, number: int, trial: dict[str, Any]) -> None:
-    import mlflow
-
-    with mlflow.start_run(
-        run_id, experiment_id, run_name=f"trial-{number}", nested=True, tags={"trial": str(number)}
-    ):
-        mlflow.log_params(trial["settings"])
-        mlflow.log_metrics({name: trial[name] for name in ("score", "rows", "round")})
+    """The search's trials: those that the stage has logged while it ran stay as they are."""
+    if not searched["trials"]:
+        return
+    search = SearchRun(client, experiment_id, searched["digest"])
+    for number, trial in enumerate(searched["trials"]):
+        search.add(number, trial)
+    search.end()
+    search.belongs_to(run_id)

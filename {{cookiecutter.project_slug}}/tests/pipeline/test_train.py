@@ -40,4 +40,4 @@ def test_few_rows_are_fitted_without_early_stopping(
         "windows": {},
         "window": rows,
     }
-    assert fitted.trials == []
+    assert fitted.searched.trials == []

@@ -36,8 +36,16 @@ def found_by(executor: str) -> list[Any]:
     settings = train.search.model_copy(update={"trials": 5, "executor": executor})
     boosting = train.boosting.model_copy(update={"max_iter": 5})
     changed = {"model": "boosting", "search": settings, "boosting": boosting}
-    model, trials = room.search(x, y, contract, train.model_copy(update=changed))
-    return [trials, hashlib.sha256(model.predict_proba(x).tobytes()).hexdigest()]
+    told: list[Any] = []
+    model, found = room.search(
+        x, y, contract, train.model_copy(update=changed), partial(kept, told)
+    )
+    assert told == [(found.digest, i, trial) for i, trial in enumerate(found.trials)]
+    return [found.trials, hashlib.sha256(model.predict_proba(x).tobytes()).hexdigest()]
+
+
+def kept(told: list[Any], *trial: Any) -> None:
+    told.append(trial)
 
 
 def signed(folder: str, *words: Any) -> float:

@@ -7,8 +7,13 @@ are cut in that order.
 
 from __future__ import annotations
 
+import hashlib
 import math
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ml.metrics import GATE, answers, measure
 from ml.model import make_model, search_space
@@ -22,17 +27,27 @@ if TYPE_CHECKING:
     from ml.contract import Contract
     from ml.encode import Matrix
     from ml.params import Train
+    from ml.pipeline.training.trial_log import Tell
 
 FOLDS = 3
 FACTOR = 3  # each round keeps a third of the settings and triples their rows
 ROWS_AT_FIRST = 300  # fewer rank the settings by chance
+CODE = (Path(__file__), Path(__file__).parents[2] / "model.py")  # that draws and scores
 STEP = "estimator__"  # before the arguments of the Pipeline's last step
 
 
+@dataclass(frozen=True)
+class Searched:
+    """What a search has tried."""
+
+    digest: str | None = None  # of what was searched; None: nothing was
+    trials: list[dict[str, Any]] = field(default_factory=list)  # settings, round, rows, score
+
+
 def search(
-    x: Matrix, y: NDArray[Any], contract: Contract, params: Train
-) -> tuple[Any, list[dict[str, Any]]]:
-    """The best model, fitted on all rows, and every trial: settings, round, rows, score.
+    x: Matrix, y: NDArray[Any], contract: Contract, params: Train, tell: Tell | None = None
+) -> tuple[Any, Searched]:
+    """The best model, fitted on all rows, and every trial.
 
     The score is the task's gate metric.
 
@@ -41,11 +56,11 @@ def search(
         y: (n,) class codes or values.
         contract: what a row is.
         params: `params.search.trials` settings are drawn with `params.seed`.
+        tell: is told of each trial when it ends; on a cluster, when its round ends.
     """
-    from sklearn.experimental import enable_halving_search_cv  # noqa: F401  (it makes the import below work)
-    from sklearn.model_selection import HalvingRandomSearchCV
+    from ml.pipeline.training.halving import Halving
 
-    halving = HalvingRandomSearchCV(
+    halving = Halving(
         estimator(contract, params),
         _distributions(contract, params),
         n_candidates=params.search.trials,
@@ -56,9 +71,41 @@ def search(
         random_state=params.seed,
         error_score="raise",
     )
+    digest = _digest(x, y, contract, params)
+    if tell:
+        halving.one_by_one = params.search.executor == "local"
+        halving.look = _teller(tell, digest)
     with joblib_on(params.search.executor):
         halving.fit(x, y)
-    return halving.best_estimator_, _trials(halving.cv_results_)
+    return halving.best_estimator_, Searched(digest, _trials(halving.cv_results_))
+
+
+def _teller(tell: Tell, digest: str) -> Callable[[dict[str, Any]], None]:
+    """Shown all results so far, it tells of those that are new."""
+    told = 0
+
+    def look(results: dict[str, Any]) -> None:
+        nonlocal told
+        for number in range(told, len(results["params"])):
+            tell(digest, number, _trial(results, number))
+        told = len(results["params"])
+
+    return look
+
+
+def _digest(x: Matrix, y: NDArray[Any], contract: Contract, params: Train) -> str:
+    """What is searched: rows, contract, settings, and the code that draws and scores them.
+
+    Where the trials run is no part of it.
+    """
+    digest = hashlib.sha256()
+    for values in (x, y):
+        digest.update(np.ascontiguousarray(values).data)
+    digest.update(contract.model_dump_json().encode())
+    digest.update(params.model_dump_json(exclude={"search": {"executor"}}).encode())
+    for code in CODE:
+        digest.update(code.read_bytes())
+    return digest.hexdigest()
 
 
 def estimator(contract: Contract, params: Train) -> Any:

@@ -30,9 +30,9 @@ def test_search_halves_its_trials_and_repeats_itself(
     few = params.train.boosting.model_copy(update={"max_iter": 10})
     train = params.train.model_copy(update={"search": Search(trials=4), "boosting": few})
     first, again = fit(unhashed(x, y), asked, train), fit(unhashed(x, y), asked, train)
-    assert first.trials == again.trials
-    assert [t["rows"] for t in first.trials] == [533] * 4 + [1599] * 2
-    best = max(first.trials[4:], key=lambda trial: trial["score"])
+    assert first.searched.trials == again.searched.trials
+    assert [t["rows"] for t in first.searched.trials] == [533] * 4 + [1599] * 2
+    best = max(first.searched.trials[4:], key=lambda trial: trial["score"])
     assert first.model[-1].get_params()["learning_rate"] == best["settings"]["learning_rate"]
 
 
