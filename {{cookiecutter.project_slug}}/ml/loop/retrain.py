@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from ml.adopt.source.raw_store import sweep
+from ml.atomic import locked
 from ml.contract import Contract, load_contract
 from ml.dataset.reader import RAW
 from ml.errors import UserError
@@ -22,6 +23,7 @@ from ml.loop.journal_part import JOURNAL_PART, LeftOut, labelled_part, summary, 
 from ml.loop.labelled import Labelled, labelled
 from ml.monitoring.quarantine import QUARANTINE
 from ml.params import load_params
+from ml.pipeline.stage import FLOW_LOCK
 from ml.release.commands import Released, release
 
 if TYPE_CHECKING:
@@ -39,11 +41,12 @@ def retrain(*, approval: bool = False) -> Released:
             contract.
     """
     contract, console = load_contract(), Console(stderr=True)
-    sweep()  # what a killed call left behind
-    _add_part(contract, console)
-    _run("dvc", "add", str(RAW), "-q")
-    _run("dvc", "repro")
-    released = release(approval=approval)
+    with locked(FLOW_LOCK):
+        sweep()  # what a killed call left behind
+        _add_part(contract, console)
+        _run("dvc", "add", str(RAW), "-q")
+        _run("dvc", "repro")
+        released = release(approval=approval)
     console.print("next: git add -A && git commit -m 'Retrained on labelled rows' && dvc push")
     return released
 

@@ -19,6 +19,7 @@ import numpy as np
 from rich.console import Console
 
 from ml.adopt.source.raw_store import sweep
+from ml.atomic import locked
 from ml.dataset.reader import RAW
 from ml.dataset.recipe import Recipe, write_recipe
 from ml.errors import UserError
@@ -27,6 +28,7 @@ from ml.loop.journal_part import labelled_part, summary, write_part
 from ml.loop.labelled import labelled
 from ml.loop.memory import ABANDONED, FAILED, STOPPED, UNCHANGED
 from ml.params import load_params
+from ml.pipeline.stage import FLOW_LOCK
 from ml.progress import working
 from ml.release.commands import release
 from ml.release.faults import translate_faults
@@ -98,7 +100,7 @@ def finish(begun: Entry, contract: Contract, stops: int = 0) -> str:
         stops: how often it was stopped before.
     """
     try:
-        with translate_faults("ml loop"):
+        with translate_faults("ml loop"), locked(FLOW_LOCK):
             return _finish(begun, contract)
     except RefusedRowsError as error:
         action, why = FAILED, error.what

@@ -9,6 +9,10 @@ from pathlib import Path
 from ml.errors import UserError, disk_full_told
 from ml.progress import working
 
+# Held by whoever runs the stages where others may: the loop, deploy/kubernetes/flow. DVC's own
+# locks take a process in another container for dead.
+FLOW_LOCK = Path(".dvc/tmp/flow.lock")
+
 
 def run_stage(main: Callable[[], None]) -> None:
     """Run a stage's `main` beside a clock.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,6 +28,7 @@ from ml.release.gate.decision import Check, Decision
 from ml.release.gate.fairness import fair
 from ml.release.gate.table import checks_table
 from ml.release.promotion import (
+    ChampionMovedError,
     Mandate,
     fetch,
     finish_pending,
@@ -87,16 +89,14 @@ def release(
         client = registry.connect()
         finish_pending(client, params.name)
         version = register.register_bundle(client, params.name, next_step)
-        next_step("comparing with the champion")
-        champion = registry.alias(client, params.name, "champion")
         because = mandate or Mandate("the gate passed it")
-        rival = _rival(client, params, version, champion)
-        decision = _decide(client, params, version, rival, because, new_contract)
-        if version != champion:
-            decision = decision.beside(*_stated(params, version))
-        judged = _Judged(version, champion, decision, because)
-        action = _act_on(client, params.name, judged, approval=approval)
-    released = Released(version, champion, action, decision)
+        while True:
+            next_step("comparing with the champion")
+            judged = _judge(client, params, version, because, new_contract)
+            with suppress(ChampionMovedError):  # by another clone: the gate judges beside that one
+                action = _act_on(client, params.name, judged, approval=approval)
+                break
+    released = Released(version, judged.champion, action, judged.decision)
     _print_decision(params.name, released)
     return released
 
@@ -111,6 +111,18 @@ class _Judged(NamedTuple):
     def evidence(self) -> dict[str, Any]:
         """The caller's figures and the gate's."""
         return {**self.mandate.evidence, "gate": self.decision.evidence}
+
+
+def _judge(
+    client: MlflowClient, params: Params, version: str, mandate: Mandate, new_contract: bool
+) -> _Judged:
+    """The gate's decision on a version beside the champion of this moment."""
+    champion = registry.alias(client, params.name, "champion")
+    rival = _rival(client, params, version, champion)
+    decision = _decide(client, params, version, rival, mandate, new_contract)
+    if version != champion:
+        decision = decision.beside(*_stated(params, version))
+    return _Judged(version, champion, decision, mandate)
 
 
 def _act_on(client: MlflowClient, name: str, judged: _Judged, *, approval: bool) -> str | None:

@@ -72,9 +72,26 @@ def hashes(version: str) -> dict[str, Any]:
     return {name: lineage[name] for name in HASHED if name in lineage}
 
 
+class ChampionMovedError(UserError):
+    """Another clone of the project has promoted a version meanwhile."""
+
+
 def promote(client: MlflowClient, name: str, promotion: Promotion) -> None:
-    """Move aliases and link, write the ledger."""
+    """Move aliases and link, write the ledger.
+
+    Raises:
+        ChampionMovedError: the champion is not the one that was decided beside; nothing was moved.
+    """
     write_down(promotion)
+    registry.begin_promotion(client, name, promotion)
+    champion = registry.alias(client, name, "champion")
+    if champion != promotion.previous:
+        _drop(client, name, promotion)
+        raise ChampionMovedError(
+            f"registry: version {champion or 'none'} of {name} became champion meanwhile, which "
+            f"version {promotion.champion} was not compared with",
+            "make release: the gate compares it with that one",
+        )
     _finish(client, name, promotion)
 
 
@@ -126,7 +143,6 @@ def write_down(promotion: Promotion) -> None:
 
 
 def _finish(client: MlflowClient, name: str, promotion: Promotion) -> None:
-    registry.begin_promotion(client, name, promotion)
     fetch(client, name, promotion.champion)
     registry.move_aliases(client, name, promotion)
     was_linked = publish.linked_version() == promotion.champion
@@ -173,6 +189,7 @@ def finish_pending(client: MlflowClient, name: str, *, announce: bool = True) ->
     except UserError as error:
         _undo(client, name, pending, error)
         return None
+    registry.begin_promotion(client, name, pending)
     _finish(client, name, pending)
     if announce:
         _print_finished(name, pending)
@@ -196,7 +213,7 @@ def _drop(client: MlflowClient, name: str, promotion: Promotion) -> None:
         registry.end_promotion(client, name)
     PENDING.unlink(missing_ok=True)
     _print(
-        f"[yellow]dropped:[/] a promotion of version {promotion.champion} that was stopped; "
+        f"[yellow]dropped:[/] a promotion of version {promotion.champion}; "
         f"version {champion or 'none'} is champion in the registry"
     )
 

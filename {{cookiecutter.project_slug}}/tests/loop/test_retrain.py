@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 
 import pandas as pd
 import pytest
 
+from ml.atomic import locked
 from ml.contract import Contract, load_contract
 from ml.errors import UserError
 from ml.journal.bulk.scan import Span
@@ -18,6 +20,7 @@ from ml.loop.journal_part import labelled_part
 from ml.loop.retrain import retrain
 from ml.monitoring import quarantine
 from ml.params import Params
+from ml.pipeline.stage import FLOW_LOCK
 from ml.release.lineage import data_version
 from tests.conftest import commit
 
@@ -37,9 +40,21 @@ def test_labelled_answers_as_a_part(contract: Contract, params: Params) -> None:
 
 
 @pytest.mark.slow
-def test_nothing_labelled(project: Path) -> None:
-    with pytest.raises(UserError, match="no labelled row"):
-        retrain()
+def test_nothing_labelled_is_told_once_no_other_flow_runs(project: Path) -> None:
+    ends: list[str] = []
+
+    def told() -> None:
+        with pytest.raises(UserError, match="no labelled row"):
+            retrain()
+        ends.append("retrain")
+
+    waiting = Thread(target=told)
+    with locked(FLOW_LOCK):
+        waiting.start()
+        waiting.join(0.3)
+        ends.append("flow")
+    waiting.join()
+    assert ends == ["flow", "retrain"]
 
 
 @pytest.mark.slow

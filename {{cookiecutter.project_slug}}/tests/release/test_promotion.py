@@ -137,8 +137,11 @@ def test_another_target_is_not_compared(client: MlflowClient) -> None:
 
 def test_a_promotion_that_another_machine_has_overtaken_is_dropped(client: MlflowClient) -> None:
     assert release().passed
-    late = promotion.planned(chain.PROMOTE, "1", "7", LOOP)
-    promotion.write_down(late)  # of version 1 in the place of 7; the champion is 2
+    late = promotion.planned(chain.PROMOTE, "1", "7", LOOP)  # in the place of 7; the champion is 2
+    with pytest.raises(UserError, match="version 2 of life became champion meanwhile"):
+        promotion.promote(client, "life", late)
+    assert not promotion.PENDING.exists()
+    promotion.write_down(late)
     publish.set_champion_link("1")
     assert promotion.finish_pending(client, "life") is None
     assert standing(client) == ("2", "1", "2")
