@@ -36,7 +36,7 @@ LIKENESS = 0.5  # of a name and the one that was meant, as difflib measures it
 MAX_DETAILS = 20  # mistakes that one refused request names; the rest is counted
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, a quota, `ulimit -f`
 # sqlite's words, and those of `shutil.copytree`, whose error has no number
-DISK_FULL_WORDS = ("disk is full", "[Errno 28]")
+DISK_FULL_WORDS = ("disk is full", "disk I/O error", "[Errno 28]")
 AGAIN = "the same command again"
 
 Detail = dict[str, Any]  # {"type", "loc", "msg"}
@@ -175,7 +175,8 @@ def disk_full(error: BaseException, then: str = AGAIN, where: str = "") -> UserE
         where: what is written, if the error names no file; default: the working directory.
     """
     path = _path_of(error) or where or Path.cwd()
-    return UserError(f"{path}: the disk is full", f"free some space, then {then}")
+    wrong = "full or broken" if "disk I/O error" in str(error) else "full"
+    return UserError(f"{path}: the disk is {wrong}", f"free some space, then {then}")
 
 
 def _path_of(error: BaseException) -> str | None:

@@ -87,6 +87,11 @@ def test_a_full_disk_is_told_by_its_file_and_the_command_to_repeat(
     assert told.value.then == "free some space, then make flow"
 
 
+def test_sqlite_does_not_say_whether_its_disk_is_full_or_broken() -> None:
+    with pytest.raises(UserError, match="the disk is full or broken"), disk_full_told():
+        raise sqlite3.OperationalError("disk I/O error")
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -41,7 +41,7 @@ from ml.contract import CONTRACT, Source, Task, load_contract, seconds_of
 from ml.dataset.reader import RAW
 from ml.dataset.recipe import reset_recipe
 from ml.encode import features_of
-from ml.errors import SENTENCE, UserError, listing, printable
+from ml.errors import SENTENCE, UserError, disk_full_told, listing, printable
 from ml.params import load_params
 from ml.progress import counting, reading
 
@@ -104,10 +104,11 @@ def adopt(
         _checked_duration(matures_after),
     )
     try:
-        _adopt(data, local_parts(data), request, contract)
+        with disk_full_told():
+            _adopt(data, local_parts(data), request, contract)
     except OSError as error:
         raise UserError(
-            f"{data}: {error}", "mend that (space? permission?), then repeat the command"
+            f"{data}: {error}", "mend that (permission?), then repeat the command"
         ) from None
 
 

@@ -171,6 +171,8 @@ def _refuse_open_journal() -> None:
         with closing(sqlite3.connect(journal, timeout=0)) as connection:
             connection.execute("PRAGMA journal_mode=DELETE")
     except sqlite3.OperationalError as error:
+        if "locked" not in str(error):
+            raise
         raise UserError(
             f"{journal}: {error}: a service that answers with the demo's model is running",
             "stop `make serve`, then repeat the command",

@@ -78,7 +78,7 @@ def _write_parquet(target: Any, predictions: Iterator[Prediction]) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    written, schema = 0, _schema()
+    written, schema = 0, export_schema()
     with pq.ParquetWriter(target, schema) as writer:
         while piece := [_row(p) for p in islice(predictions, ROWS)]:
             writer.write_table(pa.Table.from_pylist(piece, schema=schema))
@@ -228,7 +228,7 @@ def _since(days: float | None) -> float:
     return 0.0 if days is None else now() - days * DAY_SECONDS
 
 
-def _schema() -> Any:
+def export_schema() -> Any:
     import pyarrow as pa
 
     moment = pa.timestamp("us", tz="UTC")

@@ -66,7 +66,11 @@ def store(paths: list[Path]) -> None:
 def place_parts(paths: list[Path]) -> None:
     """Make the files the parts of data/raw, in place of those before."""
     fresh = _emptied(NEW)
-    _copy_parts(paths, fresh)
+    try:
+        _copy_parts(paths, fresh)
+    except BaseException:
+        shutil.rmtree(fresh)
+        raise
     _emptied(OLD)
     if RAW.exists():
         RAW.rename(OLD / "raw")

@@ -54,7 +54,7 @@ def row_groups(address: str) -> int:
     """
     with opened(address) as file:
         missing = sorted({*COLUMNS, *LABEL_COLUMNS} - set(file.schema_arrow.names))
-        groups = int(file.num_row_groups)
+        groups = int(file.num_row_groups) if file.metadata.num_rows else 0
     if missing or not groups:
         raise _no_export(address, f"without the columns {missing}" if missing else "no answers")
     return groups
@@ -66,10 +66,12 @@ def exported_span(address: str) -> Span:
     Raises:
         UserError: it cannot be opened, or is no export.
     """
-    row_groups(address)
+    count = row_groups(address)
     with opened(address) as file:
-        at = pc.min_max(_seconds(file.read(["at"])["at"])).as_py()
-    return Span(at["min"], math.nextafter(at["max"], math.inf))
+        groups = (file.read_row_group(i, ["at"])["at"] for i in range(count))
+        ends = [pc.min_max(_seconds(at)).as_py() for at in groups if len(at)]
+    last = max(each["max"] for each in ends)
+    return Span(min(each["min"] for each in ends), math.nextafter(last, math.inf))
 
 
 def _no_export(address: str, reason: str) -> UserError:

@@ -181,6 +181,7 @@ class Merging:
         self._parts[place] = part
         self._repeated.merge(part.repeated)
         part.repeated = Distinct(ANSWERS)  # it is counted
+        part.watching = self._watching  # one that came from another process has brought a copy
         halve_together([each.sample for each in self._parts.values()])
         halve_together([each.answers for each in self._parts.values()])
 

@@ -89,7 +89,8 @@ class Thinned:
         """Lower the limit of the keys to that of so many halvings."""
         if halvings > self.halvings:
             self.halvings = halvings
-            self._parts = [self._below(self.table())]
+            # many small chunks, or empty ones, would outweigh the rows that are left
+            self._parts = [self._below(self.table()).combine_chunks()]
 
     def table(self) -> pa.Table:
         """The rows that are kept, in the order in which they came."""

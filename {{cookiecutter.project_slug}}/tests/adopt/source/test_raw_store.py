@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ml.adopt.source.raw_store import add, store
+from ml.adopt.source.raw_store import add, place_parts, store
 from ml.errors import UserError
 from ml.loop.retrain import retrain
+from tests.conftest import full_disk
 
 HERE = Path(__file__).parents[3]
 CONTRACT = "target: {name: y, task: regression}\ncolumns: [{name: a, kind: numeric}]\n"
@@ -122,3 +123,15 @@ write_part(pd.DataFrame({{"a": [1]}}), None)
     with pytest.raises(UserError, match="no labelled row"):
         retrain()
     assert _hidden() == []
+
+
+def test_a_full_disk_leaves_the_parts_of_before_and_no_half_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, rows in (("first", 1), ("second", 1000)):
+        Path(f"{name}.csv").write_text("a\n" * rows)
+    place_parts([Path("first.csv")])
+    with full_disk(500), pytest.raises(OSError, match="too large"):
+        place_parts([Path("second.csv")])
+    assert [path.name for path in Path("data").rglob("*")] == ["raw", "0001-first.csv"]
