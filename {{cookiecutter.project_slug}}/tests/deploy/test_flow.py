@@ -65,6 +65,8 @@ def test_jobs_on_one_volume_wait_for_each_other_and_end_as_their_rules_say(
     (tmp_path / "fails").write_text(fails)
     (tmp_path / "python").write_text(PYTHON)
     (tmp_path / "python").chmod(0o755)
+    (tmp_path / ".dvc/tmp").mkdir(parents=True)
+    (tmp_path / ".dvc/tmp/rwlock").touch()  # of a pod that was killed
     env = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
     command, pipe = CONTAINER["command"], subprocess.PIPE
     jobs = [
@@ -74,6 +76,7 @@ def test_jobs_on_one_volume_wait_for_each_other_and_end_as_their_rules_say(
     assert [job.returncode for job in jobs] == [status] * 3
     waited = "flow: another one works in this folder: waiting\n"
     assert sorted(said) == ["", waited, waited]
+    assert not (tmp_path / ".dvc/tmp/rwlock").exists()
     steps = [line.split(maxsplit=2) for line in (tmp_path / "log").read_text().splitlines()]
     one = [(kind, words) for words in WORDS[:done] for kind in ("begin", "end")]
     assert [(kind, words) for kind, _, words in steps] == one * 3
