@@ -11,6 +11,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -36,16 +37,17 @@ def found_by(executor: str) -> list[Any]:
     settings = train.search.model_copy(update={"trials": 5, "executor": executor})
     boosting = train.boosting.model_copy(update={"max_iter": 5})
     changed = {"model": "boosting", "search": settings, "boosting": boosting}
-    told: list[Any] = []
+    told: SimpleQueue[Any] = SimpleQueue()  # which no worker could be sent
     model, found = room.search(
-        x, y, contract, train.model_copy(update=changed), partial(kept, told)
+        x, y, contract, train.model_copy(update=changed), partial(tell, told)
     )
-    assert told == [(found.digest, i, trial) for i, trial in enumerate(found.trials)]
+    for number, trial in enumerate(found.trials):
+        assert told.get() == (found.digest, number, trial)
     return [found.trials, hashlib.sha256(model.predict_proba(x).tobytes()).hexdigest()]
 
 
-def kept(told: list[Any], *trial: Any) -> None:
-    told.append(trial)
+def tell(told: SimpleQueue[Any], *trial: Any) -> None:
+    told.put(trial)
 
 
 def signed(folder: str, *words: Any) -> float:

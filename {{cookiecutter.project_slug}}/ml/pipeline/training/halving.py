@@ -18,6 +18,11 @@ class Halving(HalvingRandomSearchCV):  # type: ignore[misc]  # published without
     # after each candidate, or after each round, whose candidates are scored at the same time
     one_by_one = True
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without `look`, which is of this process: each trial takes the search to its worker."""
+        state: dict[str, Any] = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "look"}
+
     def _run_search(
         self, evaluate_candidates: Callable[..., Results], *, callback_ctx: Any
     ) -> None:
