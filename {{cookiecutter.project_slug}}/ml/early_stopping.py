@@ -5,9 +5,12 @@ LightGBM stops early only on rows that `fit` is given, which a Pipeline's last s
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightgbm import LGBMClassifier, LGBMRegressor, early_stopping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 HELD_BACK = 0.1  # of the rows
 PATIENCE = 10  # trees without a better loss on them
@@ -29,6 +32,21 @@ class StoppingRegressor(LGBMRegressor):  # type: ignore[misc]
         """Fit on nine tenths of the rows, stop on the others."""
         super().fit(**_shared(x, y, self.random_state), **settings)
         return self
+
+
+def trees_to_keep(losses: Iterable[float]) -> int:
+    """How many trees are kept of a fit that did not stop: what stopping would have left.
+
+    Args:
+        losses: of the held-back rows, after each tree.
+    """
+    best, trees = float("inf"), 1
+    for number, loss in enumerate(losses, start=1):
+        if loss < best:
+            best, trees = loss, number
+        elif number - trees >= PATIENCE:
+            break
+    return trees
 
 
 def _shared(x: Any, y: Any, seed: Any, stratify: Any = None) -> dict[str, Any]:

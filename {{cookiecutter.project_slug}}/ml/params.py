@@ -66,6 +66,8 @@ class Train(_Frozen):
     model: Literal["auto", "boosting", "lightgbm", "linear", "forest", "ensemble"]
     seed: int
     class_weight: Literal["balanced"] | None
+    executor: Literal["local", "dask"] = "local"
+    workers: int = Field(default=0, ge=0)
     search: Search
     boosting: Boosting
     lightgbm: LightGBM = LightGBM()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from ml.early_stopping import StoppingClassifier, StoppingRegressor
+from ml.early_stopping import StoppingClassifier, StoppingRegressor, trees_to_keep
 
 
 @pytest.mark.parametrize("kind", [StoppingClassifier, StoppingRegressor])
@@ -20,5 +20,9 @@ def test_it_stops_by_itself_and_the_same_again(kind: Any) -> None:
         y = (y > 0).astype(int)
     model = kind(n_estimators=500, random_state=7, verbose=-1)
     again = clone(model)
-    assert 0 < model.fit(x, y).booster_.num_trees() < 100
+    trees = model.fit(x, y).booster_.num_trees()
+    assert 0 < trees < 100
+    (losses,) = model.evals_result_["valid_0"].values()
+    assert trees_to_keep(losses) == model.best_iteration_
+    assert trees_to_keep([*losses, 0.0]) == model.best_iteration_  # it had stopped before that
     np.testing.assert_array_equal(model.predict(x), again.fit(x, y).predict(x))

@@ -30,6 +30,7 @@ from ml.pipeline.artifacts import CANDIDATES, MODELS, PARITY, TEST, TRAIN, TRAIN
 from ml.pipeline.stage import run_stage
 from ml.pipeline.stored_models import model_path
 from ml.pipeline.training.candidates import choose
+from ml.pipeline.training.lightgbm_workers import fit_model, refuse_others, workers_of
 from ml.pipeline.training.onnx_convert import constant_onnx, round_to_float32, to_onnx
 from ml.pipeline.training.parity import (
     difference,
@@ -109,7 +110,7 @@ def fit(
     if recipe.refit:
         learned = _moved_on(rows, held_out, window)
         model, _ = fit_rows(learned)
-    comparison |= {"windows": scores, "window": window}
+    comparison |= {"windows": scores, "window": window, **workers_of(measured, params)}
     measured, model, linear = _rounded(measured, model, linear)
     return Fitted(measured, model, linear, baseline, comparison, searched, learned.hashes)
 
@@ -150,7 +151,7 @@ def _fit_model(rows: Rows, contract: Contract, params: Train, tell: Tell | None)
     """The model with the given settings or the best that are tried, and what was tried."""
     if params.search.trials:
         return search(rows.x, rows.y, contract, params, tell)
-    return make_model(contract, params).fit(rows.x, rows.y), Searched()
+    return fit_model(make_model(contract, params), rows.x, rows.y, params), Searched()
 
 
 def _is_yardstick(chosen: Train, y: NDArray[Any]) -> bool:
@@ -180,6 +181,7 @@ def stopping(y: NDArray[Any], contract: Contract, params: Train) -> Train:
 def main() -> None:
     """Fit on the training rows and write the estimators."""
     contract, params, recipe = load_contract(), load_params(), load_recipe()
+    refuse_others(params.train)
     rows = read_rows(TRAIN, contract)
     held_out = read_rows(TEST, contract) if recipe.windows or recipe.refit else None
     metric = gate_metric(params.evaluate.metric, contract)

@@ -8,6 +8,7 @@ part.py         a part, what came of it, and one attempt at it
 limit.py        a process that a part keeps for longer than it may ends
 local.py        the parts in processes of this machine
 cluster.py      the parts on a Dask scheduler
+shares.py       one function on all workers of that scheduler at once, which talk to each other
 joblib_backend.py  scikit-learn's trials on the cluster, where a setting says so
 address.py      which scheduler, and whether what is sent there can be read on the way
 run.py          all parts, what failed once more alone, and what remains

@@ -7,6 +7,7 @@ files that Dask's own settings name (`distributed.comm.tls`), or with a stated w
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -35,6 +36,40 @@ def executor_at(address: str | None, workers: int = 0) -> Executor:
     from ml.scale.cluster import Cluster
 
     return Cluster(checked(scheduler))
+
+
+def of_setting(name: str) -> str:
+    """The scheduler's address for a setting of params.yaml that says `dask`.
+
+    Raises:
+        UserError: DASK_SCHEDULER_ADDRESS is not set; see also `checked`.
+    """
+    address = os.environ.get(SCHEDULER)
+    if not address:
+        raise UserError(
+            f"params.yaml: {name} is dask, and {SCHEDULER} is not set",
+            f"export {SCHEDULER}={EXAMPLE}, or {name}: local",
+        )
+    return checked(address)
+
+
+def refuse_plain(hosts: Iterable[str], what: str) -> None:
+    """Refuse connections between workers that nothing encrypts, off loopback without a word.
+
+    Args:
+        hosts: of the workers.
+        what: goes over those connections.
+
+    Raises:
+        UserError: one of the hosts is another machine.
+    """
+    beyond = next((host for host in hosts if not _is_loopback(host)), None)
+    if beyond and not _plain_is_meant():
+        raise UserError(
+            f"{beyond}: {what} goes from worker to worker without TLS, whatever the scheduler's"
+            " address says",
+            f"in a network that nobody else is in, {PLAIN}=1; else train.executor: local",
+        )
 
 
 def checked(address: str) -> str:

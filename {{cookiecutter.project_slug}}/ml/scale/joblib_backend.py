@@ -5,7 +5,6 @@ The same trials are drawn and scored: it changes who computes a score, never the
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -13,7 +12,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Literal
 
 from ml.errors import UserError
-from ml.scale.address import EXAMPLE, SCHEDULER, checked
+from ml.scale.address import of_setting
 from ml.scale.part import described
 
 if TYPE_CHECKING:
@@ -33,14 +32,9 @@ def joblib_on(executor: Literal["local", "dask"]) -> Iterator[None]:
     if executor == "local":
         yield
         return
-    address = os.environ.get(SCHEDULER)
-    if not address:
-        raise UserError(
-            f"params.yaml: train.search.executor is dask, and {SCHEDULER} is not set",
-            f"export {SCHEDULER}={EXAMPLE}, or train.search.executor: local",
-        )
+    address = of_setting("train.search.executor")
     try:
-        with _backend(checked(address)):
+        with _backend(address):
             yield
     except Exception as error:
         if type(error).__name__ not in GONE:

@@ -107,6 +107,7 @@ class Cluster:
         return subprocess.Popen(
             [str(self._python), *words],
             env={**self.env, **env},
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ml.errors import UserError
-from ml.scale.address import PLAIN, SCHEDULER, checked, executor_at
+from ml.scale.address import PLAIN, SCHEDULER, checked, executor_at, of_setting, refuse_plain
 from ml.scale.cluster import Cluster
 from ml.scale.local import LocalPool
 
@@ -58,3 +58,24 @@ def test_without_dask_the_next_word_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(UserError, match="Dask is not installed") as raised:
         next(executor_at("tcp://127.0.0.1:1").outcomes(print, [], 1), None)
     assert raised.value.then == "make scale"
+
+
+def test_plain_connections_between_workers_need_the_same_word(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(PLAIN, raising=False)
+    refuse_plain(["127.0.0.1", "127.0.0.2"], "work")
+    with pytest.raises(
+        UserError, match=r"10\.0\.0\.7: work goes from worker to worker without TLS"
+    ):
+        refuse_plain(["127.0.0.1", "10.0.0.7"], "work")
+    monkeypatch.setenv(PLAIN, "1")
+    refuse_plain(["10.0.0.7"], "work")
+
+
+def test_a_setting_needs_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SCHEDULER, raising=False)
+    with pytest.raises(UserError, match=r"train\.executor is dask, and DASK_SCHEDULER_ADDRESS"):
+        of_setting("train.executor")
+    monkeypatch.setenv(SCHEDULER, "tcp://127.0.0.1:8786")
+    assert of_setting("train.executor") == "tcp://127.0.0.1:8786"

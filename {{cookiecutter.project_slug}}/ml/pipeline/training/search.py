@@ -17,6 +17,7 @@ import numpy as np
 
 from ml.metrics import GATE, answers, measure
 from ml.model import make_model, search_space
+from ml.pipeline.training.lightgbm_workers import fit_model
 from ml.scale.joblib_backend import joblib_on
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def search(
         cv=folds_of(contract, params.seed),
         random_state=params.seed,
         error_score="raise",
+        refit=params.executor == "local",
     )
     digest = _digest(x, y, contract, params)
     if tell:
@@ -77,7 +79,11 @@ def search(
         halving.look = _teller(tell, digest)
     with joblib_on(params.search.executor):
         halving.fit(x, y)
-    return halving.best_estimator_, Searched(digest, _trials(halving.cv_results_))
+    searched = Searched(digest, _trials(halving.cv_results_))
+    if params.executor == "local":
+        return halving.best_estimator_, searched
+    best = make_model(contract, params).set_params(**halving.best_params_)
+    return fit_model(best, x, y, params), searched
 
 
 def _teller(tell: Tell, digest: str) -> Callable[[dict[str, Any]], None]:
@@ -96,13 +102,14 @@ def _teller(tell: Tell, digest: str) -> Callable[[dict[str, Any]], None]:
 def _digest(x: Matrix, y: NDArray[Any], contract: Contract, params: Train) -> str:
     """What is searched: rows, contract, settings, and the code that draws and scores them.
 
-    Where the trials run is no part of it.
+    Where the trials run, and where the best is fitted, is no part of it.
     """
     digest = hashlib.sha256()
     for values in (x, y):
         digest.update(np.ascontiguousarray(values).data)
     digest.update(contract.model_dump_json().encode())
-    digest.update(params.model_dump_json(exclude={"search": {"executor"}}).encode())
+    where: Any = {"executor": True, "workers": True, "search": {"executor"}}
+    digest.update(params.model_dump_json(exclude=where).encode())
     for code in CODE:
         digest.update(code.read_bytes())
     return digest.hexdigest()
