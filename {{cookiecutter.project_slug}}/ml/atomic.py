@@ -18,7 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, TYPE_CHECKING, Any
 
-from ml.errors import UserError
+from ml.errors import DISK_FULL, UserError
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -49,7 +49,7 @@ def staged(path: Path, mark: str = "") -> Iterator[Path]:
 def staged_folder(folder: Path) -> Iterator[Path]:
     """An empty folder to fill; at the end it takes the place of `folder` and what is in it.
 
-    It is removed when the block fails.
+    A block that fails leaves `folder` as it was.
     """
     draft = folder.with_name(f".{folder.name}{DRAFT}")
     shutil.rmtree(draft, ignore_errors=True)  # of a killed process
@@ -66,11 +66,12 @@ def staged_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def errors_named(path: Path, draft: Path | None = None) -> Iterator[None]:
-    """Give an error of the operating system the file's name, where it has none or the draft's."""
+    """Give an error that names the draft, and a full disk that names no file, the file's name."""
     try:
         yield
     except OSError as error:
-        if error.errno and error.filename in (None, str(draft)):
+        is_nameless = error.filename is None and error.errno in DISK_FULL
+        if is_nameless or error.filename == str(draft):
             error.filename = str(path)
         raise
 

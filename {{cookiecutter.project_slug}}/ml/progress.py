@@ -17,7 +17,7 @@ from ml.errors import printable
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
 
-    from ml.dataset.reader import Watch
+    from ml.dataset.csv_file import Watch
 
 NextStep = Callable[[str], None]
 Advance = Callable[[int], None]

@@ -75,6 +75,8 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "pipeline/early_imports/__main__.py": "tests/pipeline/early_imports/test_forks.py: each stage",
     "pipeline/artifacts.py": "paths alone: every stage's test",
     "pipeline/evaluation/data_facts.py": "tests/card/test_write.py, of a real run",
+    "charts/lines.py": "tests/charts/test_time_line.py, with the chart",
+    "dataset/csv_file.py": "tests/dataset/test_reader.py: separators, quotes, ragged rows",
     "dataset/row_groups.py": "tests/pipeline/training/test_rows.py, test_split.py: by groups",
     "pipeline/training/halving.py": "tests/pipeline/training/test_search.py and test_trial_log.py",
     "pipeline/training/lightgbm_share.py": "test_lightgbm_workers.py: shares join in threads",

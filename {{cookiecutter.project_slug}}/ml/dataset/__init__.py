@@ -1,6 +1,7 @@
 """A file becomes a typed table, as the contract says.
 
-reader.py     a file → columns of text
+csv_file.py   a text file: its header, its records and their faults
+reader.py     a file, text or Parquet → columns of text; the parts of data/raw
 parser.py     columns of text → typed values
 typed.py      a file → a typed table; a value that does not fit is an error
 row_groups.py a typed table in Parquet, some rows at a time

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ml.contract import JOURNALED, Categorical, Column, Contract, Numeric, Source, Target, Text
+from ml.dataset.csv_file import Watch, line_of_record
 from ml.dataset.parser import (
     Parsed,
     Texts,
@@ -25,7 +26,7 @@ from ml.dataset.parser import (
     parse_texts,
     texts_of,
 )
-from ml.dataset.reader import Watch, is_parquet, line_of_record, read_texts, text_batches
+from ml.dataset.reader import is_parquet, read_texts, text_batches
 from ml.errors import UserError, closest, listing
 
 Read = Callable[[pa.ChunkedArray, Column], Parsed]  # one column of a part

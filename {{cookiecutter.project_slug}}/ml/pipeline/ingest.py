@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 
 from ml.atomic import staged, write_json
 from ml.contract import CONTRACT, Contract, load_contract
-from ml.dataset.reader import Watch, names_in, raw_parts
+from ml.dataset.csv_file import Watch
+from ml.dataset.reader import names_in, raw_parts
 from ml.dataset.typed import Part, typed_batches, typed_schema, with_schema
 from ml.pipeline.artifacts import INGEST_REPORT, INGESTED
 from ml.pipeline.stage import run_stage

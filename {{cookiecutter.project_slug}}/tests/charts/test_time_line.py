@@ -8,7 +8,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from ml.charts.layout import NARROW, WIDE, Slot
-from ml.charts.time_line import Mark, Series, TimeLine, draw, letter, page_part, stretches
+from ml.charts.lines import Series
+from ml.charts.time_line import Mark, TimeLine, draw, letter, page_part, stretches
 from tests.test_errors import SCRIPT
 
 NS = "{http://www.w3.org/2000/svg}"

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ml.contract import Source
-from ml.dataset.reader import column_names, line_of_record, raw_parts, read_texts, stored_parts
+from ml.dataset.csv_file import column_names, line_of_record
+from ml.dataset.reader import raw_parts, read_texts, stored_parts
 from ml.errors import UserError
 
 ROWS = [f"{i},{i * 7 % 11},{'yes' if i % 3 else 'no'}" for i in range(60)]

@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from ml.contract import Source
-from ml.dataset.reader import UNREADABLE, is_parquet, open_bytes, refuse_open_quote
+from ml.dataset.csv_file import UNREADABLE, open_bytes, refuse_open_quote
+from ml.dataset.reader import is_parquet
 from ml.errors import UserError, printable
 
 SEPARATORS = (",", ";", "\t", "|")

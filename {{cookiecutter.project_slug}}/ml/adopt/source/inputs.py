@@ -19,8 +19,9 @@ from ml.adopt.source.dialect import sniff
 from ml.adopt.source.raw_store import dvc
 from ml.adopt.source.remote import check_address
 from ml.contract import Source
+from ml.dataset.csv_file import Watch, open_bytes
 from ml.dataset.parser import as_text
-from ml.dataset.reader import Watch, is_parquet, open_bytes, read_texts
+from ml.dataset.reader import is_parquet, read_texts
 from ml.errors import UserError, closest
 
 SOURCE = Path("data/source")

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from ml.adopt.source import dvc_process
 from ml.atomic import staged
-from ml.dataset.reader import RAW, is_packed, is_parquet, stored_parts
+from ml.dataset.csv_file import is_packed
+from ml.dataset.reader import RAW, is_parquet, stored_parts
 from ml.errors import UserError
 
 NEW, OLD = RAW.with_name(".raw.new"), RAW.with_name(".raw.old")  # while the parts are replaced

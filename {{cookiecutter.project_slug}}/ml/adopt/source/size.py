@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
-from ml.dataset.reader import UNREADABLE, is_packed, is_parquet, open_bytes
+from ml.dataset.csv_file import UNREADABLE, is_packed, open_bytes
+from ml.dataset.reader import is_parquet
 from ml.errors import UserError
 
 if TYPE_CHECKING:

@@ -14,10 +14,11 @@ from ml.atomic import write_text
 from ml.charts import heat_map, time_line
 from ml.charts.heat_map import HeatMap
 from ml.charts.layout import Slot
+from ml.charts.lines import Series
 from ml.charts.scales import figure
 from ml.charts.style import STYLE as CHART_STYLE
 from ml.charts.symbols import SWAPS
-from ml.charts.time_line import Mark, Series, TimeLine
+from ml.charts.time_line import Mark, TimeLine
 from ml.errors import SENTENCE, printable
 from ml.loop.replay.story import POLICIES, Policy
 from ml.monitoring.reports.html import STYLE, marked, text

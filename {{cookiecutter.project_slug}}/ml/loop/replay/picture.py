@@ -11,10 +11,11 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from ml.atomic import staged
+from ml.charts.lines import DOTTED
 from ml.charts.scales import figure, limits
 from ml.charts.style import LINES, SHADE, TONES
 from ml.charts.symbols import EVENTS, SWAPS, UNKNOWN, VERDICTS
-from ml.charts.time_line import DOTTED, ROW_NAMES, SERVING, VERDICT, letter, stretches
+from ml.charts.time_line import ROW_NAMES, SERVING, VERDICT, letter, stretches
 from ml.errors import printable
 from ml.loop.replay.page import recovered_words, replay_line
 
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from ml.charts.lines import Series
     from ml.charts.symbols import Symbol
-    from ml.charts.time_line import Series, TimeLine
+    from ml.charts.time_line import TimeLine
     from ml.loop.replay.story import Story
 
 WIDTH, HEIGHT, DPI = 16, 9, 100

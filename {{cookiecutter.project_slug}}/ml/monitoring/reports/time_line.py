@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from ml.charts import time_line
 from ml.charts.layout import Slot
+from ml.charts.lines import Series
 from ml.charts.scales import figure
-from ml.charts.time_line import Mark, Series, TimeLine
+from ml.charts.time_line import Mark, TimeLine
 from ml.encode import DAY_SECONDS
 from ml.errors import SENTENCE, UserError, printable
 from ml.ledger import chain
