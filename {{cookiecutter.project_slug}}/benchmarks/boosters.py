@@ -5,7 +5,8 @@ difference with its 95 % interval (a paired bootstrap of the held-out rows), and
 took.
 
 Reads: contract.yaml, params.yaml, data/train.parquet, data/test.parquet (`dvc repro`). Writes:
-nothing. Run: `python -m benchmarks.boosters [--json]`.
+nothing. Run: `python -m benchmarks.boosters [--json] [--on-workers]`; with the last one LightGBM's
+rows are shared by the workers of DASK_SCHEDULER_ADDRESS (docs/scale.md).
 """
 
 from __future__ import annotations
@@ -28,19 +29,25 @@ KINDS = ("boosting", "lightgbm")
 DRAWS = 400
 
 
-def fitted(kind: str, rows: Rows, contract: Contract, params: Params) -> tuple[Any, float]:
+def fitted(
+    kind: str, rows: Rows, contract: Contract, params: Params, executor: str = "local"
+) -> tuple[Any, float]:
     """A model of the kind, and the seconds of its fit."""
     began = time.perf_counter()
+    settings = params.train.model_copy(update={"model": kind, "executor": executor})
     with few_threads(rows.x):
-        model = fit(rows, contract, params.train.model_copy(update={"model": kind})).measured
+        model = fit(rows, contract, settings).measured
     return model, time.perf_counter() - began
 
 
-def compare(rows: Rows, held_out: Rows, contract: Contract, params: Params) -> dict[str, Any]:
+def compare(
+    rows: Rows, held_out: Rows, contract: Contract, params: Params, executor: str
+) -> dict[str, Any]:
     """Scores, the difference (LightGBM's minus boosting's) and its interval, seconds."""
     metric, y = gate_metric(params.evaluate.metric, contract), held_out.y
     fitted("linear", rows, contract, params)  # what both import is imported
-    models = {kind: fitted(kind, rows, contract, params) for kind in KINDS}
+    where = dict(zip(KINDS, ("local", executor), strict=True))
+    models = {kind: fitted(kind, rows, contract, params, where[kind]) for kind in KINDS}
     ours, theirs = (answers(models[kind][0], held_out.x, contract) for kind in KINDS)
 
     def gain(drawn: Any) -> float:
@@ -59,10 +66,13 @@ def main() -> None:
     """Compare and print."""
     parser = argparse.ArgumentParser(description="LightGBM beside scikit-learn's boosting.")
     parser.add_argument("--json", action="store_true")
-    as_json = parser.parse_args().json
+    parser.add_argument("--on-workers", action="store_true")
+    words = parser.parse_args()
     contract, params = load_contract(), load_params()
-    found = compare(read_rows(TRAIN, contract), read_rows(TEST, contract), contract, params)
-    if as_json:
+    rows, held_out = read_rows(TRAIN, contract), read_rows(TEST, contract)
+    executor = "dask" if words.on_workers else "local"
+    found = compare(rows, held_out, contract, params, executor)
+    if words.json:
         print(json.dumps(found))
         return
     low, high = found["interval"]
