@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow.tracking import MlflowClient
@@ -13,7 +14,7 @@ from ml.errors import UserError
 from ml.ledger import chain, history
 from ml.ledger.chain import BrokenLineError
 from ml.params import load_params
-from ml.release import promotion, publish, register, registry
+from ml.release import commands, promotion, publish, register, registry
 from ml.release.challenger import challenge
 from ml.release.commands import approve, promote_version, release, rollback, verify_ledger
 from ml.release.promotion import Mandate
@@ -135,8 +136,25 @@ def test_another_target_is_not_compared(client: MlflowClient) -> None:
     assert standing(client) == ("2", "1", "2")
 
 
-def test_a_promotion_that_another_machine_has_overtaken_is_dropped(client: MlflowClient) -> None:
+def test_a_promotion_that_another_machine_has_overtaken_is_dropped(
+    client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = commands._judge
+    beside: list[str | None] = []
+
+    def judged(*words: Any) -> Any:
+        """While the gate judges for the first time, another machine moves the champion."""
+        if beside:
+            client.set_registered_model_alias("life", "champion", "1")
+        found = judge(*words)
+        if not beside:
+            client.delete_registered_model_alias("life", "champion")
+        beside.append(found.champion)
+        return found
+
+    monkeypatch.setattr(commands, "_judge", judged)
     assert release().passed
+    assert beside == ["1", "1"]
     late = promotion.planned(chain.PROMOTE, "1", "7", LOOP)  # in the place of 7; the champion is 2
     with pytest.raises(UserError, match="version 2 of life became champion meanwhile"):
         promotion.promote(client, "life", late)
