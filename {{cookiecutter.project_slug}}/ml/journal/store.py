@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from ml.clock import now
-from ml.errors import AGAIN, UserError
+from ml.errors import UserError, disk_full, is_disk_full
 from ml.journal.append_connection import AppendConnection
 from ml.journal.database import (
     TRY_SECONDS,
@@ -49,7 +49,6 @@ from ml.journal.writing import delete_entries, insert_and_delete_probe, label_ro
 DEFAULT_URL = "sqlite:///serving/journal.db"
 PATIENCE_SECONDS = 30.0  # how long a write waits for other processes
 _RETRY_SECONDS = 0.1  # how long it waits where the write before it has failed
-_SPACE = f"free some space, then {AGAIN}"
 _CHECK = "check JOURNAL_URL; unset, the journal is serving/journal.db"
 _WAIT = "wait for the process that writes to the journal, or end it (`fuser` names it), then repeat"
 
@@ -106,10 +105,11 @@ class Journal:
         return missing_columns(self.engine)
 
     def _not_opened(self, error: Exception) -> UserError:
-        said, is_locked = first_line(error), isinstance(error, TimeoutError) or is_busy(error)
-        # sqlite's "database or disk is full", "disk I/O error"
-        then = _WAIT if is_locked else _SPACE if "disk" in said else _CHECK
-        return UserError(f"JOURNAL_URL {without_password(self.url)}: {said}", then)
+        where = f"JOURNAL_URL {without_password(self.url)}"
+        if is_disk_full(error):
+            return disk_full(error, where=where)
+        is_locked = isinstance(error, TimeoutError) or is_busy(error)
+        return UserError(f"{where}: {first_line(error)}", _WAIT if is_locked else _CHECK)
 
     def _earlier(self, missing: list[str]) -> UserError:
         return UserError(

@@ -23,8 +23,6 @@ KNOWN_FAULTS = (  # in sqlite's or MLflow's message, in lower case; what is wron
         "another program keeps it locked",
         "end that program (`fuser {at}` names it)",
     ),
-    ("disk is full", "the disk is full", "free some space"),
-    ("disk i/o error", "the disk is full or broken", "free some space"),
     ("readonly database", "it cannot be written", "make it writable (`ls -l {at}`)"),
     (
         "unable to open database",
@@ -75,6 +73,8 @@ def _comes_from_registry(error: Exception) -> bool:
 
 def _registry_error(error: Exception, command: str) -> UserError:
     at, text = _registry_address(), _one_line(error)
+    if is_disk_full(error):
+        return disk_full(error, command, at)
     for words, wrong, remedy in KNOWN_FAULTS:
         if words in text.lower():
             return UserError(f"{at}: {wrong}", f"{remedy.format(at=at)}, then {command}")

@@ -11,6 +11,7 @@ import pytest
 from ml.errors import UserError
 from ml.journal.records import Record
 from ml.journal.store import Journal, JournalError
+from tests.conftest import full_disk
 
 
 def test_a_journal_of_other_columns_is_refused(tmp_path: Path) -> None:
@@ -21,6 +22,15 @@ def test_a_journal_of_other_columns_is_refused(tmp_path: Path) -> None:
     ) as raised:
         Journal(f"sqlite:///{tmp_path}/old.db")
     assert "move it away" in raised.value.then
+
+
+def test_a_journal_that_finds_no_room_is_told(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/journal.db"
+    with full_disk(1000), pytest.raises(UserError, match=r"journal\.db: the disk is full") as told:
+        Journal(url)
+    assert told.value.then == "free some space, then the same command again"
+    with closing(Journal(url)) as journal:
+        assert journal.count() == 0
 
 
 def test_a_failed_write_is_kept_in_no_part_and_the_next_succeeds(tmp_path: Path) -> None:
