@@ -75,7 +75,7 @@ def _fit_on_workers(model: Pipeline, x: Matrix, y: NDArray[Any], workers: int) -
     from ml.early_stopping import HELD_BACK, StoppingClassifier, StoppingRegressor, trees_to_keep
     from ml.pipeline.training.lightgbm_share import fit_share
 
-    steps, estimator = model[:-1], model[-1]
+    steps, estimator = _parts_of(model)
     stops = isinstance(estimator, (StoppingClassifier, StoppingRegressor))
     rows, on_workers = _through(steps, x, y)
     blocks = partial(dealt, rows, y, HELD_BACK if stops else 0.0, estimator.random_state)
@@ -88,6 +88,24 @@ def _fit_on_workers(model: Pipeline, x: Matrix, y: NDArray[Any], workers: int) -
     keep = trees_to_keep(np.average(losses, axis=0, weights=held)) if held else None
     _take(estimator, learned[0].text, keep, y)
     return model
+
+
+def _parts_of(model: Any) -> tuple[Pipeline, Any]:
+    """The steps before LightGBM's estimator, and the estimator.
+
+    Raises:
+        UserError: the model is no Pipeline that ends with one.
+    """
+    from lightgbm import LGBMModel
+    from sklearn.pipeline import Pipeline
+
+    last = model[-1] if isinstance(model, Pipeline) else model
+    if last is model or not isinstance(last, LGBMModel):
+        raise UserError(
+            f"ml/model.py: make_model ends with {type(last).__name__}, which workers cannot fit",
+            f"a Pipeline that ends with LightGBM's estimator, or {SETTING}: local",
+        )
+    return model[:-1], last
 
 
 def _task(estimator: Any, steps: Any, y: NDArray[Any]) -> Any:

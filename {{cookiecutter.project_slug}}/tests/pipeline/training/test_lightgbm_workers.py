@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from lightgbm import LGBMRegressor
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import Pipeline, make_pipeline
 
 from ml.bundle import onnx_answers
 from ml.contract import Contract
@@ -21,7 +24,12 @@ from ml.metrics import answers, gate_metric, measure
 from ml.params import Params, Search
 from ml.pipeline.train import fit
 from ml.pipeline.training import lightgbm_workers
-from ml.pipeline.training.lightgbm_workers import dealt, refuse_others, rows_of_each_level
+from ml.pipeline.training.lightgbm_workers import (
+    dealt,
+    fit_model,
+    refuse_others,
+    rows_of_each_level,
+)
 from ml.pipeline.training.onnx_convert import to_onnx
 from ml.scale.shares import Seat, Work
 from tests.conftest import unhashed
@@ -128,3 +136,14 @@ def test_another_kind_of_model_is_refused(params: Params) -> None:
         refuse_others(on_workers)
     refuse_others(on_workers.model_copy(update={"model": "lightgbm"}))
     refuse_others(on_workers.model_copy(update={"executor": "local"}))
+
+
+def test_a_model_of_another_kind_is_refused(params: Params) -> None:
+    shared = params.train.model_copy(update={"executor": "dask"})
+    for model in (make_pipeline(LinearRegression()), LGBMRegressor()):
+        with pytest.raises(UserError, match=f"make_model ends with {name_of(model)}, which"):
+            fit_model(model, np.zeros((4, 1), np.float32), np.zeros(4), shared)
+
+
+def name_of(model: Any) -> str:
+    return type(model[-1] if isinstance(model, Pipeline) else model).__name__
