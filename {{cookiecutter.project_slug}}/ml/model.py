@@ -156,9 +156,9 @@ def _lightgbm(classify: bool, params: Train) -> Any:
     )
     if classify:
         settings["class_weight"] = params.class_weight
-    # the same trees from any number of threads
+    # the same trees from any number of threads; n_jobs=0: as many as OpenMP is allowed to use
     same: dict[str, Any] = {"deterministic": True, "force_row_wise": True}
-    return estimator(random_state=params.seed, verbose=-1, **same, **settings)
+    return estimator(random_state=params.seed, n_jobs=0, verbose=-1, **same, **settings)
 
 
 def _forest(classify: bool, params: Train) -> Any:

@@ -187,7 +187,7 @@ def main() -> None:
     metric = gate_metric(params.evaluate.metric, contract)
     size = f"{len(rows.y)} rows, {rows.x.shape[1]} features"
     print(f"train: {params.train.model} on {size}", flush=True)
-    with few_threads(rows.x), telling(params.name) as tell:
+    with few_threads(rows.x, params.train), telling(params.name) as tell:
         fitted = fit(rows, contract, params.train, recipe, held_out, metric, tell)
     _print_comparison(fitted.comparison)
     model = to_onnx(fitted.model, contract)
@@ -197,10 +197,13 @@ def main() -> None:
     _write_models(model, fitted, contract)
 
 
-def few_threads(x: Matrix) -> AbstractContextManager[Any]:
+def few_threads(x: Matrix, params: Train) -> AbstractContextManager[Any]:
     """One thread for trees of small tables: there threads wait for each other most of the time."""
     import sklearn.ensemble  # noqa: F401  (only a pool that is loaded can be limited)
     from threadpoolctl import threadpool_limits
+
+    if params.model == "lightgbm":
+        import lightgbm  # noqa: F401  (it has a pool of its own)
 
     return threadpool_limits(1, "openmp") if x.size < ONE_THREAD_VALUES else nullcontext()
 

@@ -7,12 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_info
 
 from ml.contract import Contract
 from ml.dataset.frame import encode_frame, target_codes
 from ml.encode import Encoder
 from ml.params import Params
-from ml.pipeline.train import fit
+from ml.pipeline.train import few_threads, fit
 from tests.conftest import unhashed
 
 
@@ -41,3 +42,16 @@ def test_few_rows_are_fitted_without_early_stopping(
         "window": rows,
     }
     assert fitted.searched.trials == []
+
+
+def test_a_small_table_takes_one_thread_of_every_pool_of_trees(params: Params) -> None:
+    asked = params.train.model_copy(update={"model": "lightgbm"})
+    with few_threads(np.zeros((1_000_000, 1), np.float32), asked):
+        usual = openmp_threads()  # LightGBM's pool is loaded from here on
+    with few_threads(np.zeros((1000, 1), np.float32), asked):
+        assert set(openmp_threads()) == {1}
+    assert openmp_threads() == usual
+
+
+def openmp_threads() -> list[int]:
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp"]

@@ -99,7 +99,7 @@ class Baselines:
             end = self._ends[known]
             rows = slice(end - len(self.first.y), end)
             x, y = self._all.x[rows], self._all.y[rows]
-            with few_threads(x):
+            with few_threads(x, self.params):
                 model = make_model(self.contract, stopping(y, self.contract, self.params))
                 self._models[known] = model.fit(x, y)
         return self._models[known]
