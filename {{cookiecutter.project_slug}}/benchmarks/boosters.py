@@ -35,7 +35,7 @@ def fitted(
     """A model of the kind, and the seconds of its fit."""
     began = time.perf_counter()
     settings = params.train.model_copy(update={"model": kind, "executor": executor})
-    with few_threads(rows.x):
+    with few_threads(rows.x, settings):
         model = fit(rows, contract, settings).measured
     return model, time.perf_counter() - began
 
