@@ -121,6 +121,7 @@ def writing(address: str) -> Iterator[IO[bytes]]:
         file.commit()
     except BaseException:
         file.discard()
+        file.closed = True  # else it would be written once more when it is collected
         raise
 
 

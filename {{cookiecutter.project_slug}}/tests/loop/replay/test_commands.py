@@ -62,7 +62,7 @@ def _state(project: Path) -> list[str]:
     """What git says, and which files of a person's own are there."""
     listed = command(project, "git", "status", "--short").stdout.split("\n")
     mine = (p for p in project.rglob("*") if REPLAY.name not in p.parts and ".git" not in p.parts)
-    files = {str(p.relative_to(project)) for p in mine if p.is_file()}
+    files = {str(p.relative_to(project)) for p in mine if p.is_file() and p.suffix != ".pyc"}
     return [*listed, *sorted(f for f in files if not f.startswith(str(OUTPUTS)))]
 
 

@@ -129,7 +129,8 @@ def answers(browser: Chrome) -> list[list[str]]:
 
 def trial(browser: Chrome) -> Prediction:
     """The journal's entry for the newest of the last answers."""
-    return {p.prediction_id: p for p in Journal().predictions(role="trial")}[answers(browser)[0][3]]
+    newest = answers(browser)[0][3]  # read first: meanwhile the page may ask again
+    return {p.prediction_id: p for p in Journal().predictions(role="trial")}[newest]
 
 
 def errors(browser: Chrome) -> list[str]:
