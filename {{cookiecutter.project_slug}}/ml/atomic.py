@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, TYPE_CHECKING, Any
@@ -121,7 +121,8 @@ def writing(address: str) -> Iterator[IO[bytes]]:
         file.commit()
     except BaseException:
         file.discard()
-        file.closed = True  # else it would be written once more when it is collected
+        with suppress(AttributeError):  # of a file in memory, which needs none
+            file.closed = True  # else it would be written once more when it is collected
         raise
 
 

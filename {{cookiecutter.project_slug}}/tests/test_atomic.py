@@ -94,6 +94,8 @@ def test_a_path_is_an_address_like_any_other(tmp_path: Path) -> None:
             assert file.seek(2) == 2
             assert file.read() == b"ole"
         (tmp_path / "a").unlink()
+    with pytest.raises(ZeroDivisionError), writing("memory://a"):
+        raise ZeroDivisionError
     for unknown in ("ftpx://bucket/a", "s3://bucket"):
         with pytest.raises(UserError, match=unknown.removeprefix("s3://")), writing(unknown):
             raise AssertionError
