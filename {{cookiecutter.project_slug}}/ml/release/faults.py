@@ -36,6 +36,11 @@ KNOWN_FAULTS = (  # in sqlite's or MLflow's message, in lower case; what is wron
         "mlflow db upgrade sqlite:///{at}",
     ),
     (
+        "error responses",  # before "max retries exceeded", which stands in the same message
+        "the server answers with errors",
+        "look into its log",
+    ),
+    (
         "max retries exceeded",
         "the server does not answer",
         "start it, or correct MLFLOW_TRACKING_URI",

@@ -126,6 +126,10 @@ def server(tmp_path: Path) -> Iterator[str]:
     address = f"http://127.0.0.1:{port}"
     try:
         wait_for(lambda: httpx2.get(f"{address}/health").is_success)
+        # the first request makes the tables, in `mlflow server` before it listens: two first
+        # requests at once would break the database
+        experiments = f"{address}/api/2.0/mlflow/experiments/search?max_results=1"
+        httpx2.get(experiments, timeout=120).raise_for_status()
         yield address
     finally:
         process.terminate()

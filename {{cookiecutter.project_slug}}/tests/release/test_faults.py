@@ -10,7 +10,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -86,6 +88,30 @@ def test_a_registry_that_does_not_answer(retrained: Path, monkeypatch: pytest.Mo
         ) as error:
             release()
     assert "MLFLOW_TRACKING_URI" in error.value.then
+    assert release().passed
+
+
+@pytest.mark.slow
+def test_a_registry_that_answers_with_errors(
+    retrained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(500)
+
+        do_POST = do_GET  # noqa: N815
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Broken) as server, monkeypatch.context() as patched:
+        Thread(target=server.serve_forever).start()
+        patched.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.server_port}")
+        patched.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        with pytest.raises(UserError, match="the server answers with errors") as error:
+            release()
+        server.shutdown()
+    assert error.value.then == "look into its log, then make release"
     assert release().passed
 
 
