@@ -2,8 +2,8 @@
 
 Makes seeded tables of mixed kinds in a temporary project beside this one's code; each step is a
 process of its own, so that its peak is its own. Writes nothing here.
-Run: `python benchmarks/adopt.py`, or with sizes: rows, rows x columns, rows x columns x classes
-(`python benchmarks/adopt.py 50000 5000x2000 10000x20x100`).
+Run: `python -m benchmarks.adopt`, or with sizes: rows, rows x columns, rows x columns x classes
+(`python -m benchmarks.adopt 50000 5000x2000 10000x20x100`).
 """
 
 from __future__ import annotations

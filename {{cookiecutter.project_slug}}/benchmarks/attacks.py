@@ -1,7 +1,7 @@
 """What clients without good manners cost the service, and what an honest client notices of them.
 
 Reads: ML_BUNDLE, or .bench/bundle, which is made where it is missing. Writes nothing.
-Run: `python benchmarks/attacks.py [--project DIR] [--only WORD]`; DIR may be another version of
+Run: `python -m benchmarks.attacks [--project DIR] [--only WORD]`; DIR may be another version of
 this project.
 
 Each attack meets a server of its own, while an honest client sends one row every ten milliseconds.
@@ -258,7 +258,7 @@ def main() -> None:
     work = HERE.parent / ".bench"
     bundle = Path(os.environ.get("ML_BUNDLE") or work / "bundle").resolve()
     if not bundle.is_dir():
-        from model import write_model  # scikit-learn and more, not for the clients below
+        from benchmarks.model import write_model  # scikit-learn and more, not for the clients below
 
         work.mkdir(exist_ok=True)
         write_model(work)

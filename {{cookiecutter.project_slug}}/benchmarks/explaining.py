@@ -267,7 +267,8 @@ def load(row: Row, rounds: int) -> list[dict[str, Any]]:
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description="What an explanation costs.")
-    rounds = parser.add_argument("--rounds", type=int, default=5) and parser.parse_args().rounds
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds: int = parser.parse_args().rounds
     shutil.rmtree(WORK, ignore_errors=True)
     rows = write_model(WORK / "bundle")
     bundle = load_bundle(WORK / "bundle")

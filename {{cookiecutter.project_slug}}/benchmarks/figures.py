@@ -6,8 +6,9 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from contenders import BARE, BATCH, BATCH_CONNECTIONS, CONNECTIONS, OURS
 from rich.table import Table
+
+from benchmarks.contenders import BARE, BATCH, BATCH_CONNECTIONS, CONNECTIONS, OURS
 
 
 def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -20,7 +21,7 @@ def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
             if (r["server"], r["rows"], r["connections"]) == (name, rows, connections)
         ]
         # None: nothing answered
-        return statistics.median(value for value in found if value is not None)
+        return float(statistics.median(value for value in found if value is not None))
 
     peers = sorted({r["server"] for r in runs} - {OURS, BARE})
 

@@ -8,7 +8,7 @@ processor seconds (user and system, children included) hold on a busy machine to
 once more by itself, with Python's own clock of its imports.
 
 Makes seeded tables in a temporary project beside this one's code; writes nothing here.
-Run: `python benchmarks/first_hour.py` (or `python benchmarks/first_hour.py 344 --rounds 1`).
+Run: `python -m benchmarks.first_hour` (or `python -m benchmarks.first_hour 344 --rounds 1`).
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from adopt import STAGES, table
 from rich.console import Console
 from rich.table import Table
+
+from benchmarks.adopt import STAGES, table
 
 HERE = Path(__file__).parents[1]
 PLAIN = HERE / "benchmarks" / "plain.py"

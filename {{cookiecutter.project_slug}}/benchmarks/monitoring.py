@@ -5,7 +5,7 @@ ours streams it to findings (quality, drift of columns and prediction), Evidentl
 a frame and runs DataDriftPreset and DataSummaryPreset on the columns. The peak is what the process
 needed above its imports. Ours is never shown without its reading; Evidently's is shown with and
 without.
-Run: `python benchmarks/monitoring.py` (1M rows x 20 columns and the steps below), or `… 20000x20
+Run: `python -m benchmarks.monitoring` (1M rows x 20 columns and the steps below), or `… 20000x20
 50000x20`.
 """
 
@@ -20,7 +20,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.dont_write_bytecode = True
 
 GRID = ((100_000, 5), (100_000, 10), (100_000, 20), (300_000, 20), (1_000_000, 20))
@@ -188,7 +187,7 @@ def end(rows: int, **more: float) -> None:
 
 def measured(side: str, folder: Path, columns: int) -> dict[str, float]:
     """Run one side in a process of its own."""
-    command = [sys.executable, __file__, side, str(folder), str(columns)]
+    command = [sys.executable, "-m", "benchmarks.monitoring", side, str(folder), str(columns)]
     answer = subprocess.run(command, capture_output=True, text=True, check=True)
     figures: dict[str, float] = json.loads(answer.stdout.splitlines()[-1])
     return figures

@@ -36,7 +36,10 @@ OPSET = 18
 
 def encode(table: pd.DataFrame) -> tuple[np.ndarray, list[int], list[int], list[int]]:
     """A float32 matrix, texts as codes; the places of numbers, of few and of many levels."""
-    numbers, few, many, columns = [], [], [], []
+    numbers: list[int] = []
+    few: list[int] = []
+    many: list[int] = []
+    columns: list[np.ndarray] = []
     for place, name in enumerate(table.columns):
         column = table[name]
         if pd.api.types.is_numeric_dtype(column):

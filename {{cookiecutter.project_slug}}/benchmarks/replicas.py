@@ -30,7 +30,8 @@ import psutil
 
 from benchmarks.model import write_model
 from tests.journal.postgresql import Database
-from tests.serving.replicas import free_port, proxied
+from tests.serving.conftest import free_port
+from tests.serving.replicas import proxied
 
 HERE = Path(__file__).resolve().parents[1]
 WORK = HERE / ".bench"

@@ -5,7 +5,7 @@ times over. Each step is a process of its own, so that its peak is its own: inge
 and `encode`, which is what the train stage does before it fits.
 
 Makes a temporary project beside this one's code; writes nothing here.
-Run: `python benchmarks/rows.py`, or with numbers of millions (`python benchmarks/rows.py 1 100`).
+Run: `python -m benchmarks.rows`, or with numbers of millions (`python -m benchmarks.rows 1 100`).
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from adopt import Cost, Size, measure, prepare, report
 from rich.console import Console
+
+from benchmarks.adopt import Cost, Size, measure, prepare, report
 
 MILLION = 1_000_000
 STEPS = ("ingest", "validate", "split")

@@ -112,9 +112,10 @@ def request_costs(rounds: int) -> tuple[Line, Line, list[Held]]:
                 spent[count, connections].append(run)
 
     def median(point: tuple[int, int], field: str) -> float:
-        return statistics.median(getattr(run, field) for run in spent[point][1:])
+        return float(statistics.median(getattr(run, field) for run in spent[point][1:]))
 
-    lines, held = [], []
+    lines: list[Line] = []
+    held: list[Held] = []
     for field in ("service", "database"):
         line = Line.through({1 / c: median((1, c), field) for c in (6, 48)})
         lines.append(line)
@@ -122,7 +123,8 @@ def request_costs(rounds: int) -> tuple[Line, Line, list[Held]]:
             said = line.at(count / connections)
             what = f"CPU µs of the {field} a request, {count} replica(s), {connections} connections"
             held.append(Held(what, said * 1e6, median((count, connections), field) * 1e6))
-    return *lines, _together(held)
+    service, database = lines
+    return service, database, _together(held)
 
 
 def _together(held: list[Held]) -> list[Held]:

@@ -33,6 +33,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -236,15 +237,15 @@ def main() -> None:
     write_tables(WORK / "small", FILES)
     found: dict[str, Any] = {"rows": words.rows, "load_before": round(os.getloadavg()[0], 2)}
     steps: dict[str, Callable[[], dict[str, Any]]] = {
-        f"ONNX Runtime in a loop, {run:,} rows at a time": lambda run=run: floor(words.rows, run)
+        f"ONNX Runtime in a loop, {run:,} rows at a time": partial(floor, words.rows, run)
         for run in (RUN, 50_000)
     }
     for n in words.workers:
-        steps[f"ml score, {n} processes"] = lambda n=n: here(words.rows, n)
+        steps[f"ml score, {n} processes"] = partial(here, words.rows, n)
         if words.dask:
-            steps[f"ml score on Dask, {n} workers"] = lambda n=n: on_dask(words.rows, n, words.dask)
+            steps[f"ml score on Dask, {n} workers"] = partial(on_dask, words.rows, n, words.dask)
         if words.spark:
-            steps[f"spark_udf, {n} threads"] = lambda n=n: on_spark(n, words.spark)
+            steps[f"spark_udf, {n} threads"] = partial(on_spark, n, words.spark)
     for number in range(words.rounds):
         for name, step in steps.items():
             figures = step()

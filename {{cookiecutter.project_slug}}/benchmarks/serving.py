@@ -32,11 +32,19 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from contenders import BARE, BATCH, BATCH_CONNECTIONS, CONNECTIONS, CONTENDERS, OURS, Contender
-from figures import plot, summary, table
-from model import write_model
 from rich.console import Console
 
+from benchmarks.contenders import (
+    BARE,
+    BATCH,
+    BATCH_CONNECTIONS,
+    CONNECTIONS,
+    CONTENDERS,
+    OURS,
+    Contender,
+)
+from benchmarks.figures import plot, summary, table
+from benchmarks.model import write_model
 from ml.errors import UserError
 
 HERE = Path(__file__).resolve().parent

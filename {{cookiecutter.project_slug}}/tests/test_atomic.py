@@ -6,6 +6,7 @@ import errno
 import json
 from pathlib import Path
 
+import boto3
 import numpy as np
 import pytest
 
@@ -21,6 +22,9 @@ from ml.atomic import (
 )
 from ml.errors import UserError
 from tests.conftest import full_disk
+from tests.standalone.conftest import s3
+
+__all__ = ["s3"]  # a fixture of another room
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -99,3 +103,15 @@ def test_a_path_is_an_address_like_any_other(tmp_path: Path) -> None:
     for unknown in ("ftpx://bucket/a", "s3://bucket"):
         with pytest.raises(UserError, match=unknown.removeprefix("s3://")), writing(unknown):
             raise AssertionError
+
+
+def test_an_object_that_was_thrown_away_is_not_begun_again_when_it_is_collected(
+    s3: dict[str, str],
+) -> None:
+    """What s3fs would begin then nobody ends, and the bucket's owner pays for it."""
+    with pytest.raises(ZeroDivisionError), writing("s3://tables/a") as file:
+        file.write(b"%d" % (1 // 0))
+    file.close()  # as when it is collected
+    bucket = boto3.client("s3")
+    assert bucket.list_objects_v2(Bucket="tables")["KeyCount"] == 0
+    assert "Uploads" not in bucket.list_multipart_uploads(Bucket="tables")

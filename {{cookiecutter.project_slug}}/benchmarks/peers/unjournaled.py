@@ -14,6 +14,6 @@ def nothing(*_: Any) -> None:
 
 
 if __name__ == "__main__":
-    AppendConnection.insert = nothing  # type: ignore[method-assign]
-    AppendConnection.sync = nothing  # type: ignore[method-assign]
+    AppendConnection.insert = nothing  # type: ignore[assignment,method-assign]
+    AppendConnection.sync = nothing  # type: ignore[assignment,method-assign]
     serve(port=int(sys.argv[1]))
