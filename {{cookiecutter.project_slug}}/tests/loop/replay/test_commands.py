@@ -68,6 +68,8 @@ def _state(project: Path) -> list[str]:
 
 @pytest.mark.slow
 def test_ctrl_c_ends_everything(project: Path) -> None:
+    # processes of a shell in the background inherit that it is ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, "-m", "ml", *FEW],
         cwd=project,
