@@ -16,7 +16,7 @@ import numpy as np
 from ml.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -113,7 +113,7 @@ def _refuse_few_rows(where: str, rows: int) -> None:
 def _latest(where: str, time: str, moments: pd.Series, share: float) -> NDArray[np.bool_]:
     """Rows later than a cut between two moments; rows without a moment are trained on."""
     known = moments.dropna().sort_values(ignore_index=True)
-    if known.nunique() < 2:
+    if known.empty or known.iloc[0] == known.iloc[-1]:
         raise UserError(
             f'{where}: time column "{time}" holds {known.nunique()} different moments: '
             "nothing to cut between",
@@ -134,14 +134,18 @@ def _drawn(keys: pd.DataFrame, contract: Contract, params: Split) -> NDArray[np.
     if not contract.is_classification:
         return _lowest(hashes, params.test_share)
     mask = np.zeros(len(keys), dtype=bool)
-    for rows in _rows_by_class(keys, contract):
+    for _, rows in _rows_by_class(keys, contract):
         mask[rows] = _lowest(hashes[rows], params.test_share)
     return mask
 
 
-def _rows_by_class(keys: pd.DataFrame, contract: Contract) -> list[NDArray[np.intp]]:
+def _rows_by_class(
+    keys: pd.DataFrame, contract: Contract
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Each class and which rows are of it, shape (n,)."""
     labels = keys["label"].to_numpy()
-    return [np.flatnonzero(labels == code) for code in range(len(contract.target.classes))]
+    for code, name in enumerate(contract.target.classes):
+        yield name, labels == code
 
 
 def _lowest(hashes: NDArray[np.uint64], share: float) -> NDArray[np.bool_]:
@@ -149,7 +153,7 @@ def _lowest(hashes: NDArray[np.uint64], share: float) -> NDArray[np.bool_]:
 
     Where that is none or all of two rows or more: the lowest, or all but the highest.
     """
-    if len(np.unique(hashes)) < 2:
+    if not len(hashes) or hashes.min() == hashes.max():
         return np.zeros(len(hashes), dtype=bool)
     mark = np.uint64(int(share * 2**64))
     lowest, highest = hashes.min(), hashes.max()
@@ -180,9 +184,9 @@ def _refuse_absent_classes(
     if not contract.is_classification:
         return
     target = f'{where}: target "{contract.target.name}"'
-    for name, rows in zip(contract.target.classes, _rows_by_class(keys, contract), strict=True):
+    for name, rows in _rows_by_class(keys, contract):
         if mask[rows].all():
-            raise _nothing_to_train_on(target, name, len(rows))
+            raise _nothing_to_train_on(target, name, int(rows.sum()))
     if keys.loc[mask, "label"].nunique() < 2:
         raise _nothing_to_tell_apart(target, int(mask.sum()))
 
