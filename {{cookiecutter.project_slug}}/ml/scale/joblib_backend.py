@@ -5,7 +5,7 @@ The same trials are drawn and scored: it changes who computes a score, never the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from threading import Event, Thread
@@ -16,15 +16,23 @@ from ml.scale.address import of_setting
 from ml.scale.part import described
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future as Batch
+
     from distributed import Client, Future
+
+    Ended = Callable[[Mapping[str, Any], Any], None]  # a call's keyword arguments, its result
 
 LOOK_SECONDS = 5.0  # from one look at the workers to the next
 GONE = ("FutureCancelledError", "KilledWorker", "TimeoutError", "CommClosedError")
 
 
 @contextmanager
-def joblib_on(executor: Literal["local", "dask"]) -> Iterator[None]:
+def joblib_on(executor: Literal["local", "dask"], ended: Ended | None = None) -> Iterator[None]:
     """Send what scikit-learn does in parallel within the block to the executor.
+
+    Args:
+        executor: this process, or Dask's workers.
+        ended: is called for each call that a worker has done, in a thread of Dask's client.
 
     Raises:
         UserError: no scheduler's address is set, it does not answer, it or its workers go away.
@@ -34,7 +42,7 @@ def joblib_on(executor: Literal["local", "dask"]) -> Iterator[None]:
         return
     address = of_setting("train.search.executor")
     try:
-        with _backend(address):
+        with _backend(address, ended):
             yield
     except Exception as error:
         if type(error).__name__ not in GONE:
@@ -46,7 +54,7 @@ def joblib_on(executor: Literal["local", "dask"]) -> Iterator[None]:
 
 
 @contextmanager
-def _backend(address: str) -> Iterator[None]:
+def _backend(address: str, ended: Ended | None) -> Iterator[None]:
     import joblib
 
     from ml.scale.cluster import connected
@@ -55,8 +63,25 @@ def _backend(address: str) -> Iterator[None]:
         # joblib puts rows and folds on some worker, and they would die with it. As what a task
         # returns they are made again; Dask removes further copies on other workers
         client.scatter = partial(_as_task, client)
-        with joblib.parallel_config(backend="dask", client=client, n_jobs=-1):
+        with joblib.parallel_config(backend="dask", client=client, n_jobs=-1) as config:
+            if ended:
+                backend = config["backend"]
+                backend.submit = partial(_submit, backend.submit, ended)
             yield
+
+
+def _submit(submit: Callable[..., Batch[Any]], ended: Ended, calls: Any, **how: Any) -> Batch[Any]:
+    """Submit a batch of calls, each of which is told when the batch has ended."""
+    batch = submit(calls, **how)
+    batch.add_done_callback(partial(_tell, ended, calls))
+    return batch
+
+
+def _tell(ended: Ended, calls: Any, batch: Batch[Any]) -> None:
+    if batch.cancelled() or batch.exception() or not isinstance(batch.result(), list):
+        return  # joblib raises what went wrong
+    for (_, _, arguments), result in zip(calls.items, batch.result(), strict=True):
+        ended(arguments, result)
 
 
 async def _as_task(client: Client, data: Any, **_: object) -> Future:

@@ -121,7 +121,7 @@ def test_a_killed_worker_costs_search_and_window_nothing_and_a_killed_scheduler_
     wait_for(lambda: len(list(signs.iterdir())) > 3)
     workers[0].send_signal(signal.SIGKILL)
     found = json.loads(said_by(process))
-    assert found == found_by("local")
+    assert found == found_by("local", tmp_path)
     assert len(found[0]) > 5
     cluster.add_worker("--no-nanny")
     windows_are_judged(cluster, workers[1], sources_of(world, request))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +22,14 @@ from ml.pipeline.training.lightgbm_workers import fit_model
 from ml.scale.joblib_backend import joblib_on
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
     from ml.contract import Contract
     from ml.encode import Matrix
     from ml.params import Train
+    from ml.pipeline.training.halving import Halving
     from ml.pipeline.training.trial_log import Tell
 
 FOLDS = 3
@@ -57,7 +59,7 @@ def search(
         y: (n,) class codes or values.
         contract: what a row is.
         params: `params.search.trials` settings are drawn with `params.seed`.
-        tell: is told of each trial when it ends; on a cluster, when its round ends.
+        tell: is told of each trial when it ends, on a cluster in another thread.
     """
     from ml.pipeline.training.halving import Halving
 
@@ -71,13 +73,13 @@ def search(
         cv=folds_of(contract, params.seed),
         random_state=params.seed,
         error_score="raise",
+        return_train_score=False,
         refit=params.executor == "local",
     )
+    halving.one_by_one = params.search.executor == "local"
     digest = _digest(x, y, contract, params)
-    if tell:
-        halving.one_by_one = params.search.executor == "local"
-        halving.look = _teller(tell, digest)
-    with joblib_on(params.search.executor):
+    ended = _watched(halving, partial(tell, digest)) if tell else None
+    with joblib_on(params.search.executor, ended):
         halving.fit(x, y)
     searched = Searched(digest, _trials(halving.cv_results_))
     if params.executor == "local":
@@ -86,17 +88,14 @@ def search(
     return fit_model(best, x, y, params), searched
 
 
-def _teller(tell: Tell, digest: str) -> Callable[[dict[str, Any]], None]:
-    """Shown all results so far, it tells of those that are new."""
-    told = 0
+def _watched(
+    halving: Halving, tell: Callable[[int, dict[str, Any]], None]
+) -> Callable[[Mapping[str, Any], dict[str, Any]], None]:
+    """Have the search tell of each trial; what is to be called for each fold that a worker did."""
+    from ml.pipeline.training.halving import Watch
 
-    def look(results: dict[str, Any]) -> None:
-        nonlocal told
-        for number in range(told, len(results["params"])):
-            tell(digest, number, _trial(results, number))
-        told = len(results["params"])
-
-    return look
+    halving.watch = Watch(lambda number, row: tell(number, _trial(row)))
+    return halving.watch.fold_ended
 
 
 def _digest(x: Matrix, y: NDArray[Any], contract: Contract, params: Train) -> str:
@@ -159,15 +158,18 @@ def folds_of(contract: Contract, seed: int) -> Any:
 
 
 def _trials(results: dict[str, Any]) -> list[dict[str, Any]]:
-    return [_trial(results, i) for i in range(len(results["params"]))]
+    from ml.pipeline.training.halving import SHOWN
+
+    rows = zip(*(results[name] for name in SHOWN), strict=True)
+    return [_trial(dict(zip(SHOWN, row, strict=True))) for row in rows]
 
 
-def _trial(results: dict[str, Any], i: int) -> dict[str, Any]:
+def _trial(row: dict[str, Any]) -> dict[str, Any]:
     return {
-        "settings": _settings(results["params"][i]),
-        "round": int(results["iter"][i]),
-        "rows": int(results["n_resources"][i]),
-        "score": float(results["mean_test_score"][i]),
+        "settings": _settings(row["params"]),
+        "round": int(row["iter"]),
+        "rows": int(row["n_resources"]),
+        "score": float(row["mean_test_score"]),
     }
 
 
