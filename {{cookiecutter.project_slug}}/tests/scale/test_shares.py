@@ -27,28 +27,28 @@ def test_rows_of_two_workers_make_an_ordinary_model_and_a_killed_worker_the_same
 ) -> None:
     cluster = cluster_of({})
     workers = [cluster.add_worker() for _ in range(2)]
-    words = ["-m", "tests.scale.trained", str(TREES)]
+    words = ["-m", "tests.scale.trained"]
     process = cluster.python(*words, DASK_SCHEDULER_ADDRESS=cluster.address)
-    begin(process, 60)
+    begin(process, TREES, 60)
     first = line_of(process)
     assert first["gap"] < 1e-6
     is_as_good_as_one_process(np.array(first["probabilities"]))
 
-    begin(process, 60)
+    begin(process, TREES, 60)
     builds_trees(workers[0]).kill()  # its nanny starts another
     assert line_of(process) == first
 
-    begin(process, 3)
+    begin(process, 100 * TREES, 3)  # it does not end before the worker is killed
     builds_trees(workers[1])
     os.killpg(workers[1].pid, signal.SIGKILL)
     assert re.search("[01] of 2 workers are there", line_of(process)["gone"])
     process.communicate(timeout=60)
 
 
-def begin(process: subprocess.Popen[str], seconds: float) -> None:
-    """A fit that waits so long for a worker that is away."""
+def begin(process: subprocess.Popen[str], trees: int, seconds: float) -> None:
+    """A fit of so many trees that waits so long for a worker that is away."""
     assert process.stdin
-    process.stdin.write(f"{seconds}\n")
+    process.stdin.write(f"{trees} {seconds}\n")
     process.stdin.flush()
 
 

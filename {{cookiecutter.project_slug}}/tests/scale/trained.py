@@ -1,4 +1,4 @@
-"""LightGBM on a seeded table, fitted on workers: `python -m tests.scale.trained TREES`."""
+"""LightGBM on a seeded table, fitted on workers: `python -m tests.scale.trained`."""
 
 from __future__ import annotations
 
@@ -70,10 +70,11 @@ def report(trees: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Fit for each line of stdin: the seconds for which a worker that is away is waited for."""
+    """Fit for each line of stdin: how many trees, and how long a worker that is away is awaited."""
     for line in sys.stdin:
-        shares.LONELY_SECONDS = float(line)  # type: ignore[attr-defined]
-        print(json.dumps(report(int(sys.argv[1]))), flush=True)
+        trees, seconds = line.split()
+        shares.LONELY_SECONDS = float(seconds)  # type: ignore[attr-defined]
+        print(json.dumps(report(int(trees))), flush=True)
 
 
 if __name__ == "__main__":
