@@ -93,7 +93,7 @@ def held_out_by(
     _refuse_few_rows(where, len(keys))
     share = params.test_share if newest is None else min(newest / len(keys), MOST_SHARE)
     if contract.time:
-        mask = _latest(where, contract.time, keys["moment"], share)
+        mask = _latest(where, contract.time, keys["moment"].to_numpy(), share)
     elif newest is None:
         mask = _drawn(keys, contract, params)
     else:
@@ -110,22 +110,25 @@ def _refuse_few_rows(where: str, rows: int) -> None:
         )
 
 
-def _latest(where: str, time: str, moments: pd.Series, share: float) -> NDArray[np.bool_]:
+def _latest(
+    where: str, time: str, moments: NDArray[np.datetime64], share: float
+) -> NDArray[np.bool_]:
     """Rows later than a cut between two moments; rows without a moment are trained on."""
-    known = moments.dropna().sort_values(ignore_index=True)
-    if known.empty or known.iloc[0] == known.iloc[-1]:
+    known = moments[~np.isnat(moments)]
+    known.sort()  # in place: there may be many
+    if not len(known) or known[0] == known[-1]:
         raise UserError(
-            f'{where}: time column "{time}" holds {known.nunique()} different moments: '
+            f'{where}: time column "{time}" holds {len(np.unique(known))} different moments: '
             "nothing to cut between",
             "remove `time:` from contract.yaml for a stratified split",
         )
     return np.asarray(moments > _cut(known, share), dtype=bool)
 
 
-def _cut(ordered: pd.Series, share: float) -> Any:
+def _cut(ordered: NDArray[np.datetime64], share: float) -> np.datetime64:
     """The moment with this share of the others behind it; never the last, which has none."""
-    cut = ordered.iloc[int((len(ordered) - 1) * (1 - share))]
-    return ordered[ordered < cut].iloc[-1] if cut == ordered.iloc[-1] else cut
+    cut: np.datetime64 = ordered[int((len(ordered) - 1) * (1 - share))]
+    return ordered[np.searchsorted(ordered, cut) - 1] if cut == ordered[-1] else cut
 
 
 def _drawn(keys: pd.DataFrame, contract: Contract, params: Split) -> NDArray[np.bool_]:
