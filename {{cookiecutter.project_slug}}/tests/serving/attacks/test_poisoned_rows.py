@@ -59,7 +59,8 @@ def test_every_spelling_of_a_moment_is_journaled_in_one_form(client: TestClient)
     with closing(Journal()) as journal:
         kept = [p.features["month"] for p in journal.predictions()]
         read = list(chunks(journal.engine, Span(0.0, 1e11), CLASSIFICATION))
-    assert kept == [parse_moment(text).isoformat() for text in SPELLINGS] * 2
+    # answers of one millisecond come in any order
+    assert sorted(kept) == sorted([parse_moment(text).isoformat() for text in SPELLINGS] * 2)
     assert sum(chunk.table["month"].null_count for chunk in read) == 0
 
 
