@@ -1,7 +1,7 @@
 """Three replicas on one PostgreSQL journal behind a proxy: what is acknowledged is kept, once.
 
-Meanwhile one of them is killed, the release is swapped on one after the other, PostgreSQL is
-restarted, and at the end its standby takes over.
+Meanwhile one of them is killed, the release is swapped on one after the other, all of them
+stall for a second, PostgreSQL is restarted, and at the end its standby takes over.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from tests.serving.replicas import needs_haproxy, proxied
 
 CONNECTIONS = 12
 A_WHILE = 150  # answers
+STALLED = 0.5  # seconds, more than two intervals of the proxy's checks
 
 pytestmark = [pytest.mark.slow, needs_postgresql, needs_haproxy]
 
@@ -93,12 +94,33 @@ async def go_on(load: Load) -> int:
     return len(load.refused) + load.broken
 
 
-def kill(server: Running) -> None:
-    """End a server's processes as a lost machine would."""
+def send(server: Running, number: signal.Signals) -> None:
+    """Send a signal to all processes of a server."""
     parent = psutil.Process(server.process.pid)
     for process in [*parent.children(recursive=True), parent]:
-        os.kill(process.pid, signal.SIGKILL)
+        os.kill(process.pid, number)
+
+
+def kill(server: Running) -> None:
+    """End a server's processes as a lost machine would."""
+    send(server, signal.SIGKILL)
     server.process.wait()
+
+
+async def stall(servers: list[Running], url: str) -> None:
+    """No replica runs for a moment, as on a machine or a disk that is busy with something else.
+
+    The proxy has a client that comes meanwhile wait as well.
+    """
+    for server in servers:
+        send(server, signal.SIGSTOP)
+    await asyncio.sleep(STALLED)
+    async with httpx2.AsyncClient(timeout=10) as client:
+        newcomer = asyncio.create_task(client.get(f"{url}/health/ready"))
+        await asyncio.sleep(STALLED)
+        for server in servers:
+            send(server, signal.SIGCONT)
+        assert (await newcomer).status_code == 200
 
 
 async def swapped(url: str, version: str) -> None:
@@ -125,6 +147,8 @@ def test_what_is_acknowledged_is_kept_once(
             replicas.point(name, "2")
             await swapped(server.url, "2")
         lost["swapped"] = await go_on(load)
+        await stall(replicas.running, load.url)
+        lost["stalled"] = await go_on(load)
         await asyncio.to_thread(primary.stop)
         await asyncio.to_thread(lambda: primary.start(**SYNCHRONOUS))
         lost["restarted"] = await go_on(load)
