@@ -71,7 +71,7 @@ def _backend(address: str, ended: Ended | None) -> Iterator[None]:
 
 
 def _submit(submit: Callable[..., Batch[Any]], ended: Ended, calls: Any, **how: Any) -> Batch[Any]:
-    """Submit a batch of calls, each of which is told when the batch has ended."""
+    """Submit a batch of calls; `ended` is called for each of them when the batch has ended."""
     batch = submit(calls, **how)
     batch.add_done_callback(partial(_tell, ended, calls))
     return batch

@@ -66,7 +66,7 @@ class Halving(HalvingRandomSearchCV):  # type: ignore[misc]  # published without
     """The same candidates, scores and choice as without anybody who watches."""
 
     watch: Watch | None = None
-    # score a candidate after the other, or a round's at the same time
+    # score one candidate after another, or all of a round at the same time
     one_by_one = True
 
     def __getstate__(self) -> dict[str, Any]:
